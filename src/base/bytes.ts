@@ -1,0 +1,64 @@
+/** Bytes and their texts. All functions copy unless they say otherwise. */
+import { hash } from 'node:crypto'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export const EMPTY_BYTES = new Uint8Array(0)
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** The text of UTF-8 bytes, or undefined when they are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
+
+/** Lower-case hexadecimal. */
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+const HEX = /^(?:[0-9a-f]{2})*$/
+
+/** The bytes of lower-case hexadecimal, or undefined when `text` is not that. */
+export function unhex(text: string): Uint8Array | undefined {
+  if (!HEX.test(text)) return undefined
+  return new Uint8Array(Buffer.from(text, 'hex'))
+}
+
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}
+
+/** Order of unsigned bytes, shorter first on a common prefix: negative, zero or positive. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
+}
+
+/** SHA-256 of the bytes: 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer')
+}
+
+/** SHA-256 of the bytes as 64 digits of lower-case hexadecimal. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}

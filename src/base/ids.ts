@@ -1,0 +1,71 @@
+/**
+ * Identities and places. A node is its Ed25519 public key; its name to people is its libp2p peer ID; its place on the
+ * ring is SHA-256 of the peer ID's bytes. All of them travel as strings of lower-case hexadecimal inside the program:
+ * they are map keys everywhere, and strings of one length compare like the numbers they write.
+ */
+import { concat, hex, sha256Hex, unhex } from './bytes.ts'
+import { base58 } from './base58.ts'
+import { must } from './assert.ts'
+
+/** An Ed25519 public key, 64 hexadecimal digits. */
+export type NodeId = string & { readonly brand: 'NodeId' }
+/** A place on the ring of 2^256, 64 hexadecimal digits. */
+export type Key = string & { readonly brand: 'Key' }
+/** A BitTorrent v2 infohash (BEP 52), 64 hexadecimal digits. As it stands it is also the content's place on the ring. */
+export type ContentId = string & { readonly brand: 'ContentId' }
+/** SHA-256(operator public key, salt), 64 hexadecimal digits. */
+export type OverlayId = string & { readonly brand: 'OverlayId' }
+
+export const ID_BYTES = 32
+const ID_TEXT = /^[0-9a-f]{64}$/
+
+/** Multihash identity (0x00), 36 bytes; protobuf: key type Ed25519 (08 01), data of 32 bytes (12 20). */
+const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
+
+function id32<T extends string>(bytes: Uint8Array): T {
+  if (bytes.length !== ID_BYTES) throw new RangeError(`an id has ${ID_BYTES} bytes, not ${bytes.length}`)
+  return hex(bytes) as T
+}
+
+/** Throws RangeError unless there are 32 bytes; so do its siblings below. */
+export const nodeId = (publicKey: Uint8Array): NodeId => id32<NodeId>(publicKey)
+export const keyOf = (bytes: Uint8Array): Key => id32<Key>(bytes)
+export const contentId = (infohash: Uint8Array): ContentId => id32<ContentId>(infohash)
+export const overlayId = (bytes: Uint8Array): OverlayId => id32<OverlayId>(bytes)
+
+/** The 32 bytes of any of the four. */
+export function idBytes(id: NodeId | Key | ContentId | OverlayId): Uint8Array {
+  return must(unhex(id), 'an id is hexadecimal')
+}
+
+export function isId(text: string): boolean {
+  return ID_TEXT.test(text)
+}
+
+/** The libp2p peer ID's bytes: 38. */
+export function peerIdBytes(id: NodeId): Uint8Array {
+  return concat(PEER_ID_PREFIX, idBytes(id))
+}
+
+/** The libp2p peer ID's text, `12D3KooW…`. */
+export function peerIdText(id: NodeId): string {
+  return base58.encode(peerIdBytes(id))
+}
+
+/** The node of a peer ID's text, or undefined when it is not the peer ID of an Ed25519 key. */
+export function nodeIdFromText(text: string): NodeId | undefined {
+  const bytes = base58.decode(text)
+  if (bytes?.length !== PEER_ID_PREFIX.length + ID_BYTES) return undefined
+  if (PEER_ID_PREFIX.some((byte, i) => bytes[i] !== byte)) return undefined
+  return nodeId(bytes.subarray(PEER_ID_PREFIX.length))
+}
+
+/** Where the node stands on the ring: SHA-256 of its peer ID's bytes. */
+export function placeOf(id: NodeId): Key {
+  return sha256Hex(peerIdBytes(id)) as Key
+}
+
+/** Where records about the content stand on the ring. */
+export function contentKey(content: ContentId): Key {
+  return content as string as Key
+}

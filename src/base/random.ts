@@ -1,0 +1,99 @@
+/**
+ * The only chance that the pure floors know: a generator that is seeded once and forked by name.
+ * sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, fast, good for everything but secrets.
+ */
+import { sha256, utf8, concat } from './bytes.ts'
+
+export class Random {
+  private a: number
+  private b: number
+  private c: number
+  private counter: number
+
+  private constructor(seed: Uint8Array) {
+    const view = new DataView(seed.buffer, seed.byteOffset, seed.byteLength)
+    this.a = view.getUint32(0)
+    this.b = view.getUint32(4)
+    this.c = view.getUint32(8)
+    this.counter = 1
+    for (let i = 0; i < 12; i++) this.u32()
+  }
+
+  static from(seed: number | string | Uint8Array): Random {
+    const bytes = seed instanceof Uint8Array ? seed : utf8(String(seed))
+    return new Random(sha256(bytes))
+  }
+
+  /** An independent generator; one draw of this one is used up. */
+  fork(label: string): Random {
+    const state = new Uint8Array(8)
+    const view = new DataView(state.buffer)
+    view.setUint32(0, this.u32())
+    view.setUint32(4, this.u32())
+    return Random.from(concat(state, utf8(label)))
+  }
+
+  /** 0 to 2^32 - 1. */
+  u32(): number {
+    const t = (((this.a + this.b) | 0) + this.counter) | 0
+    this.counter = (this.counter + 1) | 0
+    this.a = this.b ^ (this.b >>> 9)
+    this.b = (this.c + (this.c << 3)) | 0
+    this.c = (((this.c << 21) | (this.c >>> 11)) + t) | 0
+    return t >>> 0
+  }
+
+  /** At least 0, below 1. */
+  unit(): number {
+    return this.u32() / 0x1_0000_0000
+  }
+
+  /** An integer of 0 to n - 1. `n` is 1 to 2^32. */
+  below(n: number): number {
+    return Math.floor(this.unit() * n)
+  }
+
+  /** At least `low`, below `high`. */
+  range(low: number, high: number): number {
+    return low + this.unit() * (high - low)
+  }
+
+  chance(probability: number): boolean {
+    return this.unit() < probability
+  }
+
+  pick<T>(items: readonly T[]): T | undefined {
+    return items[this.below(Math.max(1, items.length))]
+  }
+
+  /** In place; returns the same array. Fisher-Yates. */
+  shuffle<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.below(i + 1)
+      const swap = items[i] as T
+      items[i] = items[j] as T
+      items[j] = swap
+    }
+    return items
+  }
+
+  /** Up to `count` different items in random order; the array is left alone. */
+  sample<T>(items: readonly T[], count: number): T[] {
+    const pool = items.slice()
+    const chosen = Math.min(count, pool.length)
+    for (let i = 0; i < chosen; i++) {
+      const j = i + this.below(pool.length - i)
+      const swap = pool[i] as T
+      pool[i] = pool[j] as T
+      pool[j] = swap
+    }
+    pool.length = chosen
+    return pool
+  }
+
+  bytes(length: number): Uint8Array {
+    const out = new Uint8Array(length)
+    for (let i = 0; i < length; i++) out[i] = this.u32() & 0xff
+    return out
+  }
+}

@@ -1,0 +1,39 @@
+/** Arithmetic on the ring of keys, modulo 2^256. Keys are hexadecimal strings of one length, so `<` is the order of numbers. */
+import type { Key } from './ids.ts'
+
+export const KEY_BITS = 256
+const MODULUS = 1n << BigInt(KEY_BITS)
+
+/** Whether `x` lies in the open arc (from, to), clockwise. The arc (a, a) is the whole ring but a. */
+export function between(from: Key, x: Key, to: Key): boolean {
+  if (from < to) return from < x && x < to
+  if (from > to) return x > from || x < to
+  return x !== from
+}
+
+/** Whether `x` lies in (from, to]. The arc (a, a] is the whole ring: a lone node owns every key. */
+export function inArc(from: Key, x: Key, to: Key): boolean {
+  return x === to || between(from, x, to)
+}
+
+/** The clockwise way from one key to another, 0 to 2^256 - 1. */
+export function distance(from: Key, to: Key): bigint {
+  const way = BigInt(`0x${to}`) - BigInt(`0x${from}`)
+  return way < 0n ? way + MODULUS : way
+}
+
+/** The key `offset` steps clockwise. */
+export function add(key: Key, offset: bigint): Key {
+  const sum = (((BigInt(`0x${key}`) + offset) % MODULUS) + MODULUS) % MODULUS
+  return sum.toString(16).padStart(KEY_BITS / 4, '0') as Key
+}
+
+/** Orders keys as met when walking clockwise from just behind `from`; `from` itself comes last. For sort(). */
+export function clockwiseFrom(from: Key): (a: Key, b: Key) => number {
+  return (a, b) => {
+    if (a === b) return 0
+    if (a === from) return 1
+    if (b === from) return -1
+    return between(from, a, b) ? -1 : 1
+  }
+}

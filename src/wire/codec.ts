@@ -1,0 +1,357 @@
+/**
+ * Schemas of what crosses a wire or a disk. A codec is one value that writes, reads and types a message; codecs are put
+ * together from smaller ones. Numbers are big-endian; lengths and counts are unsigned varints (LEB128).
+ *
+ * Goals: a message has one encoding; a decoder refuses by a named limit before it allocates; bytes left over are an error.
+ * A decoder throws only DecodeError, and the edge (io, sim) turns that into a count: machines see decoded messages only.
+ *
+ * Growing a protocol: union tags and enum numbers append only, never move; a struct's fields never change once released
+ * (add a new tag, or a new protocol version in the stream's name).
+ */
+import { EMPTY_BYTES, textOf, utf8, hex, unhex } from '../base/bytes.ts'
+import { must } from '../base/assert.ts'
+import { ID_BYTES, type ContentId, type Key, type NodeId, type OverlayId } from '../base/ids.ts'
+
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+}
+
+export class Reader {
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private offset = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get left(): number {
+    return this.bytes.length - this.offset
+  }
+
+  private step(length: number): number {
+    if (length > this.left) throw new DecodeError(`cut short: ${length} bytes wanted, ${this.left} left`)
+    const at = this.offset
+    this.offset += length
+    return at
+  }
+
+  u8(): number {
+    return this.view.getUint8(this.step(1))
+  }
+
+  u16(): number {
+    return this.view.getUint16(this.step(2))
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.step(4))
+  }
+
+  /** 0 to 2^53 - 1, shortest form only. */
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (byte === 0 && i > 0) throw new DecodeError('a number in more bytes than it takes')
+        if (!Number.isSafeInteger(value)) throw new DecodeError('a number over 2^53')
+        return value
+      }
+      scale *= 128
+    }
+    throw new DecodeError('a number over 2^53')
+  }
+
+  /** A view of the input, not a copy. */
+  take(length: number): Uint8Array {
+    const at = this.step(length)
+    return this.bytes.subarray(at, at + length)
+  }
+}
+
+export class Writer {
+  private bytes: Uint8Array
+  private view: DataView
+  private offset = 0
+
+  constructor(capacity = 256) {
+    this.bytes = new Uint8Array(capacity)
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  private step(length: number): number {
+    const at = this.offset
+    this.offset += length
+    if (this.offset > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(this.offset, this.bytes.length * 2))
+      grown.set(this.bytes)
+      this.bytes = grown
+      this.view = new DataView(grown.buffer)
+    }
+    return at
+  }
+
+  u8(value: number): void {
+    this.view.setUint8(this.step(1), value)
+  }
+
+  u16(value: number): void {
+    this.view.setUint16(this.step(2), value)
+  }
+
+  u32(value: number): void {
+    this.view.setUint32(this.step(4), value)
+  }
+
+  /** Throws RangeError unless `value` is an integer of 0 to 2^53 - 1. */
+  varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`no varint: ${value}`)
+    let rest = value
+    while (rest >= 128) {
+      this.u8((rest % 128) | 0x80)
+      rest = Math.floor(rest / 128)
+    }
+    this.u8(rest)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.step(bytes.length))
+  }
+
+  /** What was written; the writer is done with. */
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.offset)
+  }
+}
+
+export interface Codec<T> {
+  write(writer: Writer, value: T): void
+  /** Throws DecodeError. */
+  read(reader: Reader): T
+}
+
+export type Decoded<C> = C extends Codec<infer T> ? T : never
+
+/** Throws RangeError when a value breaks a limit of its schema: our own fault, never a peer's. */
+export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
+  const writer = new Writer()
+  codec.write(writer, value)
+  return writer.finish()
+}
+
+/** Throws DecodeError. All of `bytes` must be used up. The value holds no views of `bytes`. */
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const reader = new Reader(bytes)
+  const value = codec.read(reader)
+  if (reader.left > 0) throw new DecodeError(`${reader.left} bytes left over`)
+  return value
+}
+
+/** As decode, with undefined in place of DecodeError. */
+export function tryDecode<T>(codec: Codec<T>, bytes: Uint8Array): T | undefined {
+  try {
+    return decode(codec, bytes)
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+export const u8: Codec<number> = { write: (w, v) => { w.u8(v) }, read: (r) => r.u8() }
+export const u16: Codec<number> = { write: (w, v) => { w.u16(v) }, read: (r) => r.u16() }
+export const u32: Codec<number> = { write: (w, v) => { w.u32(v) }, read: (r) => r.u32() }
+/** 0 to 2^53 - 1. */
+export const varint: Codec<number> = { write: (w, v) => { w.varint(v) }, read: (r) => r.varint() }
+
+/** A varint of 0 to `max`. */
+export function upTo(max: number): Codec<number> {
+  return {
+    write: (w, v) => {
+      if (v > max) throw new RangeError(`${v} is over ${max}`)
+      w.varint(v)
+    },
+    read: (r) => {
+      const value = r.varint()
+      if (value > max) throw new DecodeError(`${value} is over the limit of ${max}`)
+      return value
+    }
+  }
+}
+
+export const bool: Codec<boolean> = {
+  write: (w, v) => { w.u8(v ? 1 : 0) },
+  read: (r) => {
+    const byte = r.u8()
+    if (byte > 1) throw new DecodeError(`no truth value: ${byte}`)
+    return byte === 1
+  }
+}
+
+/** Exactly `length` bytes. */
+export function fixed(length: number): Codec<Uint8Array> {
+  return {
+    write: (w, v) => {
+      if (v.length !== length) throw new RangeError(`${v.length} bytes where ${length} belong`)
+      w.raw(v)
+    },
+    read: (r) => r.take(length).slice()
+  }
+}
+
+/** At most `max` bytes, their number first. */
+export function bytes(max: number): Codec<Uint8Array> {
+  return {
+    write: (w, v) => {
+      if (v.length > max) throw new RangeError(`${v.length} bytes, the limit is ${max}`)
+      w.varint(v.length)
+      w.raw(v)
+    },
+    read: (r) => {
+      const length = r.varint()
+      if (length > max) throw new DecodeError(`${length} bytes, the limit is ${max}`)
+      return length === 0 ? EMPTY_BYTES : r.take(length).slice()
+    }
+  }
+}
+
+/** A text of at most `maxBytes` bytes of UTF-8. */
+export function text(maxBytes: number): Codec<string> {
+  const inner = bytes(maxBytes)
+  return {
+    write: (w, v) => { inner.write(w, utf8(v)) },
+    read: (r) => {
+      const value = textOf(inner.read(r))
+      if (value === undefined) throw new DecodeError('a text that is not UTF-8')
+      return value
+    }
+  }
+}
+
+function id<T extends string>(): Codec<T> {
+  return {
+    write: (w, v) => {
+      const raw = must(unhex(v), 'an id is hexadecimal')
+      if (raw.length !== ID_BYTES) throw new RangeError(`an id of ${raw.length} bytes`)
+      w.raw(raw)
+    },
+    read: (r) => hex(r.take(ID_BYTES)) as T
+  }
+}
+
+/** 32 bytes each. */
+export const nodeIdCodec = id<NodeId>()
+export const keyCodec = id<Key>()
+export const contentIdCodec = id<ContentId>()
+export const overlayIdCodec = id<OverlayId>()
+
+/** At most `max` items, their number first. */
+export function list<T>(item: Codec<T>, max: number): Codec<T[]> {
+  return {
+    write: (w, v) => {
+      if (v.length > max) throw new RangeError(`${v.length} items, the limit is ${max}`)
+      w.varint(v.length)
+      for (const one of v) item.write(w, one)
+    },
+    read: (r) => {
+      const count = r.varint()
+      if (count > max) throw new DecodeError(`${count} items, the limit is ${max}`)
+      if (count > r.left) throw new DecodeError(`${count} items in ${r.left} bytes`)
+      const items: T[] = []
+      for (let i = 0; i < count; i++) items.push(item.read(r))
+      return items
+    }
+  }
+}
+
+export function optional<T>(item: Codec<T>): Codec<T | undefined> {
+  return {
+    write: (w, v) => {
+      bool.write(w, v !== undefined)
+      if (v !== undefined) item.write(w, v)
+    },
+    read: (r) => (bool.read(r) ? item.read(r) : undefined)
+  }
+}
+
+/** One of the names, as a byte: its place in the list. Append only. */
+export function oneOf<const T extends readonly string[]>(names: T): Codec<T[number]> {
+  return {
+    write: (w, v) => {
+      const index = names.indexOf(v)
+      if (index < 0) throw new RangeError(`no such name: ${v}`)
+      w.u8(index)
+    },
+    read: (r) => {
+      const index = r.u8()
+      const name = names[index]
+      if (name === undefined) throw new DecodeError(`no such number: ${index}`)
+      return name
+    }
+  }
+}
+
+type Fields = Record<string, Codec<never>>
+type StructOf<F> = { [K in keyof F]: F[K] extends Codec<infer T> ? T : never }
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the only way to say "a record of codecs of anything"
+type AnyFields = Record<string, Codec<any>>
+
+/** The fields in the order in which they stand. */
+export function struct<F extends AnyFields>(fields: F): Codec<StructOf<F>> {
+  const entries = Object.entries(fields as unknown as Fields)
+  return {
+    write: (w, v) => {
+      const record = v as Record<string, never>
+      for (const [name, codec] of entries) codec.write(w, record[name] as never)
+    },
+    read: (r) => {
+      const record: Record<string, unknown> = {}
+      for (const [name, codec] of entries) record[name] = codec.read(r)
+      return record as StructOf<F>
+    }
+  }
+}
+
+type Variants = Record<string, AnyFields>
+export type UnionOf<V> = {
+  [K in keyof V & string]: { kind: K } & { [F in keyof V[K]]: V[K][F] extends Codec<infer T> ? T : never }
+}[keyof V & string]
+
+/**
+ * A discriminated union on `kind`: one byte of tag, then the fields. `tags` gives every kind its number, which never
+ * changes; a number that was ever used is never given to another kind.
+ */
+export function union<V extends Variants>(tags: { readonly [K in keyof V]: number }, variants: V): Codec<UnionOf<V>> {
+  const byKind = new Map(Object.entries(variants).map(([kind, fields]) => [kind, struct(fields)]))
+  const byTag = new Map(Object.entries(tags).map(([kind, tag]) => [tag, kind]))
+  return {
+    write: (w, v) => {
+      const kind = v.kind
+      w.u8(must(tags[kind], 'every kind has a tag'))
+      must(byKind.get(kind), 'every kind has a codec').write(w, v as never)
+    },
+    read: (r) => {
+      const tag = r.u8()
+      const kind = byTag.get(tag)
+      if (kind === undefined) throw new DecodeError(`no such kind of message: ${tag}`)
+      const fields = must(byKind.get(kind), 'every kind has a codec').read(r)
+      return { kind, ...(fields as object) } as UnionOf<V>
+    }
+  }
+}
+
+/** A codec with a check of the whole value on reading. `problem` returns what is wrong, or undefined. */
+export function checked<T>(codec: Codec<T>, problem: (value: T) => string | undefined): Codec<T> {
+  return {
+    write: (w, v) => { codec.write(w, v) },
+    read: (r) => {
+      const value = codec.read(r)
+      const wrong = problem(value)
+      if (wrong !== undefined) throw new DecodeError(wrong)
+      return value
+    }
+  }
+}
