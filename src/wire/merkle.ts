@@ -33,7 +33,7 @@ export function powerOfTwo(count: number): number {
 export function merkleRoot(layer: Uint8Array, width: number, padHeight = 0): Uint8Array {
   let count = layer.length / HASH_BYTES
   assert(Number.isInteger(count) && count >= 1 && count <= width, 'a layer of whole hashes, no wider than its tree')
-  let level = layer.slice()
+  let level: Uint8Array = layer.slice()
   let height = padHeight
   for (let span = width; span > 1; span /= 2, height++) {
     const pairs = Math.ceil(count / 2)

@@ -1,0 +1,211 @@
+/**
+ * The control API: HTTP/1.1 on the Unix socket of a home. `POST /v1/METHOD` with a JSON object; the answer is a stream of
+ * JSON objects, one a line (`application/x-ndjson`), each with `"v":1`. A line may be an event (it has `event`), the last
+ * line is the answer (`event: 'done'` for methods that stream) or an error (`{"v":1,"error":{code,message,hint}}`).
+ * A client that hangs up stops listening, nothing else: what it started goes on.
+ *
+ * The schema is the types of this file plus `parseParams`: the server refuses with `usage` what does not fit.
+ */
+import { ShoalError, type ErrorCode } from '../base/errors.ts'
+
+export const CONTROL_VERSION = 1
+/** A request's body. */
+export const CONTROL_BODY_BYTES_MAX = 1 << 20
+/** Paths in one `share`, globs in one `get`. */
+export const CONTROL_LIST_MAX = 1_000
+
+export interface MemberRow {
+  /** Peer ID's text. */
+  id: string
+  name: string
+  /** HOST:PORT. */
+  address: string
+  state: 'alive' | 'suspect' | 'dead' | 'left'
+  incarnation: number
+  self: boolean
+}
+
+export interface ShareRow {
+  /** Content ID, 64 hexadecimal digits. */
+  id: string
+  name: string
+  bytes: number
+  files: number
+  pieceLengthBytes: number
+  /** complete: every byte is here; partial: a download that is not. */
+  state: 'complete' | 'partial'
+  /** Where it lies on this machine; absent for what only others hold. */
+  path?: string
+  /** Names or peer IDs of the members that hold it, this node too. */
+  holders?: string[]
+}
+
+export interface EntryRow {
+  /** With `/` between folders; a folder that is empty ends in `/`. */
+  path: string
+  bytes: number
+  executable: boolean
+}
+
+export interface TransferRow {
+  id: string
+  name: string
+  /** finding, preparing, fetching, finishing, complete, paused. */
+  state: string
+  /** Why it is paused, or what it waits for. */
+  reason?: string
+  bytes: number
+  haveBytes: number
+  fetchedBytes: number
+  reusedBytes: number
+  bytesPerSecond: number
+  sources: SourceRow[]
+}
+
+export interface SourceRow {
+  id: string
+  name: string
+  bytes: number
+}
+
+export interface BannedRow {
+  id: string
+  name: string
+  /** Content ID, or `everywhere`. */
+  content: string
+  reason: string
+}
+
+/** Parameters and the last line of every method. Streams name the events before it. */
+export interface ControlMethods {
+  /** Is the daemon there, and who is it. */
+  hello: { params: Record<string, never>; result: { id: string; name: string; addresses: string[]; ready: boolean; overlay: string; version: string; pid: number } }
+  stop: { params: Record<string, never>; result: { stopping: true } }
+  invite: { params: Record<string, never>; result: { ticket: string; warning?: string } }
+  /** Streams `{event:'waiting', for}`; ends when the first member of the overlay answered, or with `unreachable`. */
+  join: { params: { ticket: string; timeoutMs?: number }; result: { overlay: string; members: number } }
+  leave: { params: Record<string, never>; result: { left: true } }
+  /** With `wait`, streams `{event:'waiting', alive}` until so many are alive, or ends with `timeout`. */
+  members: { params: { wait?: number; timeoutMs?: number }; result: { members: MemberRow[] } }
+  /** Streams `{event:'hashing', path, files, bytes, totalBytes}`. Absolute paths. One content per path. */
+  share: { params: { paths: string[] }; result: { shares: Array<{ id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; filesHashed: number; filesReused: number; skipped: Array<{ path: string; why: string }> }> } }
+  ls: { params: { id?: string; all?: boolean }; result: { shares: ShareRow[] } | { id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; entries: EntryRow[] } }
+  /**
+   * Streams `{event:'progress', ...TransferRow}` and `{event:'waiting', for}`. `what` is a content ID, a unique prefix of one of at least 8
+   * digits, a name, or a magnet link; `torrent` the base64 of a .torrent file instead. `dir` is absolute.
+   */
+  get: { params: { what?: string; torrent?: string; dir: string; include?: string[]; overwrite?: boolean; share?: boolean; rename?: boolean }; result: { event: 'done'; id: string; path: string; bytes: number; fetchedBytes: number; reusedBytes: number; seconds: number; sources: SourceRow[] } }
+  /** Pauses a download that is under way; `get` again goes on. */
+  pause: { params: { id: string }; result: { id: string; paused: true } }
+  /** `lastHolder` is answered without doing anything when nobody else is known to hold it and `yes` is not set. */
+  rm: { params: { id: string; deleteFiles?: boolean; yes?: boolean }; result: { id: string; removed: boolean; lastHolder?: boolean; deletedFiles?: number } }
+  /** With `follow`, streams `{event:'status', ...}` twice a second until the client hangs up. */
+  status: { params: { id?: string; follow?: boolean }; result: StatusResult }
+  ring: { params: Record<string, never>; result: RingResult }
+  'ring.lookup': { params: { key: string; trace?: boolean }; result: { key: string; owner: { id: string; name: string }; hops: number; path: Array<{ id: string; name: string }>; ms: number } }
+}
+
+export interface StatusResult {
+  ready: boolean
+  id: string
+  name: string
+  overlay: string
+  addresses: string[]
+  members: { alive: number; suspect: number; dead: number; left: number }
+  transfers: TransferRow[]
+  banned: BannedRow[]
+  /** Refused attempts by reason since the start. */
+  refused: Record<string, number>
+  uptimeSeconds: number
+  rssBytes: number
+}
+
+export interface RingResult {
+  id: string
+  key: string
+  joined: boolean
+  predecessor: { id: string; name: string; key: string } | null
+  successors: Array<{ id: string; name: string; key: string }>
+  fingers: Array<{ bit: number; id: string; name: string }>
+  records: number
+}
+
+export type ControlMethod = keyof ControlMethods
+export type Params<M extends ControlMethod> = ControlMethods[M]['params']
+export type ResultOf<M extends ControlMethod> = ControlMethods[M]['result']
+/** A line of an answer. */
+export type Line = { v: 1 } & Record<string, unknown>
+
+type Field = 'string' | 'string[]' | 'number' | 'boolean'
+const required = (type: Field): { type: Field; required: true } => ({ type, required: true })
+const maybe = (type: Field): { type: Field; required: false } => ({ type, required: false })
+
+const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: Field; required: boolean }>> } = {
+  hello: {},
+  stop: {},
+  invite: {},
+  join: { ticket: required('string'), timeoutMs: maybe('number') },
+  leave: {},
+  members: { wait: maybe('number'), timeoutMs: maybe('number') },
+  share: { paths: required('string[]') },
+  ls: { id: maybe('string'), all: maybe('boolean') },
+  get: {
+    what: maybe('string'),
+    torrent: maybe('string'),
+    dir: required('string'),
+    include: maybe('string[]'),
+    overwrite: maybe('boolean'),
+    share: maybe('boolean'),
+    rename: maybe('boolean')
+  },
+  pause: { id: required('string') },
+  rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
+  status: { id: maybe('string'), follow: maybe('boolean') },
+  ring: {},
+  'ring.lookup': { key: required('string'), trace: maybe('boolean') }
+}
+
+export function isMethod(name: string): name is ControlMethod {
+  return Object.hasOwn(PARAMS, name)
+}
+
+function fits(type: Field, value: unknown): boolean {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string'
+    case 'boolean':
+      return typeof value === 'boolean'
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value) && value >= 0
+    case 'string[]':
+      return Array.isArray(value) && value.length <= CONTROL_LIST_MAX && value.every((one) => typeof one === 'string')
+  }
+}
+
+/** Throws ShoalError `usage` that names the field. */
+export function parseParams<M extends ControlMethod>(method: M, body: unknown): Params<M> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new ShoalError('usage', `${method} takes a JSON object`)
+  }
+  const known = PARAMS[method]
+  for (const name of Object.keys(body)) {
+    if (!Object.hasOwn(known, name)) throw new ShoalError('usage', `${method} has no parameter "${name}"`)
+  }
+  for (const [name, field] of Object.entries(known)) {
+    const value = (body as Record<string, unknown>)[name]
+    if (value === undefined ? field.required : !fits(field.type, value)) {
+      throw new ShoalError('usage', `${method} needs "${name}" as ${field.type}`)
+    }
+  }
+  return body as Params<M>
+}
+
+export interface ErrorLine {
+  v: 1
+  error: { code: ErrorCode; message: string; hint?: string }
+}
+
+export function errorLine(error: ShoalError): ErrorLine {
+  const { code, message, hint } = error
+  return { v: CONTROL_VERSION, error: hint === undefined ? { code, message } : { code, message, hint } }
+}
