@@ -100,7 +100,7 @@ export default {
       comment: 'What src imports stands in dependencies: not in devDependencies, not by way of another package.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'npm-bundled', 'unknown'] }
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'npm-bundled'] }
     },
     {
       name: 'no-cycles',
