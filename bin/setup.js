@@ -131,10 +131,10 @@ function machinePath() {
   return folders.filter(folder => !path.normalize(folder).endsWith(bin)).join(path.delimiter)
 }
 
-/** The exit status, or a word for why there is none. What it prints goes to stderr: stdout is the next script's. */
+/** The exit status, or the signal. What it prints goes to stderr: stdout is the next script's. */
 function run(command, args, env) {
   const child = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] })
-  if (child.error) return child.error.code === 'ENOENT' ? `${command} is not on PATH` : child.error.message
+  if (child.error) throw new SetupError(child.error.code === 'ENOENT' ? `${command} is not on PATH` : child.error.message)
   return child.status ?? child.signal
 }
 

@@ -48,7 +48,7 @@ export default defineConfig(
         'error',
         { allowConstantLoopConditions: 'only-allowed-literals' }
       ],
-      // `[...'abc']` is how an alphabet is written.
+      // Spreading a string reads it by code points, and that is meant. (A literal is refused still: Array.from it.)
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       // An async method without await turns a throw into a rejection, as the interface that it implements promises.
       '@typescript-eslint/require-await': 'off'

@@ -34,6 +34,7 @@ const refused: Row[] = [
   { rule: 'io-takes-types-of-core', from: 'src/io/a.ts', to: 'src/core/a.ts' },
   { rule: 'io-takes-types-of-core', from: 'src/io/a.ts', to: 'src/core/exchange/a.ts', kind: 'dynamic' },
   { rule: 'cli-takes-control-of-wire', from: 'src/cli/a.ts', to: 'src/wire/swim.ts' },
+  { rule: 'cli-takes-control-of-wire', from: 'src/cli/a.ts', to: 'src/wire/codec.ts' },
   { rule: 'src-stands-alone', from: 'src/daemon/a.ts', to: 'test/fixtures/a.ts' },
   { rule: 'src-stands-alone', from: 'src/cli/a.ts', to: 'bin/a.js' },
   { rule: 'bin-runs-the-build', from: 'bin/b.js', to: 'src/cli/a.ts' },
