@@ -134,7 +134,8 @@ function machinePath() {
 /** The exit status, or the signal. What it prints goes to stderr: stdout is the next script's. */
 function run(command, args, env) {
   const child = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] })
-  if (child.error) throw new SetupError(child.error.code === 'ENOENT' ? `${command} is not on PATH` : child.error.message)
+  if (child.error)
+    throw new SetupError(child.error.code === 'ENOENT' ? `${command} is not on PATH` : child.error.message)
   return child.status ?? child.signal
 }
 
