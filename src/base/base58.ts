@@ -1,7 +1,7 @@
 /** Base 58 with Bitcoin's alphabet: how libp2p writes peer IDs. For short texts only: the work grows with the square. */
 
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
-const DIGIT = new Map([...ALPHABET].map((letter, digit) => [letter, digit]))
+const DIGIT = new Map(Array.from(ALPHABET).map((letter, digit) => [letter, digit]))
 /** Longer texts are refused before any work: a peer ID has 52 letters. */
 const TEXT_LENGTH_MAX = 128
 

@@ -22,16 +22,16 @@ const ID_TEXT = /^[0-9a-f]{64}$/
 /** Multihash identity (0x00), 36 bytes; protobuf: key type Ed25519 (08 01), data of 32 bytes (12 20). */
 const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 
-function id32<T extends string>(bytes: Uint8Array): T {
+function id32(bytes: Uint8Array): string {
   if (bytes.length !== ID_BYTES) throw new RangeError(`an id has ${ID_BYTES} bytes, not ${bytes.length}`)
-  return hex(bytes) as T
+  return hex(bytes)
 }
 
 /** Throws RangeError unless there are 32 bytes; so do its siblings below. */
-export const nodeId = (publicKey: Uint8Array): NodeId => id32<NodeId>(publicKey)
-export const keyOf = (bytes: Uint8Array): Key => id32<Key>(bytes)
-export const contentId = (infohash: Uint8Array): ContentId => id32<ContentId>(infohash)
-export const overlayId = (bytes: Uint8Array): OverlayId => id32<OverlayId>(bytes)
+export const nodeId = (publicKey: Uint8Array): NodeId => id32(publicKey) as NodeId
+export const keyOf = (bytes: Uint8Array): Key => id32(bytes) as Key
+export const contentId = (infohash: Uint8Array): ContentId => id32(infohash) as ContentId
+export const overlayId = (bytes: Uint8Array): OverlayId => id32(bytes) as OverlayId
 
 /** The 32 bytes of any of the four. */
 export function idBytes(id: NodeId | Key | ContentId | OverlayId): Uint8Array {

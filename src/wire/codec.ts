@@ -161,11 +161,31 @@ export function tryDecode<T>(codec: Codec<T>, bytes: Uint8Array): T | undefined 
   }
 }
 
-export const u8: Codec<number> = { write: (w, v) => { w.u8(v) }, read: (r) => r.u8() }
-export const u16: Codec<number> = { write: (w, v) => { w.u16(v) }, read: (r) => r.u16() }
-export const u32: Codec<number> = { write: (w, v) => { w.u32(v) }, read: (r) => r.u32() }
+export const u8: Codec<number> = {
+  write: (w, v) => {
+    w.u8(v)
+  },
+  read: r => r.u8()
+}
+export const u16: Codec<number> = {
+  write: (w, v) => {
+    w.u16(v)
+  },
+  read: r => r.u16()
+}
+export const u32: Codec<number> = {
+  write: (w, v) => {
+    w.u32(v)
+  },
+  read: r => r.u32()
+}
 /** 0 to 2^53 - 1. */
-export const varint: Codec<number> = { write: (w, v) => { w.varint(v) }, read: (r) => r.varint() }
+export const varint: Codec<number> = {
+  write: (w, v) => {
+    w.varint(v)
+  },
+  read: r => r.varint()
+}
 
 /** A varint of 0 to `max`. */
 export function upTo(max: number): Codec<number> {
@@ -174,7 +194,7 @@ export function upTo(max: number): Codec<number> {
       if (v > max) throw new RangeError(`${v} is over ${max}`)
       w.varint(v)
     },
-    read: (r) => {
+    read: r => {
       const value = r.varint()
       if (value > max) throw new DecodeError(`${value} is over the limit of ${max}`)
       return value
@@ -183,8 +203,10 @@ export function upTo(max: number): Codec<number> {
 }
 
 export const bool: Codec<boolean> = {
-  write: (w, v) => { w.u8(v ? 1 : 0) },
-  read: (r) => {
+  write: (w, v) => {
+    w.u8(v ? 1 : 0)
+  },
+  read: r => {
     const byte = r.u8()
     if (byte > 1) throw new DecodeError(`no truth value: ${byte}`)
     return byte === 1
@@ -198,7 +220,7 @@ export function fixed(length: number): Codec<Uint8Array> {
       if (v.length !== length) throw new RangeError(`${v.length} bytes where ${length} belong`)
       w.raw(v)
     },
-    read: (r) => r.take(length).slice()
+    read: r => r.take(length).slice()
   }
 }
 
@@ -210,7 +232,7 @@ export function bytes(max: number): Codec<Uint8Array> {
       w.varint(v.length)
       w.raw(v)
     },
-    read: (r) => {
+    read: r => {
       const length = r.varint()
       if (length > max) throw new DecodeError(`${length} bytes, the limit is ${max}`)
       return length === 0 ? EMPTY_BYTES : r.take(length).slice()
@@ -222,8 +244,10 @@ export function bytes(max: number): Codec<Uint8Array> {
 export function text(maxBytes: number): Codec<string> {
   const inner = bytes(maxBytes)
   return {
-    write: (w, v) => { inner.write(w, utf8(v)) },
-    read: (r) => {
+    write: (w, v) => {
+      inner.write(w, utf8(v))
+    },
+    read: r => {
       const value = textOf(inner.read(r))
       if (value === undefined) throw new DecodeError('a text that is not UTF-8')
       return value
@@ -238,7 +262,7 @@ function id<T extends string>(): Codec<T> {
       if (raw.length !== ID_BYTES) throw new RangeError(`an id of ${raw.length} bytes`)
       w.raw(raw)
     },
-    read: (r) => hex(r.take(ID_BYTES)) as T
+    read: r => hex(r.take(ID_BYTES)) as T
   }
 }
 
@@ -256,7 +280,7 @@ export function list<T>(item: Codec<T>, max: number): Codec<T[]> {
       w.varint(v.length)
       for (const one of v) item.write(w, one)
     },
-    read: (r) => {
+    read: r => {
       const count = r.varint()
       if (count > max) throw new DecodeError(`${count} items, the limit is ${max}`)
       if (count > r.left) throw new DecodeError(`${count} items in ${r.left} bytes`)
@@ -273,7 +297,7 @@ export function optional<T>(item: Codec<T>): Codec<T | undefined> {
       bool.write(w, v !== undefined)
       if (v !== undefined) item.write(w, v)
     },
-    read: (r) => (bool.read(r) ? item.read(r) : undefined)
+    read: r => (bool.read(r) ? item.read(r) : undefined)
   }
 }
 
@@ -285,7 +309,7 @@ export function oneOf<const T extends readonly string[]>(names: T): Codec<T[numb
       if (index < 0) throw new RangeError(`no such name: ${v}`)
       w.u8(index)
     },
-    read: (r) => {
+    read: r => {
       const index = r.u8()
       const name = names[index]
       if (name === undefined) throw new DecodeError(`no such number: ${index}`)
@@ -294,20 +318,18 @@ export function oneOf<const T extends readonly string[]>(names: T): Codec<T[numb
   }
 }
 
-type Fields = Record<string, Codec<never>>
+type Fields = Record<string, Codec<unknown>>
 type StructOf<F> = { [K in keyof F]: F[K] extends Codec<infer T> ? T : never }
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the only way to say "a record of codecs of anything"
-type AnyFields = Record<string, Codec<any>>
 
 /** The fields in the order in which they stand. */
-export function struct<F extends AnyFields>(fields: F): Codec<StructOf<F>> {
-  const entries = Object.entries(fields as unknown as Fields)
+export function struct<F extends Fields>(fields: F): Codec<StructOf<F>> {
+  const entries = Object.entries(fields)
   return {
     write: (w, v) => {
-      const record = v as Record<string, never>
-      for (const [name, codec] of entries) codec.write(w, record[name] as never)
+      const record = v as Record<string, unknown>
+      for (const [name, codec] of entries) codec.write(w, record[name])
     },
-    read: (r) => {
+    read: r => {
       const record: Record<string, unknown> = {}
       for (const [name, codec] of entries) record[name] = codec.read(r)
       return record as StructOf<F>
@@ -315,7 +337,7 @@ export function struct<F extends AnyFields>(fields: F): Codec<StructOf<F>> {
   }
 }
 
-type Variants = Record<string, AnyFields>
+type Variants = Record<string, Fields>
 export type UnionOf<V> = {
   [K in keyof V & string]: { kind: K } & { [F in keyof V[K]]: V[K][F] extends Codec<infer T> ? T : never }
 }[keyof V & string]
@@ -331,9 +353,9 @@ export function union<V extends Variants>(tags: { readonly [K in keyof V]: numbe
     write: (w, v) => {
       const kind = v.kind
       w.u8(must(tags[kind], 'every kind has a tag'))
-      must(byKind.get(kind), 'every kind has a codec').write(w, v as never)
+      must(byKind.get(kind), 'every kind has a codec').write(w, v)
     },
-    read: (r) => {
+    read: r => {
       const tag = r.u8()
       const kind = byTag.get(tag)
       if (kind === undefined) throw new DecodeError(`no such kind of message: ${tag}`)
@@ -346,8 +368,10 @@ export function union<V extends Variants>(tags: { readonly [K in keyof V]: numbe
 /** A codec with a check of the whole value on reading. `problem` returns what is wrong, or undefined. */
 export function checked<T>(codec: Codec<T>, problem: (value: T) => string | undefined): Codec<T> {
   return {
-    write: (w, v) => { codec.write(w, v) },
-    read: (r) => {
+    write: (w, v) => {
+      codec.write(w, v)
+    },
+    read: r => {
       const value = codec.read(r)
       const wrong = problem(value)
       if (wrong !== undefined) throw new DecodeError(wrong)

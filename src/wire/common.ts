@@ -15,7 +15,7 @@ export const DATAGRAM_PAYLOAD_BYTES_MAX = 1_100
 export const STREAM_MESSAGE_BYTES_MAX = 1 << 20
 
 /** Where a node listens with TCP and UDP. The host is an IP literal, or a DNS name in what people write. Port 1 to 65535. */
-export const address = checked(struct({ host: text(HOST_BYTES_MAX), port: u16 }), (value) =>
+export const address = checked(struct({ host: text(HOST_BYTES_MAX), port: u16 }), value =>
   value.port === 0 || value.host.length === 0 ? 'an address without host or port' : undefined
 )
 export type Address = Decoded<typeof address>

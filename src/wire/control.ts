@@ -79,7 +79,18 @@ export interface BannedRow {
 /** Parameters and the last line of every method. Streams name the events before it. */
 export interface ControlMethods {
   /** Is the daemon there, and who is it. */
-  hello: { params: Record<string, never>; result: { id: string; name: string; addresses: string[]; ready: boolean; overlay: string; version: string; pid: number } }
+  hello: {
+    params: Record<string, never>
+    result: {
+      id: string
+      name: string
+      addresses: string[]
+      ready: boolean
+      overlay: string
+      version: string
+      pid: number
+    }
+  }
   stop: { params: Record<string, never>; result: { stopping: true } }
   invite: { params: Record<string, never>; result: { ticket: string; warning?: string } }
   /** Streams `{event:'waiting', for}`; ends when the first member of the overlay answered, or with `unreachable`. */
@@ -88,21 +99,72 @@ export interface ControlMethods {
   /** With `wait`, streams `{event:'waiting', alive}` until so many are alive, or ends with `timeout`. */
   members: { params: { wait?: number; timeoutMs?: number }; result: { members: MemberRow[] } }
   /** Streams `{event:'hashing', path, files, bytes, totalBytes}`. Absolute paths. One content per path. */
-  share: { params: { paths: string[] }; result: { shares: Array<{ id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; filesHashed: number; filesReused: number; skipped: Array<{ path: string; why: string }> }> } }
-  ls: { params: { id?: string; all?: boolean }; result: { shares: ShareRow[] } | { id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; entries: EntryRow[] } }
+  share: {
+    params: { paths: string[] }
+    result: {
+      shares: Array<{
+        id: string
+        name: string
+        bytes: number
+        files: number
+        pieceLengthBytes: number
+        filesHashed: number
+        filesReused: number
+        skipped: Array<{ path: string; why: string }>
+      }>
+    }
+  }
+  ls: {
+    params: { id?: string; all?: boolean }
+    result:
+      | { shares: ShareRow[] }
+      | { id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; entries: EntryRow[] }
+  }
   /**
    * Streams `{event:'progress', ...TransferRow}` and `{event:'waiting', for}`. `what` is a content ID, a unique prefix of one of at least 8
    * digits, a name, or a magnet link; `torrent` the base64 of a .torrent file instead. `dir` is absolute.
    */
-  get: { params: { what?: string; torrent?: string; dir: string; include?: string[]; overwrite?: boolean; share?: boolean; rename?: boolean }; result: { event: 'done'; id: string; path: string; bytes: number; fetchedBytes: number; reusedBytes: number; seconds: number; sources: SourceRow[] } }
+  get: {
+    params: {
+      what?: string
+      torrent?: string
+      dir: string
+      include?: string[]
+      overwrite?: boolean
+      share?: boolean
+      rename?: boolean
+    }
+    result: {
+      event: 'done'
+      id: string
+      path: string
+      bytes: number
+      fetchedBytes: number
+      reusedBytes: number
+      seconds: number
+      sources: SourceRow[]
+    }
+  }
   /** Pauses a download that is under way; `get` again goes on. */
   pause: { params: { id: string }; result: { id: string; paused: true } }
   /** `lastHolder` is answered without doing anything when nobody else is known to hold it and `yes` is not set. */
-  rm: { params: { id: string; deleteFiles?: boolean; yes?: boolean }; result: { id: string; removed: boolean; lastHolder?: boolean; deletedFiles?: number } }
+  rm: {
+    params: { id: string; deleteFiles?: boolean; yes?: boolean }
+    result: { id: string; removed: boolean; lastHolder?: boolean; deletedFiles?: number }
+  }
   /** With `follow`, streams `{event:'status', ...}` twice a second until the client hangs up. */
   status: { params: { id?: string; follow?: boolean }; result: StatusResult }
   ring: { params: Record<string, never>; result: RingResult }
-  'ring.lookup': { params: { key: string; trace?: boolean }; result: { key: string; owner: { id: string; name: string }; hops: number; path: Array<{ id: string; name: string }>; ms: number } }
+  'ring.lookup': {
+    params: { key: string; trace?: boolean }
+    result: {
+      key: string
+      owner: { id: string; name: string }
+      hops: number
+      path: Array<{ id: string; name: string }>
+      ms: number
+    }
+  }
 }
 
 export interface StatusResult {
@@ -178,7 +240,7 @@ function fits(type: Field, value: unknown): boolean {
     case 'number':
       return typeof value === 'number' && Number.isFinite(value) && value >= 0
     case 'string[]':
-      return Array.isArray(value) && value.length <= CONTROL_LIST_MAX && value.every((one) => typeof one === 'string')
+      return Array.isArray(value) && value.length <= CONTROL_LIST_MAX && value.every(one => typeof one === 'string')
   }
 }
 
@@ -197,7 +259,7 @@ export function parseParams<M extends ControlMethod>(method: M, body: unknown): 
       throw new ShoalError('usage', `${method} needs "${name}" as ${field.type}`)
     }
   }
-  return body as Params<M>
+  return body
 }
 
 export interface ErrorLine {

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import { Bitfield } from '../../../src/base/bitfield.ts'
+import { LruMap } from '../../../src/base/bounded.ts'
+import { Heap } from '../../../src/base/heap.ts'
+import { Random } from '../../../src/base/random.ts'
+
+describe('heap', () => {
+  test('gives back what was pushed in order', () => {
+    const random = Random.from('heap')
+    const heap = new Heap<number>((a, b) => a < b)
+    const items = Array.from({ length: 300 }, () => random.below(100))
+    for (const item of items) heap.push(item)
+    const popped: number[] = []
+    while (heap.size > 0) popped.push(heap.pop() ?? -1)
+    expect(popped).toEqual(items.toSorted((a, b) => a - b))
+    expect(heap.pop()).toBeUndefined()
+  })
+})
+
+describe('bitfield', () => {
+  test('counts what changed, and writes bit 0 as the highest of byte 0', () => {
+    const field = new Bitfield(10)
+    expect(field.add(0)).toBe(true)
+    expect(field.add(0)).toBe(false)
+    expect(field.add(9)).toBe(true)
+    expect(field.encode()).toEqual(Uint8Array.of(0x80, 0x40))
+    expect([...field]).toEqual([0, 9])
+    expect(field.count).toBe(2)
+    expect(field.delete(0)).toBe(true)
+    expect(field.delete(0)).toBe(false)
+    expect(field.count).toBe(1)
+    expect(field.fill().full).toBe(true)
+  })
+
+  test('refuses bytes of another length, and a spare bit that is set', () => {
+    expect(Bitfield.decode(Uint8Array.of(0xff), 9)).toBeUndefined()
+    expect(Bitfield.decode(Uint8Array.of(0xff), 7)).toBeUndefined()
+    expect(Bitfield.decode(Uint8Array.of(0xfe), 7)?.full).toBe(true)
+  })
+
+  test('asking outside is no, adding outside throws', () => {
+    const field = new Bitfield(3)
+    expect(field.has(-1)).toBe(false)
+    expect(field.has(3)).toBe(false)
+    expect(() => field.add(3)).toThrow(RangeError)
+  })
+})
+
+describe('a bounded map', () => {
+  test('forgets what was used least recently, and says so', () => {
+    const map = new LruMap<string, number>(2)
+    map.set('a', 1)
+    map.set('b', 2)
+    map.touch('a')
+    expect(map.set('c', 3)).toEqual({ key: 'b', value: 2 })
+    expect([...map.keys()]).toEqual(['a', 'c'])
+  })
+})
