@@ -83,6 +83,7 @@ export class Writer {
     this.view = new DataView(this.bytes.buffer)
   }
 
+  /** Take it before touching `bytes` or `view`: both are replaced when they grow. */
   private step(length: number): number {
     const at = this.offset
     this.offset += length
@@ -96,15 +97,18 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.view.setUint8(this.step(1), value)
+    const at = this.step(1)
+    this.view.setUint8(at, value)
   }
 
   u16(value: number): void {
-    this.view.setUint16(this.step(2), value)
+    const at = this.step(2)
+    this.view.setUint16(at, value)
   }
 
   u32(value: number): void {
-    this.view.setUint32(this.step(4), value)
+    const at = this.step(4)
+    this.view.setUint32(at, value)
   }
 
   /** Throws RangeError unless `value` is an integer of 0 to 2^53 - 1. */
@@ -119,7 +123,8 @@ export class Writer {
   }
 
   raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.step(bytes.length))
+    const at = this.step(bytes.length)
+    this.bytes.set(bytes, at)
   }
 
   /** What was written; the writer is done with. */

@@ -67,6 +67,26 @@ describe('a schema', () => {
   })
 })
 
+describe('a writer', () => {
+  const row: Array<[string, Codec<number> | Codec<Uint8Array>, number | Uint8Array, number]> = [
+    ['u8', u8, 0xab, 1],
+    ['u16', u16, 0xabcd, 2],
+    ['u32', u32, 0xabcdef01, 4],
+    ['varint', varint, 2 ** 53 - 1, 8],
+    ['bytes', fixed(300), new Uint8Array(300).fill(0xab), 300]
+  ]
+
+  test.each(row)('grows at any place of a %s', (_, codec, value, length) => {
+    const one = codec as Codec<typeof value>
+    for (let before = 250; before <= 260; before++) {
+      const both = struct({ before: fixed(before), value: one })
+      const raw = encode(both, { before: new Uint8Array(before).fill(7), value })
+      expect(raw.length).toBe(before + length)
+      expect(decode(both, raw).value).toEqual(value)
+    }
+  })
+})
+
 describe('a limit', () => {
   const over: ReadonlyArray<readonly [string, Codec<unknown>, string]> = [
     ['bytes', bytes(4), '05' + '00'.repeat(5)],
