@@ -33,7 +33,8 @@ export function powerOfTwo(count: number): number {
 export function merkleRoot(layer: Uint8Array, width: number, padHeight = 0): Uint8Array {
   let count = layer.length / HASH_BYTES
   assert(Number.isInteger(count) && count >= 1 && count <= width, 'a layer of whole hashes, no wider than its tree')
-  let level: Uint8Array = layer.slice()
+  // A copy even of a Buffer, whose own slice() is a view: the levels are built in place.
+  let level: Uint8Array = new Uint8Array(layer)
   let height = padHeight
   for (let span = width; span > 1; span /= 2, height++) {
     const pairs = Math.ceil(count / 2)
