@@ -23,8 +23,8 @@ export interface Now {
 /** A datagram may be lost, doubled, late or overtaken; a stream to a peer is ordered and lossless between up and down. */
 export type Channel = 'datagram' | 'stream'
 
-/** The end of a persist or a command. A full disk is an answer, not an exception. */
-export type Result = { ok: true; value?: unknown } | { ok: false; reason: string }
+/** The end of a persist or a command. A full disk is an answer, not an exception. What failed may have got somewhere: `value`. */
+export type Result = { ok: true; value?: unknown } | { ok: false; reason: string; value?: unknown }
 
 export type Effect<M, C, E> =
   /** Best effort, may be lost. A stream is opened when there is none; that it failed is told by `link` down. */

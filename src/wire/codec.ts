@@ -83,7 +83,7 @@ export class Writer {
     this.view = new DataView(this.bytes.buffer)
   }
 
-  /** Take it before touching `bytes` or `view`: both are replaced when they grow. */
+  /** Makes room: `bytes` and `view` are others after it, so read them then. */
   private step(length: number): number {
     const at = this.offset
     this.offset += length
@@ -225,7 +225,8 @@ export function fixed(length: number): Codec<Uint8Array> {
       if (v.length !== length) throw new RangeError(`${v.length} bytes where ${length} belong`)
       w.raw(v)
     },
-    read: r => r.take(length).slice()
+    // Not slice(): of a Buffer that is a view.
+    read: r => new Uint8Array(r.take(length))
   }
 }
 
@@ -240,7 +241,7 @@ export function bytes(max: number): Codec<Uint8Array> {
     read: r => {
       const length = r.varint()
       if (length > max) throw new DecodeError(`${length} bytes, the limit is ${max}`)
-      return length === 0 ? EMPTY_BYTES : r.take(length).slice()
+      return length === 0 ? EMPTY_BYTES : new Uint8Array(r.take(length))
     }
   }
 }

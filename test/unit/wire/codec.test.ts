@@ -119,9 +119,13 @@ describe('a limit', () => {
   })
 })
 
-test('what was read holds no views of the datagram', () => {
-  const datagram = wire('020102')
-  const value = decode(bytes(4), datagram)
-  datagram.fill(0)
-  expect(value).toEqual(Uint8Array.of(1, 2))
+test.each([
+  ['bytes', bytes(4), '020102'],
+  ['fixed', fixed(2), '0102']
+])('what was read as %s holds no views of the datagram, also when that is a Buffer', (_, codec, digits) => {
+  for (const datagram of [wire(digits), Buffer.from(wire(digits))]) {
+    const value = decode(codec, datagram)
+    datagram.fill(0)
+    expect(value).toEqual(Uint8Array.of(1, 2))
+  }
 })
