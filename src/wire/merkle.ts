@@ -9,9 +9,10 @@ import { concat, sha256 } from '../base/bytes.ts'
 export const HASH_BYTES = 32
 const ZERO = new Uint8Array(HASH_BYTES)
 
-/** The root of a tree of `height` levels above leaves that are all padding. */
 const zeroRoots: Uint8Array[] = [ZERO]
-function zeroRoot(height: number): Uint8Array {
+
+/** The root of a tree of `height` levels above leaves that are all padding. */
+export function zeroRoot(height: number): Uint8Array {
   for (let i = zeroRoots.length; i <= height; i++) {
     const below = zeroRoots[i - 1] ?? ZERO
     zeroRoots.push(sha256(concat(below, below)))

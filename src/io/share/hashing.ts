@@ -1,0 +1,185 @@
+/** All files of a scan: from the cache what it knows, the others hashed, a few at a time. */
+import { must } from '../../base/assert.ts'
+import { EMPTY_BYTES, equal } from '../../base/bytes.ts'
+import { LEAF_BYTES } from '../../wire/layout.ts'
+import { HASH_BYTES } from '../../wire/merkle.ts'
+import { rootKey } from '../../wire/metainfo.ts'
+import { FileTree, type FinishedTree } from '../../wire/tree.ts'
+import { ReadBuffers } from './buffers.ts'
+import { settled, systemClock, type CachedFile, type ShareCache, type WallClock } from './cache.ts'
+import { hashFile, type HashedFile } from './hash-file.ts'
+import type { LeafHashes } from './leaves.ts'
+import { eachOf } from './pool.ts'
+import type { FileStamp, FoundFile } from './walk.ts'
+
+/** Files of one read: as many at once as keep Node's four threads busy. */
+const SMALL_FILES_AT_ONCE = 16
+const SMALL_BYTES_MAX = 128 << 10
+/** Larger files: two reads each. */
+const LARGE_FILES_AT_ONCE = 2
+const LARGE_READ_BYTES = 1 << 20
+/** Files that are handed to the cache together. */
+const CACHE_BATCH = 256
+
+export interface ScanProgress {
+  readonly files: number
+  readonly filesTotal: number
+  /** Hashed or known already. */
+  readonly bytes: number
+  readonly bytesTotal: number
+}
+
+export interface ScanOptions {
+  readonly signal: AbortSignal
+  readonly leaves: LeafHashes
+  readonly cache?: ShareCache
+  /** By size unless given: a power of two of at least 16 KiB. */
+  readonly pieceLengthBytes?: number
+  /** Called often: after every file, and every MiB of a large one. */
+  readonly onProgress?: (progress: ScanProgress) => void
+  readonly clock?: WallClock
+}
+
+interface Task {
+  readonly index: number
+  readonly file: FoundFile
+}
+
+export class Hashing {
+  readonly pieceLayers = new Map<string, Uint8Array>()
+  filesHashed = 0
+  filesReused = 0
+  bytesHashed = 0
+  private readonly found: readonly FoundFile[]
+  private readonly options: ScanOptions
+  private readonly leavesPerPiece: number
+  private readonly clock: WallClock
+  private readonly bytesTotal: number
+  /** Of all files in one place: as many small buffers would take several times the room. */
+  private readonly roots: Uint8Array
+  /** Only of files that were not as the walk saw them. */
+  private readonly stamps = new Map<number, FileStamp>()
+  private filesDone = 0
+  private fresh: CachedFile[] = []
+  private bytesDone = 0
+
+  constructor(found: readonly FoundFile[], pieceLengthBytes: number, options: ScanOptions) {
+    this.found = found
+    this.options = options
+    this.roots = new Uint8Array(found.length * HASH_BYTES)
+    this.clock = options.clock ?? systemClock
+    this.bytesTotal = found.reduce((sum, file) => sum + file.stamp.sizeBytes, 0)
+    this.leavesPerPiece = pieceLengthBytes / LEAF_BYTES
+  }
+
+  stampOf(index: number): FileStamp {
+    return this.stamps.get(index) ?? must(this.found[index], 'a file that was found').stamp
+  }
+
+  /** A view; undefined for an empty file. */
+  rootOf(index: number): Uint8Array | undefined {
+    if (this.stampOf(index).sizeBytes === 0) return undefined
+    return this.roots.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
+  }
+
+  /** What was hashed is kept for the next time even when this time ends early. */
+  async run(): Promise<void> {
+    const { signal } = this.options
+    const tasks = this.found.map((file, index): Task => ({ index, file }))
+    const small = tasks.filter(({ file }) => file.stamp.sizeBytes <= SMALL_BYTES_MAX)
+    const large = tasks.filter(({ file }) => file.stamp.sizeBytes > SMALL_BYTES_MAX)
+    const smallReads = new ReadBuffers(SMALL_BYTES_MAX)
+    const largeReads = new ReadBuffers(LARGE_READ_BYTES)
+    try {
+      await eachOf(small, { limit: SMALL_FILES_AT_ONCE, signal }, (task, stop) => this.file(task, smallReads, stop))
+      await eachOf(large, { limit: LARGE_FILES_AT_ONCE, signal }, (task, stop) => this.file(task, largeReads, stop))
+    } finally {
+      this.flush()
+    }
+  }
+
+  private async file(task: Task, buffers: ReadBuffers, signal: AbortSignal): Promise<void> {
+    const { file } = task
+    const reused = await this.fromCache(file, signal)
+    if (reused !== undefined) {
+      this.filesReused++
+      this.bytesDone += file.stamp.sizeBytes
+      this.keep(task, { ...reused, stamp: file.stamp })
+      return
+    }
+    const trust = { settled: false }
+    const hashed = await hashFile(file.diskPath, file.stamp, {
+      leavesPerPiece: this.leavesPerPiece,
+      leaves: this.options.leaves,
+      buffers,
+      signal,
+      beforeReading: async stamp => {
+        trust.settled = this.options.cache !== undefined && (await settled(stamp, this.clock, signal))
+      },
+      onRead: bytes => {
+        this.bytesHashed += bytes
+        this.bytesDone += bytes
+        this.report()
+      }
+    })
+    const { root, stamp } = hashed
+    if (root !== undefined) {
+      this.filesHashed++
+      if (trust.settled) this.remember({ diskPath: file.diskPath, stamp, root })
+    }
+    this.keep(task, hashed)
+  }
+
+  private keep({ index, file }: Task, known: HashedFile): void {
+    const { root, stamp, pieceLayer } = known
+    if (stamp !== file.stamp) this.stamps.set(index, stamp)
+    if (root !== undefined) this.roots.set(root, index * HASH_BYTES)
+    if (root !== undefined && pieceLayer.length > 0) this.pieceLayers.set(rootKey(root), pieceLayer)
+    this.filesDone++
+    this.report()
+  }
+
+  private remember(file: CachedFile): void {
+    this.fresh.push(file)
+    if (this.fresh.length >= CACHE_BATCH) this.flush()
+  }
+
+  private flush(): void {
+    const batch = this.fresh
+    this.fresh = []
+    if (batch.length > 0) this.options.cache?.put(batch)
+  }
+
+  private report(): void {
+    this.options.onProgress?.({
+      files: this.filesDone,
+      filesTotal: this.found.length,
+      bytes: this.bytesDone,
+      bytesTotal: this.bytesTotal
+    })
+  }
+
+  /** Undefined when the file must be hashed: it is not in the cache, or its leaf hashes are not all there. */
+  private async fromCache(file: FoundFile, signal: AbortSignal): Promise<FinishedTree | undefined> {
+    const root = this.options.cache?.get(file.diskPath, file.stamp)?.root
+    if (root === undefined) return undefined
+    const leafCount = Math.ceil(file.stamp.sizeBytes / LEAF_BYTES)
+    if (!(await this.options.leaves.has(root, leafCount))) return undefined
+    if (leafCount <= this.leavesPerPiece) return { root, pieceLayer: EMPTY_BYTES }
+    return this.fromLeaves(root, leafCount, signal)
+  }
+
+  private async fromLeaves(
+    root: Uint8Array,
+    leafCount: number,
+    signal: AbortSignal
+  ): Promise<FinishedTree | undefined> {
+    const tree = new FileTree({ leafCount, leavesPerPiece: this.leavesPerPiece })
+    for await (const chunk of this.options.leaves.read(root, leafCount)) {
+      signal.throwIfAborted()
+      for (let at = 0; at < chunk.length; at += HASH_BYTES) tree.push(chunk.subarray(at, at + HASH_BYTES))
+    }
+    const finished = tree.finish()
+    return equal(finished.root, root) ? finished : undefined
+  }
+}
