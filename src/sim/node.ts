@@ -1,0 +1,44 @@
+/** A node of the world: a host, and the machine that its process of now runs. */
+import type { NodeId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import type { Address } from '../wire/common.ts'
+import type { Clock } from './clock.ts'
+import type { Disk } from './disk.ts'
+import { Host } from './host.ts'
+import { must } from '../base/assert.ts'
+
+export class SimNode<N> extends Host {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly random: Random
+  /** Undefined while there is no process. */
+  running: N | undefined
+  /** When the earliest wake on the agenda is due, in the world's time. */
+  wakeAtMs = Infinity
+  /** Wakes in a row after which the machine wanted another one at once, and those for the same instant. */
+  lateWakes = 0
+  sameWakes = 0
+  /** Bulk sent so far leaves the uplink then. */
+  uplinkFreeMs = 0
+  /** May be changed at any time. */
+  uplinkBytesPerSecond = Infinity
+
+  constructor(
+    place: { index: number; id: NodeId; address: Address },
+    parts: { clock: Clock; disk: Disk; random: Random }
+  ) {
+    super(place.index, place.id, place.address)
+    this.clock = parts.clock
+    this.disk = parts.disk
+    this.random = parts.random
+  }
+
+  /** The machine of the process, running or paused. Throws AssertionError when there is none. */
+  get machine(): N {
+    return must(this.running, `${this.name} has a process`)
+  }
+
+  get isUp(): boolean {
+    return this.process === 'running'
+  }
+}

@@ -1,0 +1,384 @@
+/**
+ * The simulated outside of any machine: virtual time, a network, disks, processes that start, crash and stop. It drives
+ * machines by the contract of core/machine.ts, as the daemon does, and is strict where the daemon would be lenient.
+ *
+ * Everything is drawn from one seed, and every purpose has a generator of its own: the same seed and the same calls give
+ * the same trace. See README.md for what is modelled.
+ */
+import { assert, must } from '../base/assert.ts'
+import { sha256, utf8 } from '../base/bytes.ts'
+import { nodeId, overlayId, type NodeId } from '../base/ids.ts'
+import { Random } from '../base/random.ts'
+import type { Machine, Now, Result } from '../core/machine.ts'
+import { addressText, type Address, type Contact } from '../wire/common.ts'
+import type { Happening } from './agenda.ts'
+import { Clock, CLOCK_DEFAULTS, type ClockSettings } from './clock.ts'
+import { Disk, DISK_DEFAULTS, type DiskSettings } from './disk.ts'
+import { Driver, type DrivenWorld } from './driver.ts'
+import { SimFailure, type Checker, type Violation } from './failure.ts'
+import type { Host } from './host.ts'
+import type { Parcel } from './link.ts'
+import { Links, LINK_DEFAULTS } from './links.ts'
+import { Network, NETWORK_DEFAULTS } from './network.ts'
+import { SimNode } from './node.ts'
+import type { Birth, Counts, OutsideOf, SettingsOf } from './settings.ts'
+import { Notary } from './signing.ts'
+import { Timeline } from './timeline.ts'
+import { digestText, Trace, type TraceKind } from './trace.ts'
+
+export type { Birth } from './settings.ts'
+export type Outside<M, C, E, N extends Machine<M, C, E>> = OutsideOf<World<M, C, E, N>, N, C>
+export type WorldChecker<M, C, E, N extends Machine<M, C, E>> = Checker<World<M, C, E, N>, SimNode<N>, E>
+export type WorldSettings<M, C, E, N extends Machine<M, C, E>> = SettingsOf<World<M, C, E, N>, M, C, E, N>
+
+export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline implements DrivenWorld<C, E, N> {
+  readonly seed: number | string
+  /** For the scenario's own choices. */
+  readonly random: Random
+  readonly trace: Trace
+  readonly network: Network
+  readonly links: Links
+  readonly nodes: Array<SimNode<N>> = []
+  readonly notary: Notary
+  readonly counts: Counts = {
+    datagrams: 0,
+    datagramsLost: 0,
+    streamMessages: 0,
+    wireBytes: 0,
+    persists: 0,
+    wakes: 0,
+    crashes: 0
+  }
+  /** What went wrong by design, in words. */
+  readonly faults: string[] = []
+  /** How often `calm` was called: faults planned before are void. */
+  calms = 0
+  private readonly settings: WorldSettings<M, C, E, N>
+  private readonly checkers: ReadonlyArray<WorldChecker<M, C, E, N>>
+  private readonly clockSettings: ClockSettings
+  private readonly diskSettings: DiskSettings
+  private readonly nodeRandom: Random
+  private readonly byAddress = new Map<string, SimNode<N>>()
+  private readonly byId = new Map<NodeId, SimNode<N>>()
+  private addresses = 0
+  private readonly driver: Driver<M, C, E, N>
+
+  constructor(settings: WorldSettings<M, C, E, N>) {
+    super()
+    this.settings = settings
+    this.checkers = settings.checkers ?? []
+    this.driver = new Driver<M, C, E, N>(this, settings.codec, settings.encode ?? true)
+    this.seed = settings.seed
+    const root = Random.from(`shoal/sim/${settings.seed}`)
+    this.random = root.fork('scenario')
+    this.nodeRandom = root.fork('nodes')
+    this.trace = new Trace(settings.traceLines ?? 80)
+    this.clockSettings = { ...CLOCK_DEFAULTS, ...settings.clock }
+    this.diskSettings = { ...DISK_DEFAULTS, ...settings.disk }
+    this.network = new Network({ ...NETWORK_DEFAULTS, ...settings.network }, root.fork('network'))
+    this.links = new Links(this, { ...LINK_DEFAULTS, ...settings.links }, root.fork('links'))
+    this.network.onPathsChanged = () => {
+      this.links.pathsChanged()
+    }
+    this.notary = new Notary(root.fork('notary').bytes(32), settings.overlay ?? overlayId(sha256(utf8('overlay'))))
+    for (const checker of this.checkers) this.watch(checker)
+  }
+
+  // Nodes and their processes.
+
+  /** A new node with its host and disk; its process is not started. */
+  add(): SimNode<N> {
+    const index = this.nodes.length
+    this.network.grow(index + 1)
+    const random = this.nodeRandom.fork(`node ${index}`)
+    const node = new SimNode<N>(
+      { index, id: nodeId(random.bytes(32)), address: this.newAddress() },
+      {
+        clock: new Clock(this.clockSettings, random.fork('clock')),
+        disk: new Disk(this.diskSettings, random.fork('disk')),
+        random: random.fork('machine')
+      }
+    )
+    node.uplinkBytesPerSecond = this.network.settings.uplinkBytesPerSecond
+    this.nodes.push(node)
+    this.byId.set(node.id, node)
+    this.byAddress.set(addressText(node.address), node)
+    return node
+  }
+
+  /** `count` nodes, started in order at this instant. */
+  startMany(count: number): Array<SimNode<N>> {
+    return Array.from({ length: count }, () => {
+      const node = this.add()
+      this.start(node)
+      return node
+    })
+  }
+
+  private newAddress(): Address {
+    const number = ++this.addresses
+    return { host: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`, port: 4_000 }
+  }
+
+  /** Starts a process from what is on disk; `move` gives the host another address first. Nothing when one is there. */
+  start(node: SimNode<N>, options: { move?: boolean } = {}): void {
+    this.act(() => {
+      if (node.process !== 'off') return
+      if (options.move === true) this.move(node)
+      node.process = 'running'
+      node.powered = true
+      node.boots++
+      node.clock.boot(this.timeMs)
+      this.note('start', node, undefined, digestText(node.id) + node.boots, addressText(node.address))
+      this.settings.outside?.started?.(this, node)
+      for (const checker of this.checkers) checker.started?.(this, node)
+      this.driver.guard(node, () => {
+        node.running = this.settings.create(this.birth(node), node)
+      })
+    })
+  }
+
+  private move(node: SimNode<N>): void {
+    this.byAddress.delete(addressText(node.address))
+    node.contact = { id: node.id, address: this.newAddress() }
+    this.byAddress.set(addressText(node.address), node)
+  }
+
+  private birth(node: SimNode<N>): Birth {
+    return {
+      self: node.contact,
+      random: node.random.fork(`boot ${node.boots}`),
+      signer: this.notary.signer(node.id),
+      verifier: this.notary,
+      restored: node.disk.contents(),
+      now: node.clock.now(this.timeMs),
+      restarts: node.boots - 1
+    }
+  }
+
+  /** The process dies here and now. `host`: the whole computer does, so that nothing tells its peers. */
+  crash(node: SimNode<N>, options: { host?: boolean } = {}): void {
+    this.act(() => {
+      if (node.process === 'off') return
+      this.counts.crashes++
+      this.note('crash', node, undefined, options.host === true ? 1 : 0, undefined)
+      node.powered = options.host !== true
+      node.disk.crash()
+      this.ended(node)
+    })
+  }
+
+  /** The process ends in order: its writes are safe. */
+  stop(node: SimNode<N>): void {
+    this.act(() => {
+      if (node.process === 'off') return
+      this.note('stop', node, undefined, 0, undefined)
+      node.disk.flush()
+      this.ended(node)
+    })
+  }
+
+  private ended(node: SimNode<N>): void {
+    node.process = 'off'
+    node.running = undefined
+    node.backlog = []
+    node.wakeAtMs = Infinity
+    node.uplinkFreeMs = 0
+    this.links.processEnded(node)
+    this.settings.outside?.ended?.(this, node)
+    for (const checker of this.checkers) checker.ended?.(this, node)
+  }
+
+  /** SIGSTOP: what comes in waits, timers fire late. */
+  pause(node: SimNode<N>): void {
+    this.act(() => {
+      if (node.process !== 'running') return
+      this.note('pause', node, undefined, 0, undefined)
+      node.process = 'paused'
+    })
+  }
+
+  /** SIGCONT: all that waited happens now, in order. */
+  resume(node: SimNode<N>): void {
+    this.act(() => {
+      if (node.process !== 'paused') return
+      this.note('resume', node, undefined, node.backlog.length, undefined)
+      node.process = 'running'
+      for (const what of node.backlog.splice(0)) what.happen()
+    })
+  }
+
+  /** By its number. */
+  node(index: number): SimNode<N> {
+    return must(this.nodes[index], `there is a node ${index}`)
+  }
+
+  nodeAt(host: Host): SimNode<N> {
+    return this.node(host.index)
+  }
+
+  nodeOf(id: NodeId): SimNode<N> | undefined {
+    return this.byId.get(id)
+  }
+
+  hostAt(address: Address): SimNode<N> | undefined {
+    return this.byAddress.get(addressText(address))
+  }
+
+  // Inputs.
+
+  /** Calls the node's machine, as its owner would, and drains it; after the present call when within one. */
+  call(node: SimNode<N>, input: (machine: N, now: Now) => void): void {
+    const boot = node.boots
+    const what: Happening = {
+      happen: () => {
+        if (node.boots !== boot || node.holds(what)) return
+        this.note('call', node, undefined, 0, undefined)
+        this.driver.feed(node, input)
+      }
+    }
+    this.act(() => {
+      what.happen()
+    })
+  }
+
+  /** Answers a command. */
+  done(node: SimNode<N>, token: number, result: Result): void {
+    const boot = node.boots
+    const what: Happening = {
+      happen: () => {
+        if (node.boots === boot && !node.holds(what)) this.finish(node, token, result)
+      }
+    }
+    this.act(() => {
+      what.happen()
+    })
+  }
+
+  private finish(node: SimNode<N>, token: number, result: Result): void {
+    this.note('done', node, undefined, result.ok ? token : -token, result)
+    this.driver.feed(node, (machine, now) => {
+      machine.done(token, result, now)
+    })
+  }
+
+  /** A timer of the node's process: waits while it is paused, dies with it. */
+  after(delayMs: number, node: SimNode<N>, happen: () => void): void {
+    const boot = node.boots
+    const what: Happening = {
+      happen: () => {
+        if (node.process !== 'off' && node.boots === boot && !node.holds(what)) happen()
+      }
+    }
+    this.agenda.put(this.timeMs + delayMs, what)
+  }
+
+  /**
+   * Bulk bytes over the link between two nodes, behind all that the sender has sent so far (its uplink has one rate).
+   * `arrived` runs at the receiver. False, and nothing more, when the link is not up; what is under way when it breaks is lost.
+   */
+  transfer(from: SimNode<N>, to: NodeId, lengthBytes: number, arrived: (at: SimNode<N>) => void): boolean {
+    if (!this.links.isUp(from, to)) return false
+    const begins = Math.max(this.timeMs, from.uplinkFreeMs)
+    from.uplinkFreeMs = begins + (lengthBytes / from.uplinkBytesPerSecond) * 1_000
+    this.counts.wireBytes += lengthBytes
+    const parcel: Parcel = {
+      arrive: host => {
+        this.note('transfer', host, from, lengthBytes, undefined)
+        arrived(this.nodeAt(host))
+      }
+    }
+    return this.links.sendBulk(from, to, parcel, from.uplinkFreeMs - this.timeMs)
+  }
+
+  /** Not within a call of a machine: after it. */
+  private act(happen: () => void): void {
+    if (!this.driver.busy) happen()
+    else this.agenda.put(this.timeMs, { happen })
+  }
+
+  linkChanged(host: Host, peer: NodeId, state: 'up' | 'down'): void {
+    const node = this.nodeAt(host)
+    this.note(state === 'up' ? 'link-up' : 'link-down', node, this.byId.get(peer), 0, undefined)
+    this.settings.outside?.link?.(this, node, peer, state)
+    this.driver.feed(node, (machine, now) => {
+      machine.link(peer, state, now)
+    })
+  }
+
+  // What the driver tells.
+
+  commanded(node: SimNode<N>, token: number, command: C): void {
+    this.note('command', node, undefined, token, command)
+    assert(this.settings.outside !== undefined, 'a world whose machines give commands has an outside')
+    this.settings.outside.command(this, node, token, command)
+  }
+
+  emitted(node: SimNode<N>, event: E): void {
+    this.note('emit', node, undefined, 0, event)
+    this.settings.onEvent?.(this, node, event)
+    for (const checker of this.checkers) {
+      if (checker.emitted !== undefined) this.judge(checker.emitted(this, node, event))
+    }
+  }
+
+  called(node: SimNode<N>): void {
+    for (const checker of this.checkers) {
+      if (checker.afterEvent !== undefined) this.judge(checker.afterEvent(this, node))
+    }
+  }
+
+  // Faults and checks.
+
+  /** Writes a fault down, for the trace and the report. */
+  fault(text: string): void {
+    this.faults.push(`${(this.timeMs / 1_000).toFixed(3)} s ${text}`)
+    this.trace.note(this.timeMs, 'fault', '', '', digestText(text), text)
+  }
+
+  /** Ends all faults: paths heal, disks are well, paused processes go on, and those that ended start again. */
+  calm(options: { restart?: boolean } = {}): void {
+    this.fault('calm')
+    this.calms++
+    this.network.calm()
+    for (const node of this.nodes) {
+      node.disk.full = false
+      node.disk.slowness = 1
+      this.resume(node)
+      if (options.restart !== false) this.start(node)
+    }
+  }
+
+  private watch(checker: WorldChecker<M, C, E, N>): void {
+    const { everyMs } = checker
+    if (everyMs === undefined || checker.periodically === undefined) return
+    const look = (): void => {
+      this.judge(checker.periodically?.(this))
+      this.agenda.put(this.timeMs + everyMs, { happen: look }, true)
+    }
+    this.agenda.put(everyMs, { happen: look }, true)
+  }
+
+  /** Ends the run when `condition` does not hold. */
+  require(condition: boolean, property: string, detail: string): void {
+    if (!condition) throw new SimFailure({ property, detail })
+  }
+
+  judge(violation: Violation | undefined): void {
+    if (violation !== undefined) throw new SimFailure(violation)
+  }
+
+  /** The scenario has played: every checker has its last word. */
+  end(): void {
+    for (const checker of this.checkers) this.judge(checker.atEnd?.(this))
+  }
+
+  /** For the trace. */
+  nameOf(contact: Contact): string {
+    return this.byId.get(contact.id)?.name ?? contact.id.slice(0, 8)
+  }
+
+  note(kind: TraceKind, node: Host, peer: Host | undefined, value: number, detail: unknown): void {
+    this.trace.note(this.timeMs, kind, node.name, peer?.name ?? '', value, detail)
+  }
+}

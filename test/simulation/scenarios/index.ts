@@ -1,0 +1,5 @@
+/** Every scenario that `npm run sim` plays, in the order in which seeds are dealt out. */
+import type { Scenario } from '../../../src/sim/scenario.ts'
+import { outside } from './outside.ts'
+
+export const scenarios: readonly Scenario[] = [outside]
