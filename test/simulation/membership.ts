@@ -1,0 +1,132 @@
+/** A world of memberships: who starts with which contacts, what every key has signed, and what one view looks like. */
+import type { NodeId } from '../../src/base/ids.ts'
+import { Membership } from '../../src/core/membership/membership.ts'
+import type { Member, MembershipEvent } from '../../src/core/membership/member.ts'
+import { PRESETS } from '../../src/core/membership/settings.ts'
+import type { Signer } from '../../src/core/machine.ts'
+import type { SimNode } from '../../src/sim/node.ts'
+import { World, type WorldSettings } from '../../src/sim/world.ts'
+import { decode } from '../../src/wire/codec.ts'
+import type { Address, Contact } from '../../src/wire/common.ts'
+import {
+  accusationBody,
+  aliveBody,
+  leaveBody,
+  membershipMessage,
+  type MembershipMessage
+} from '../../src/wire/membership.ts'
+
+export type MembershipWorld = World<MembershipMessage, never, MembershipEvent, Membership>
+export type MembershipNode = SimNode<Membership>
+
+/** What was signed with each key in the whole run, as the signers saw it. */
+export class Ledger {
+  /** By subject and incarnation. */
+  readonly alive = new Map<string, { name: string; address: Address }>()
+  /** `kind subject incarnation` of leaves and accusations. */
+  readonly said = new Set<string>()
+  /** The highest incarnation that each subject signed. */
+  readonly highest = new Map<NodeId, number>()
+
+  write(domain: string, body: Uint8Array): void {
+    const kind = domain.split('/')[1]
+    if (kind === 'alive') {
+      const claim = decode(aliveBody, body)
+      this.alive.set(`${claim.subject} ${claim.incarnation}`, claim)
+      this.writeOwn(kind, claim)
+    } else if (kind === 'leave') this.writeOwn(kind, decode(leaveBody, body))
+    else {
+      const claim = decode(accusationBody, body)
+      this.said.add(`${kind} ${claim.subject} ${claim.incarnation}`)
+    }
+  }
+
+  private writeOwn(kind: string, { subject, incarnation }: { subject: NodeId; incarnation: number }): void {
+    this.highest.set(subject, Math.max(incarnation, this.highest.get(subject) ?? 0))
+    this.said.add(`${kind} ${subject} ${incarnation}`)
+  }
+
+  keeping(signer: Signer): Signer {
+    return {
+      id: signer.id,
+      sign: (domain, claim) => {
+        this.write(domain, claim)
+        return signer.sign(domain, claim)
+      }
+    }
+  }
+
+  /** What is wrong with a row of a view, if anything: every part of it must have been signed. */
+  doubt(member: Member): string | undefined {
+    const { id, state, incarnation, name, address } = member
+    const highest = this.highest.get(id) ?? 0
+    if (incarnation > highest) return `incarnation ${incarnation}, its subject signed ${highest} at most`
+    const verdict = state === 'left' ? 'leave' : state
+    if (!this.said.has(`${verdict} ${id} ${incarnation}`)) return `nobody signed ${verdict} ${incarnation}`
+    if (state === 'left') return undefined
+    const alive = this.alive.get(`${id} ${incarnation}`)
+    const same = alive?.name === name && alive.address.host === address.host && alive.address.port === address.port
+    return same ? undefined : 'its name or address is not what its subject signed'
+  }
+}
+
+export interface MembershipWorldSettings extends Partial<
+  WorldSettings<MembershipMessage, never, MembershipEvent, Membership>
+> {
+  seed: number | string
+  preset?: keyof typeof PRESETS
+  ledger?: Ledger
+  /** The first so many nodes are everybody's contacts, at the addresses that they have at first. Default 2. */
+  contactCount?: number
+}
+
+/** Every process starts its membership at birth. */
+export function membershipWorld(settings: MembershipWorldSettings): MembershipWorld {
+  const contacts = new Map<NodeId, Contact>()
+  const ledger = settings.ledger ?? new Ledger()
+  const world: MembershipWorld = new World({
+    codec: membershipMessage,
+    ...settings,
+    create: birth => {
+      for (const { contact } of world.nodes.slice(0, settings.contactCount ?? 2)) {
+        if (!contacts.has(contact.id)) contacts.set(contact.id, contact)
+      }
+      const name = `n${world.nodes.findIndex(node => node.id === birth.self.id)}`
+      const seat = { ...birth, signer: ledger.keeping(birth.signer) }
+      const machine = new Membership(seat, { name, settings: PRESETS[settings.preset ?? 'lan'] }, birth.now)
+      machine.start(
+        [...contacts.values()].filter(({ id }) => id !== birth.self.id),
+        birth.now
+      )
+      return machine
+    }
+  })
+  return world
+}
+
+/** Undefined when all live nodes see the same: each other alive, alike, and nobody else. */
+export function disagreement(world: MembershipWorld): string | undefined {
+  const live = world.nodes.filter(node => node.isUp)
+  for (const observer of live) {
+    for (const node of world.nodes) {
+      if (node === observer) continue
+      const seen = observer.machine.member(node.id)
+      const problem = node.isUp ? difference(seen, node.machine.member(node.id), node.address) : ghost(seen)
+      if (problem !== undefined) return `${observer.name} of ${node.name}: ${problem}`
+    }
+  }
+  return undefined
+}
+
+function ghost(seen: Member | undefined): string | undefined {
+  return seen?.state === 'alive' || seen?.state === 'suspect' ? `${seen.state}, but it is gone` : undefined
+}
+
+function difference(seen: Member | undefined, own: Member | undefined, address: Address): string | undefined {
+  if (own === undefined) return 'it has not announced itself'
+  if (seen === undefined) return 'unknown'
+  if (seen.state !== 'alive') return `${seen.state} ${seen.incarnation}, but it lives with ${own.incarnation}`
+  if (seen.incarnation !== own.incarnation) return `incarnation ${seen.incarnation}, not ${own.incarnation}`
+  if (seen.address.host !== address.host) return `at ${seen.address.host}, not at ${address.host}`
+  return undefined
+}
