@@ -2,5 +2,16 @@
 import type { Scenario } from '../../../src/sim/scenario.ts'
 import { detection, healing, membership } from './membership.ts'
 import { outside } from './outside.ts'
+import { recordsFaults, recordsWipe } from './records.ts'
+import { ringChurn, ringFaults } from './ring.ts'
 
-export const scenarios: readonly Scenario[] = [outside, membership, detection, healing]
+export const scenarios: readonly Scenario[] = [
+  outside,
+  membership,
+  detection,
+  healing,
+  ringChurn,
+  ringFaults,
+  recordsFaults,
+  recordsWipe
+]

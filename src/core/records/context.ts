@@ -1,0 +1,100 @@
+/** What the parts of the records share. */
+import type { NodeId } from '../../base/ids.ts'
+import { inArc } from '../../base/ring.ts'
+import type { Key } from '../../base/ids.ts'
+import type { Random } from '../../base/random.ts'
+import type { Contact } from '../../wire/common.ts'
+import type { RecordsMessage } from '../../wire/records.ts'
+import type { Channel, Seat } from '../machine.ts'
+import { Outbox } from '../outbox.ts'
+import type { RecordsEvent } from './events.ts'
+import { DATAGRAM_COPIES_MAX, DATAGRAM_MARKS_MAX, DATAGRAM_OUTCOMES_MAX, type RecordsSettings } from './settings.ts'
+import type { Arc } from './store.ts'
+
+/** What this node owns, who holds copies of that, and what it holds for others. */
+export interface Charge extends Arc {
+  /** This node first. */
+  readonly replicas: readonly Contact[]
+  /** By membership this node is a replica of (replicaFrom, to]. */
+  readonly replicaFrom: Key
+  /** It takes records of (acceptFrom, to], since some of the members before it may be no replicas yet. */
+  readonly acceptFrom: Key
+}
+
+export class RecordsContext {
+  readonly self: Contact
+  readonly random: Random
+  readonly settings: RecordsSettings
+  readonly outbox = new Outbox<RecordsMessage, never, RecordsEvent>()
+  /** Undefined until the ring has told. */
+  charge: Charge | undefined
+  private request: number
+
+  constructor(seat: Seat, settings: RecordsSettings) {
+    this.self = seat.self
+    this.random = seat.random
+    this.settings = settings
+    // Late answers to requests of the time before a restart match none.
+    this.request = seat.random.u32()
+  }
+
+  nextRequest(): number {
+    return this.request++
+  }
+
+  /** Whether this node may be among the replicas of the key: it takes records of it. */
+  mayBeMine(key: Key): boolean {
+    return this.charge !== undefined && inArc(this.charge.acceptFrom, key, this.charge.to)
+  }
+
+  /** Whether this node is among the replicas of the key, as far as it knows. */
+  isMine(key: Key): boolean {
+    return this.charge !== undefined && inArc(this.charge.replicaFrom, key, this.charge.to)
+  }
+
+  /** Returns the channel. */
+  send(to: Contact, message: RecordsMessage): Channel {
+    const channel = fitsDatagram(message) ? 'datagram' : 'stream'
+    this.outbox.send(to, channel, message)
+    return channel
+  }
+
+  jitter(meanMs: number): number {
+    return this.random.range(0.75 * meanMs, 1.25 * meanMs)
+  }
+
+  /** The pause after so many failures in a row. */
+  backoffMs(failures: number): number {
+    return this.jitter(Math.min(this.settings.backoffMsMax, this.settings.backoffMs * 2 ** Math.min(failures, 16)))
+  }
+
+  /** For the answer to what was sent `sends` times over the channel. */
+  answerMs(channel: Channel, sends: number): number {
+    const { answerMs, streamAnswerMs } = this.settings
+    return (channel === 'stream' ? streamAnswerMs : answerMs) * 2 ** (sends - 1)
+  }
+}
+
+function fitsDatagram(message: RecordsMessage): boolean {
+  switch (message.kind) {
+    case 'put':
+      return message.copies.length <= DATAGRAM_COPIES_MAX
+    case 'got':
+      return message.records.length <= DATAGRAM_COPIES_MAX
+    case 'stored':
+      return message.outcomes.length <= DATAGRAM_OUTCOMES_MAX
+    case 'inventory':
+    case 'pull':
+      return message.marks.length <= DATAGRAM_MARKS_MAX
+    case 'get':
+    case 'sync':
+    case 'same':
+    case 'more':
+      return true
+  }
+}
+
+/** A map's key for a record. */
+export function nameOf(record: { key: Key; provider: NodeId }): string {
+  return `${record.key}/${record.provider}`
+}

@@ -1,0 +1,240 @@
+/**
+ * Keeping the replicas of an arc alike. The owner compares what it holds of its arc with each of its replicas, when the arc
+ * or the replicas change and every `syncMs`: first by digest; where that differs, by the replica's inventory, page by page.
+ * It puts what the replica lacks and pulls what it lacks itself, so that a new owner fills up from those who held the arc
+ * before, and a new replica from the owner. Both sides may run it about one arc while the ring is in motion: records
+ * only ever grow towards the higher sequence.
+ */
+import { Alarms } from '../../base/alarms.ts'
+import { equal, hex } from '../../base/bytes.ts'
+import { must } from '../../base/assert.ts'
+import type { Key, NodeId } from '../../base/ids.ts'
+import { inArc } from '../../base/ring.ts'
+import { after, type Instant } from '../../base/time.ts'
+import type { Contact } from '../../wire/common.ts'
+import {
+  INVENTORY_MAX,
+  PULL_MAX,
+  PUT_RECORDS_MAX,
+  RECORD_MARK_BYTES,
+  type Position,
+  type RecordsMessage,
+  type RecordsMessageOf
+} from '../../wire/records.ts'
+import { digestOf, markOf } from './claims.ts'
+import type { RecordsContext } from './context.ts'
+import { TOUCHED_MS } from './settings.ts'
+import type { Arc, Entry, Store } from './store.ts'
+
+/** From a change of the arc to the first comparison: several changes in a row make one. */
+const SETTLE_MS = 300
+
+interface Session {
+  to: Contact
+  readonly arc: Arc
+  /** The message that waits for its answer; undefined between two comparisons. */
+  asked: { request: number; message: RecordsMessage; sends: number; behind: Position | undefined } | undefined
+  /** Comparisons in a row that failed or differed. */
+  failures: number
+  nextAt: Instant
+}
+
+export class Syncs {
+  private readonly context: RecordsContext
+  private readonly store: Store
+  private readonly sessions = new Map<NodeId, Session>()
+  private readonly alarms = new Alarms<NodeId>()
+
+  constructor(context: RecordsContext, store: Store) {
+    this.context = context
+    this.store = store
+  }
+
+  /** The arc or its replicas have changed. */
+  charged(now: Instant): void {
+    const charge = this.context.charge
+    const others = charge?.replicas.filter(one => one.id !== this.context.self.id) ?? []
+    for (const id of [...this.sessions.keys()]) if (!others.some(one => one.id === id)) this.end(id)
+    if (charge === undefined) return
+    for (const to of others) {
+      const present = this.sessions.get(to.id)
+      if (present?.arc.from === charge.from && present.arc.to === charge.to) {
+        present.to = to
+        continue
+      }
+      const arc = { from: charge.from, to: charge.to }
+      const session: Session = { to, arc, asked: undefined, failures: 0, nextAt: now }
+      this.sessions.set(to.id, session)
+      this.wait(to.id, session, after(now, this.context.jitter(SETTLE_MS)))
+    }
+  }
+
+  /** This node has stored something new: its provider may have met other replicas than there are by now. */
+  touched(key: Key, now: Instant): void {
+    for (const [id, session] of this.sessions) {
+      const at = after(now, TOUCHED_MS)
+      if (session.asked !== undefined || !inArc(session.arc.from, key, session.arc.to)) continue
+      if (session.failures === 0 && session.nextAt > at) this.wait(id, session, at)
+    }
+  }
+
+  memberDown(id: NodeId): void {
+    this.end(id)
+  }
+
+  nextWake(): Instant | undefined {
+    return this.alarms.next()
+  }
+
+  wake(now: Instant): void {
+    for (let id = this.alarms.take(now); id !== undefined; id = this.alarms.take(now)) {
+      const session = this.sessions.get(id)
+      if (session === undefined) continue
+      if (session.asked === undefined) this.compare(session, now)
+      else if (session.asked.sends < this.context.settings.tries) this.send(session, now)
+      else this.again(session, now)
+    }
+  }
+
+  // The owner's side.
+
+  same(from: NodeId, request: number, now: Instant): void {
+    const session = this.asking(from, request)
+    if (session === undefined) return
+    session.asked = undefined
+    session.failures = 0
+    this.wait(from, session, after(now, this.context.jitter(this.context.settings.syncMs)))
+  }
+
+  inventory(from: Contact, { request, marks, last }: RecordsMessageOf<'inventory'>, now: Instant): void {
+    const session = this.asking(from.id, request)
+    if (session === undefined) return
+    const behind = must(session.asked, 'an answer has a question').behind
+    const theirs = new Set(marks.map(hex))
+    const lacking: Entry[] = []
+    for (const entry of this.store.inArc(session.arc, behind)) {
+      if (last !== undefined && this.isBehind(entry.record, last, session.arc)) break
+      if (!theirs.delete(entry.print.slice(0, 2 * RECORD_MARK_BYTES))) lacking.push(entry)
+    }
+    this.putAll(session.to, lacking, now)
+    this.pull(session, [...theirs])
+    if (last === undefined || !this.advances(behind, last, session.arc)) this.again(session, now)
+    else this.ask(session, request => ({ kind: 'more', request, ...session.arc, after: last }), last, now)
+  }
+
+  // The replica's side.
+
+  sync(from: Contact, { request, digest, ...arc }: RecordsMessageOf<'sync'>): void {
+    if (equal(digest, this.digest(arc))) this.context.send(from, { kind: 'same', request })
+    else this.page(from, request, arc, undefined)
+  }
+
+  more(from: Contact, { request, after: behind, ...arc }: RecordsMessageOf<'more'>): void {
+    this.page(from, request, arc, behind)
+  }
+
+  pulled(from: Contact, { marks, ...arc }: RecordsMessageOf<'pull'>, now: Instant): void {
+    const wanted = new Set(marks.map(hex))
+    const entries: Entry[] = []
+    for (const entry of this.store.inArc(arc)) {
+      if (wanted.delete(entry.print.slice(0, 2 * RECORD_MARK_BYTES))) entries.push(entry)
+      if (wanted.size === 0) break
+    }
+    this.putAll(from, entries, now)
+  }
+
+  private page(to: Contact, request: number, arc: Arc, behind: Position | undefined): void {
+    const entries: Entry[] = []
+    for (const entry of this.store.inArc(arc, behind)) {
+      if (entries.push(entry) > INVENTORY_MAX) break
+    }
+    const whole = entries.length <= INVENTORY_MAX
+    const page = whole ? entries : entries.slice(0, INVENTORY_MAX)
+    const last = whole ? undefined : must(page.at(-1), 'a full page has a last entry').record
+    this.context.send(to, {
+      kind: 'inventory',
+      request,
+      marks: page.map(entry => markOf(entry.print)),
+      last: last === undefined ? undefined : { key: last.key, provider: last.provider }
+    })
+  }
+
+  private compare(session: Session, now: Instant): void {
+    const digest = this.digest(session.arc)
+    this.ask(session, request => ({ kind: 'sync', request, ...session.arc, digest }), undefined, now)
+  }
+
+  private ask(
+    session: Session,
+    message: (request: number) => RecordsMessage,
+    behind: Position | undefined,
+    now: Instant
+  ): void {
+    const request = this.context.nextRequest()
+    session.asked = { request, message: message(request), sends: 0, behind }
+    this.send(session, now)
+  }
+
+  private send(session: Session, now: Instant): void {
+    const asked = must(session.asked, 'only what is asked is sent')
+    asked.sends++
+    this.context.send(session.to, asked.message)
+    // The answer may be a page over a stream.
+    this.wait(session.to.id, session, after(now, this.context.answerMs('stream', asked.sends)))
+  }
+
+  /** Puts of a sync are not waited for: the next comparison shows what arrived. */
+  private putAll(to: Contact, entries: readonly Entry[], now: Instant): void {
+    for (let i = 0; i < entries.length; i += PUT_RECORDS_MAX) {
+      const copies = entries.slice(i, i + PUT_RECORDS_MAX).map(entry => this.store.copy(entry, now))
+      this.context.send(to, { kind: 'put', request: this.context.nextRequest(), copies })
+    }
+  }
+
+  private pull(session: Session, marks: readonly string[]): void {
+    for (let i = 0; i < marks.length; i += PULL_MAX) {
+      const part = marks.slice(i, i + PULL_MAX).map(markOf)
+      this.context.send(session.to, { kind: 'pull', ...session.arc, marks: part })
+    }
+  }
+
+  /** Soon, and later each time that it still differs. */
+  private again(session: Session, now: Instant): void {
+    session.asked = undefined
+    this.wait(session.to.id, session, after(now, this.context.backoffMs(session.failures++)))
+  }
+
+  private wait(id: NodeId, session: Session, until: Instant): void {
+    session.nextAt = until
+    this.alarms.set(id, until)
+  }
+
+  private asking(from: NodeId, request: number): Session | undefined {
+    const session = this.sessions.get(from)
+    return session?.asked?.request === request ? session : undefined
+  }
+
+  private digest(arc: Arc): Uint8Array {
+    return digestOf(prints(this.store.inArc(arc)))
+  }
+
+  /** Whether a record comes after a position when walking through the arc. */
+  private isBehind(record: Position, position: Position, { from }: Arc): boolean {
+    if (record.key === position.key) return record.provider > position.provider
+    return !inArc(from, record.key, position.key)
+  }
+
+  /** A page that does not end behind the one before would go on for ever. */
+  private advances(before: Position | undefined, last: Position, arc: Arc): boolean {
+    return inArc(arc.from, last.key, arc.to) && (before === undefined || this.isBehind(last, before, arc))
+  }
+
+  private end(id: NodeId): void {
+    this.sessions.delete(id)
+    this.alarms.clear(id)
+  }
+}
+
+function* prints(entries: Iterable<Entry>): Generator<string> {
+  for (const entry of entries) yield entry.print
+}
