@@ -10,7 +10,8 @@
 import type { Bitfield } from '../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { Layout, LeafRange } from '../../wire/layout.ts'
+import type { BanReason } from '../../wire/exchange.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
 
 /** Numbered by the downloader, never used twice towards one peer. 32 bits. */
 export type RequestId = number & { readonly brand: 'RequestId' }
@@ -20,7 +21,8 @@ export type ExchangeCommand =
   | { kind: 'manifest'; content: ContentId; peer: Contact }
   /**
    * Make the target ready and find out what of it is there: `value` is `Prepared`. `synced` are the leaves (numbered
-   * through the content) that were fsynced before a restart; undefined at the first start. Failures: `DiskFailure`, 'conflict'.
+   * through the content) that were fsynced before a restart; undefined at the first start. Failures: `DiskFailure`, 'conflict',
+   * and 'no-manifest' when it is not kept here: it is tried before any peer is asked for the manifest.
    */
   | { kind: 'prepare'; content: ContentId; synced: Bitfield | undefined }
   /**
@@ -71,6 +73,10 @@ export type ExchangeEvent =
   | { kind: 'paused'; content: ContentId; reason: PauseReason }
   | { kind: 'resumed'; content: ContentId }
   | { kind: 'banned'; content: ContentId; peer: NodeId; everywhere: boolean }
+  /** A file that is shared is not on disk any more as it was shared; the piece is withdrawn. */
+  | { kind: 'changed'; content: ContentId; piece: PieceIndex }
+  /** A peer says that this node sent it wrong bytes. */
+  | { kind: 'accused'; content: ContentId; peer: NodeId; reason: BanReason }
   /** A peer broke the protocol; counted, never fatal. */
   | { kind: 'misbehaved'; peer: NodeId; what: string }
 

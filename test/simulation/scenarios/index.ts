@@ -1,5 +1,6 @@
 /** Every scenario that `npm run sim` plays, in the order in which seeds are dealt out. */
 import type { Scenario } from '../../../src/sim/scenario.ts'
+import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'
 import { outside } from './outside.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
@@ -13,5 +14,6 @@ export const scenarios: readonly Scenario[] = [
   ringChurn,
   ringFaults,
   recordsFaults,
-  recordsWipe
+  recordsWipe,
+  exchange
 ]

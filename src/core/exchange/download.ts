@@ -1,0 +1,530 @@
+/**
+ * One download, from the wish to the last fsync:
+ *
+ *   preparing -> finding -> manifest -> preparing   when the manifest is not kept here yet
+ *   preparing -> fetching -> syncing -> finishing -> complete
+ *   any of them -> paused -> preparing or fetching
+ *
+ * A full disk pauses and is tried again every 5 s: with one leaf when a write failed, from `preparing` when an fsync did
+ * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
+ */
+import { Bitfield } from '../../base/bitfield.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import { after, type Instant } from '../../base/time.ts'
+import type { Contact } from '../../wire/common.ts'
+import type { RejectReason } from '../../wire/exchange.ts'
+import type { LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { Now, Result } from '../machine.ts'
+import type { PauseReason, Prepared, Progress } from './contract.ts'
+import type { Desk } from './desk.ts'
+import { Fetch, type FetchOwner, type OpenSource } from './fetch.ts'
+import { Holding } from './holding.ts'
+import { Recorder } from './recorder.ts'
+import {
+  ANSWER_DEADLINE_MS,
+  DISK_RETRY_MS,
+  MANIFEST_DEADLINE_MS,
+  PROGRESS_MS,
+  PROVIDERS_MAX_MS,
+  PROVIDERS_MIN_MS,
+  SOURCES_ENOUGH,
+  USELESS_MS
+} from './settings.ts'
+import { Sources, type Known } from './sources.ts'
+import { syncedKey } from './synced.ts'
+import { Tally } from './tally.ts'
+
+/** What there is once the target is prepared. */
+interface Work {
+  readonly holding: Holding
+  readonly fetch: Fetch
+  readonly recorder: Recorder
+}
+
+type State =
+  | { kind: 'preparing' }
+  | { kind: 'finding' }
+  | { kind: 'manifest'; from: Known; deadline: Instant }
+  | { kind: 'fetching'; work: Work }
+  /** `asked`: io has let go of every request, and the last sync is under way. */
+  | { kind: 'syncing'; work: Work; asked: boolean }
+  | { kind: 'finishing'; work: Work }
+  | { kind: 'complete'; work: Work }
+  /** Without work it was never prepared, or must be again. */
+  | { kind: 'paused'; reason: PauseReason; work: Work | undefined; retryAt: Instant | undefined }
+  | { kind: 'removed'; work: Work | undefined }
+
+export interface DownloadOwner {
+  /** It can be served now. */
+  prepared(holding: Holding, now: Now): void
+  /** What is on disk is not known any more: nothing of it is served until it is prepared again. */
+  unprepared(): void
+  /** Leaves that can be served now. */
+  news(ranges: readonly LeafRange[], now: Now): void
+}
+
+export class Download implements FetchOwner {
+  readonly content: ContentId
+  private readonly desk: Desk
+  private readonly owner: DownloadOwner
+  private readonly known: Sources
+  private readonly tally: Tally
+  private state: State = { kind: 'preparing' }
+  /** Decoded when it is needed: there is a bit for each leaf. */
+  private synced: () => Bitfield | undefined
+  private providersAt: Instant
+  private providersPauseMs = PROVIDERS_MIN_MS
+  private progressAt: Instant
+  /** The reason of the last `paused` that no `resumed` followed. */
+  private toldPause: PauseReason | undefined
+  private toldPart = false
+
+  constructor(
+    options: { desk: Desk; owner: DownloadOwner; content: ContentId; synced: () => Bitfield | undefined },
+    now: Now
+  ) {
+    this.desk = options.desk
+    this.owner = options.owner
+    this.content = options.content
+    this.synced = options.synced
+    this.known = new Sources(this.desk.random)
+    this.tally = new Tally(now.mono)
+    this.providersAt = now.mono
+    this.progressAt = now.mono
+    this.prepare()
+  }
+
+  /** Nothing will happen by itself any more. */
+  get idle(): boolean {
+    const { kind } = this.state
+    return kind === 'complete' || kind === 'removed' || (kind === 'paused' && this.state.retryAt === undefined)
+  }
+
+  get complete(): boolean {
+    return this.state.kind === 'complete'
+  }
+
+  /** The peers that are asked for blocks. */
+  get openContacts(): Contact[] {
+    return [...this.known].filter(one => one.standing.kind === 'open').map(one => one.contact)
+  }
+
+  private get work(): Work | undefined {
+    return 'work' in this.state ? this.state.work : undefined
+  }
+
+  /** While sources are asked for blocks: also by the one leaf that tries a full disk. */
+  private get asking(): Work | undefined {
+    const { state } = this
+    if (state.kind === 'fetching') return state.work
+    return state.kind === 'paused' && state.work?.fetch.probing === true ? state.work : undefined
+  }
+
+  private prepare(): void {
+    const state: State = { kind: 'preparing' }
+    this.state = state
+    this.desk.command({ kind: 'prepare', content: this.content, synced: this.synced() }, (result, now) => {
+      if (this.state === state) this.preparedWith(result, now)
+    })
+  }
+
+  private preparedWith(result: Result, now: Now): void {
+    if (result.ok) this.begin(result.value as Prepared, now)
+    else if (result.reason === 'no-manifest') this.find(now)
+    else this.pauseFor(result.reason, undefined, now)
+  }
+
+  private find(now: Now): void {
+    const from = this.known.due(now)
+    if (from === undefined) {
+      this.state = { kind: 'finding' }
+      return
+    }
+    from.standing = { kind: 'asking', since: now.mono }
+    const state: State = { kind: 'manifest', from, deadline: after(now.mono, MANIFEST_DEADLINE_MS) }
+    this.state = state
+    this.desk.command({ kind: 'manifest', content: this.content, peer: from.contact }, (result, at) => {
+      if (this.state === state) this.manifestFrom(from, result, at)
+    })
+  }
+
+  private manifestFrom(from: Known, result: Result, now: Now): void {
+    if (result.ok) {
+      from.standing = { kind: 'waiting', retryAt: now.mono, invited: false }
+      this.prepare()
+      return
+    }
+    this.known.failed(from, now)
+    if (result.reason === 'disk-full' || result.reason === 'disk') {
+      this.pauseFor(result.reason, undefined, now)
+      return
+    }
+    if (result.reason === 'bad-manifest') {
+      this.known.delete(from.contact.id)
+      this.desk.ban(from.contact, this.content, 'bad-manifest', now)
+    }
+    this.find(now)
+  }
+
+  private begin({ layout, wanted, have }: Prepared, now: Now): void {
+    const { desk, content } = this
+    const holding = new Holding(layout, have)
+    const fetch = new Fetch({ desk, owner: this, content, holding, wanted })
+    const failed = (reason: string, at: Now) => this.syncFailed(reason, at)
+    const recorded = (bits: Uint8Array) => (this.synced = () => Bitfield.decode(bits, layout.leaves))
+    const recorder = new Recorder({ desk, content, holding, failed, recorded }, now)
+    this.tally.measure(holding, wanted)
+    this.start({ holding, fetch, recorder }, now)
+    if (!this.toldPart) desk.emit({ kind: 'announce', content, held: 'part' })
+    this.toldPart = true
+    this.owner.prepared(holding, now)
+    this.afterWrite(now)
+    this.connect(now)
+  }
+
+  /** After a full disk there is no `resumed` before a leaf could be written. */
+  private start(work: Work, now: Now): void {
+    const { fetch } = work
+    if (this.toldPause === 'disk-full' && fetch.picker.missingLeaves > 0) {
+      fetch.probing = true
+      this.state = { kind: 'paused', reason: 'disk-full', work, retryAt: after(now.mono, DISK_RETRY_MS) }
+    } else {
+      this.state = { kind: 'fetching', work }
+      this.tellResumed()
+    }
+  }
+
+  /** Peers that may have it. */
+  sources(contacts: readonly Contact[], now: Now): void {
+    for (const contact of contacts) {
+      if (contact.id === this.desk.self || this.desk.banned(contact.id, this.content, now)) continue
+      this.known.add(contact, now)
+    }
+    if (this.state.kind === 'finding') this.find(now)
+    this.connect(now)
+  }
+
+  private connect(now: Now): void {
+    if (this.asking === undefined) return
+    while (this.known.activeCount < this.desk.settings.degree) {
+      const next = this.known.due(now)
+      if (next === undefined) return
+      next.standing = { kind: 'asking', since: now.mono }
+      this.desk.send(next.contact, { kind: 'interested', content: this.content })
+    }
+  }
+
+  /** Undefined bits: it has every piece. False when the bits are not those of this content. */
+  holds(from: Contact, bits: Uint8Array | undefined, now: Now): boolean {
+    const work = this.asking
+    const known = this.known.get(from.id)
+    if (work === undefined || known === undefined) return true
+    const pieces = bits === undefined ? undefined : Bitfield.decode(bits, work.holding.layout.pieces)
+    if (bits !== undefined && pieces === undefined) return false
+    const { standing } = known
+    if (standing.kind === 'waiting' && !standing.invited) return true
+    if (standing.kind === 'waiting' && this.known.activeCount >= this.desk.settings.degree) return true
+    const source = standing.kind === 'open' ? standing.source : work.fetch.open(known.contact, now)
+    if (standing.kind === 'asking') source.pace.roundTrip(Math.max(1, now.mono - standing.since))
+    known.standing = { kind: 'open', source }
+    work.fetch.picker.holds(source.taker, pieces)
+    work.fetch.fill(source, now)
+    return true
+  }
+
+  /** It has nothing of this content now. */
+  notHeld(peer: NodeId, now: Now): void {
+    this.lost(peer, { tell: false, keep: true }, now)
+  }
+
+  private open(peer: NodeId): { source: OpenSource; work: Work } | undefined {
+    const { work } = this
+    const standing = this.known.get(peer)?.standing
+    return work !== undefined && standing?.kind === 'open' ? { source: standing.source, work } : undefined
+  }
+
+  /** False when a range lies outside the content. */
+  learn(peer: NodeId, ranges: readonly LeafRange[], now: Now): boolean {
+    const open = this.open(peer)
+    if (open === undefined) return true
+    const { source, work } = open
+    const sound = ranges.every(range => work.fetch.picker.learn(source.taker, range))
+    work.fetch.fill(source, now)
+    return sound
+  }
+
+  gone(peer: NodeId, pieces: readonly PieceIndex[]): void {
+    const open = this.open(peer)
+    if (open === undefined) return
+    for (const piece of pieces) open.work.fetch.picker.unlearn(open.source.taker, piece)
+  }
+
+  choke(peer: NodeId, choked: boolean, now: Now): void {
+    const open = this.open(peer)
+    if (open === undefined) return
+    if (choked) open.work.fetch.choked(open.source, now)
+    else open.work.fetch.unchoked(open.source, now)
+  }
+
+  rejected(peer: NodeId, ids: readonly number[], reason: RejectReason, now: Now): void {
+    const open = this.open(peer)
+    open?.work.fetch.rejected(open.source, ids, reason, now)
+  }
+
+  /** The link ended, it does not answer, it is banned (not kept), or is of no use. */
+  lost(peer: NodeId, { tell, keep }: { tell: boolean; keep: boolean }, now: Now): void {
+    const known = this.known.get(peer)
+    if (known === undefined) return
+    const open = this.open(peer)
+    if (known.standing.kind !== 'waiting') this.known.failed(known, now)
+    if (!keep) this.known.delete(peer)
+    if (open === undefined) return
+    if (tell) this.desk.send(known.contact, { kind: 'not-interested', content: this.content })
+    open.work.fetch.close(open.source, tell, now)
+    this.providersPauseMs = PROVIDERS_MIN_MS
+  }
+
+  private judge(now: Now): void {
+    const room = this.known.due(now) !== undefined
+    for (const known of [...this.known]) {
+      const { standing, contact } = known
+      if (standing.kind === 'asking') {
+        if (now.mono - standing.since >= ANSWER_DEADLINE_MS) this.lost(contact.id, { tell: false, keep: true }, now)
+      } else if (standing.kind === 'open' && this.useless(standing.source, room, now)) {
+        this.lost(contact.id, { tell: true, keep: true }, now)
+      }
+    }
+  }
+
+  /** Stopped and not the last hope; or without anything to give while others wait to be asked. */
+  private useless(source: OpenSource, room: boolean, now: Now): boolean {
+    const silentMs = now.mono - source.arrivedAt
+    if (silentMs < USELESS_MS) return false
+    if (source.snubbed) return this.known.openCount > 1 || silentMs >= USELESS_MS * SOURCES_ENOUGH
+    return room && this.known.activeCount >= this.desk.settings.degree
+  }
+
+  private leaveAll(): void {
+    for (const known of this.known) {
+      if (known.standing.kind === 'waiting') continue
+      this.desk.send(known.contact, { kind: 'not-interested', content: this.content })
+      const open = known.standing.kind === 'open' ? known.standing.source : undefined
+      known.standing = { kind: 'waiting', retryAt: 0 as Instant, invited: false }
+      if (open !== undefined) this.work?.fetch.leave(open)
+    }
+  }
+
+  wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void {
+    const { work } = this
+    if (work === undefined) return
+    const peer = source.contact.id
+    this.tally.fetched(peer, bytes, now.mono)
+    const known = this.known.get(peer)
+    if (known !== undefined) known.failures = 0
+    if (this.state.kind === 'removed') return
+    work.recorder.wrote(bytes, now)
+    this.owner.news(ranges, now)
+    if (this.state.kind === 'paused' && work.fetch.probing) {
+      work.fetch.probing = false
+      this.state = { kind: 'fetching', work }
+      this.tellResumed()
+    }
+    this.afterWrite(now)
+  }
+
+  private afterWrite(now: Now): void {
+    if (this.state.kind !== 'fetching') return
+    const { work } = this.state
+    if (work.fetch.picker.missingLeaves > 0) return
+    this.state = { kind: 'syncing', work, asked: false }
+    work.fetch.stop()
+    this.leaveAll()
+    if (!work.fetch.busy) this.quiet(now)
+  }
+
+  badLeaf(source: OpenSource, now: Now): void {
+    this.desk.ban(source.contact, this.content, 'bad-leaf', now)
+  }
+
+  quiet(now: Now): void {
+    const { state } = this
+    if (state.kind === 'removed') this.close()
+    if (state.kind !== 'syncing' || state.asked) return
+    state.asked = true
+    state.work.recorder.flush(() => {
+      if (this.state === state) this.finish(state.work)
+    }, now)
+  }
+
+  private finish(work: Work): void {
+    const state: State = { kind: 'finishing', work }
+    this.state = state
+    this.desk.command({ kind: 'finish', content: this.content }, (result, at) => {
+      if (this.state !== state) return
+      if (result.ok) this.completed(work, at)
+      else this.pauseFor(result.reason, undefined, at)
+    })
+  }
+
+  private completed(work: Work, now: Now): void {
+    const { content, desk } = this
+    this.state = { kind: 'complete', work }
+    work.recorder.stop()
+    this.synced = () => undefined
+    desk.persist(syncedKey(content), undefined, () => undefined)
+    desk.emit({ kind: 'announce', content, held: work.holding.all ? 'all' : 'part' })
+    desk.emit({ kind: 'complete', content, progress: this.progress(now) })
+  }
+
+  diskFailed(reason: 'disk-full' | 'disk', now: Now): void {
+    const { state } = this
+    if (state.kind !== 'fetching' && !(state.kind === 'paused' && state.reason === 'disk-full')) return
+    if (state.work === undefined) return
+    this.pauseFor(reason, state.work, now)
+  }
+
+  private syncFailed(reason: string, now: Now): void {
+    const { state } = this
+    if (state.kind === 'removed' || state.kind === 'complete') return
+    if (state.kind === 'paused' && state.reason === 'user') {
+      // The user's word stands; what was written is looked at when the download is resumed.
+      this.giveUp(state.work)
+      this.state = { ...state, work: undefined }
+    } else this.pauseFor(reason, undefined, now)
+  }
+
+  /** What is on disk is not known any more. */
+  private giveUp(work: Work | undefined): void {
+    this.leaveAll()
+    work?.fetch.abandon()
+    work?.recorder.stop()
+    if (work !== undefined) this.owner.unprepared()
+  }
+
+  /** A failure of io. Without `work` all is prepared again. */
+  private pauseFor(failure: string, work: Work | undefined, now: Now): void {
+    const reason: PauseReason = failure === 'conflict' || failure === 'disk-full' ? failure : 'disk'
+    const retryAt = reason === 'disk-full' ? after(now.mono, DISK_RETRY_MS) : undefined
+    const before = this.work
+    before?.fetch.stop()
+    if (before !== undefined) before.fetch.probing = false
+    if (work === undefined || retryAt === undefined) {
+      this.giveUp(before)
+      this.state = { kind: 'paused', reason, work: undefined, retryAt }
+    } else this.state = { kind: 'paused', reason, work, retryAt }
+    if (this.toldPause !== reason) this.desk.emit({ kind: 'paused', content: this.content, reason })
+    this.toldPause = reason
+  }
+
+  private tellResumed(): void {
+    if (this.toldPause !== undefined) this.desk.emit({ kind: 'resumed', content: this.content })
+    this.toldPause = undefined
+  }
+
+  pause(now: Now): void {
+    const { state, work } = this
+    if (state.kind === 'complete' || state.kind === 'removed' || (state.kind === 'paused' && state.reason === 'user'))
+      return
+    work?.fetch.stop()
+    if (work !== undefined) work.fetch.probing = false
+    this.leaveAll()
+    work?.recorder.flush(() => undefined, now)
+    const again = state.kind === 'finishing' ? undefined : work
+    this.state = { kind: 'paused', reason: 'user', work: again, retryAt: undefined }
+    this.desk.emit({ kind: 'paused', content: this.content, reason: 'user' })
+    this.toldPause = 'user'
+  }
+
+  resume(now: Now): void {
+    const { state } = this
+    if (state.kind !== 'paused') return
+    this.providersPauseMs = PROVIDERS_MIN_MS
+    this.providersAt = now.mono
+    if (state.work === undefined) {
+      this.prepare()
+      return
+    }
+    state.work.fetch.stopped = false
+    this.state = { kind: 'fetching', work: state.work }
+    this.tellResumed()
+    this.afterWrite(now)
+    this.connect(now)
+  }
+
+  /** Everything about it ends; `close` follows when io has let go of it. */
+  remove(): void {
+    const { work } = this
+    work?.fetch.stop()
+    work?.recorder.stop()
+    this.leaveAll()
+    this.state = { kind: 'removed', work }
+    this.desk.persist(syncedKey(this.content), undefined, () => undefined)
+    if (work?.fetch.busy !== true) this.close()
+  }
+
+  private close(): void {
+    this.desk.command({ kind: 'close', content: this.content }, () => undefined)
+  }
+
+  tick(now: Now): void {
+    const { state } = this
+    if (state.kind === 'manifest' && now.mono >= state.deadline) {
+      this.known.failed(state.from, now)
+      this.find(now)
+    } else if (state.kind === 'finding') this.find(now)
+    else if (state.kind === 'paused') this.tryDisk(state, now)
+    const work = this.asking
+    if (work !== undefined) {
+      this.judge(now)
+      this.connect(now)
+      work.recorder.tick(now)
+      work.fetch.tick(now)
+    }
+    this.wantProviders(now)
+    this.tellProgress(now)
+  }
+
+  private tryDisk(state: State & { kind: 'paused' }, now: Now): void {
+    if (state.retryAt === undefined || now.mono < state.retryAt) return
+    if (state.work === undefined) {
+      this.prepare()
+      return
+    }
+    state.retryAt = after(now.mono, DISK_RETRY_MS)
+    state.work.fetch.stopped = false
+    state.work.fetch.probing = true
+  }
+
+  private wantProviders(now: Now): void {
+    const { kind } = this.state
+    if (kind !== 'finding' && kind !== 'manifest' && kind !== 'preparing' && this.asking === undefined) return
+    // Many sources that have nothing to give are too few.
+    const enough = this.known.openCount >= SOURCES_ENOUGH && this.asking?.fetch.busy === true
+    if (now.mono < this.providersAt || enough) return
+    this.providersAt = after(now.mono, this.providersPauseMs)
+    this.providersPauseMs = Math.min(PROVIDERS_MAX_MS, this.providersPauseMs * 2)
+    this.desk.emit({ kind: 'wanted-providers', content: this.content })
+  }
+
+  private tellProgress(now: Now): void {
+    if (now.mono < this.progressAt || this.state.kind !== 'fetching') return
+    this.progressAt = after(now.mono, PROGRESS_MS)
+    this.desk.emit({ kind: 'progress', content: this.content, progress: this.progress(now) })
+  }
+
+  progress(now: Now): Progress {
+    return this.tally.progress(shown[this.state.kind], now.mono)
+  }
+}
+
+const shown: Readonly<Record<State['kind'], Progress['state']>> = {
+  preparing: 'preparing',
+  finding: 'finding',
+  manifest: 'finding',
+  fetching: 'fetching',
+  syncing: 'finishing',
+  finishing: 'finishing',
+  complete: 'complete',
+  paused: 'paused',
+  removed: 'paused'
+}

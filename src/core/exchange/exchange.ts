@@ -1,0 +1,403 @@
+/**
+ * The exchange: which block to ask of whom, and whom to serve (BEP 3 and 52, with the leaves of BEP 52 in the place of
+ * blocks). A synchronous machine: bytes of files never pass through it (contract.ts tells their way).
+ *
+ * Participants: this node as a downloader (download.ts: one for each content; sources.ts: whom to ask; fetch.ts and
+ * picker.ts: what to ask) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
+ *
+ * Not here: finding providers (the records room hears `wanted-providers`), checking and writing leaves (io answers
+ * `expect`), tit-for-tat (choker.ts is its seam).
+ *
+ * Deviations: bans are in memory only, for an hour (bans.ts). A peer's requests are refused as `busy` past a bound instead
+ * of being read late. Of super-seeding (BEP 16) there is the order of sending only: what was never sent goes first.
+ */
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import { after, earliest, type Instant } from '../../base/time.ts'
+import type { Contact } from '../../wire/common.ts'
+import type { BanReason, ExchangeMessage } from '../../wire/exchange.ts'
+import type { Layout, LeafRange } from '../../wire/layout.ts'
+import type { Channel, Effect, Machine, Now, Result, Seat } from '../machine.ts'
+import { Outbox } from '../outbox.ts'
+import { unreachable } from '../../base/assert.ts'
+import { Bans, type Ban } from './bans.ts'
+import type { ExchangeCommand, ExchangeEvent, Progress, RequestId } from './contract.ts'
+import type { Desk, Then } from './desk.ts'
+import { Download } from './download.ts'
+import { Holding } from './holding.ts'
+import {
+  CONTENTS_MAX,
+  INTERESTS_PER_PEER_MAX,
+  PEER_EXCHANGE_MS,
+  PEERS_MAX,
+  TICK_MS,
+  type ExchangeSettings
+} from './settings.ts'
+import { Share } from './share.ts'
+import { decodeSynced, syncedKey } from './synced.ts'
+import { Uploads } from './uploads.ts'
+
+interface Entry {
+  readonly share: Share
+  /** Undefined: it was here from the start. */
+  download: Download | undefined
+}
+
+export interface ContentState {
+  readonly content: ContentId
+  readonly role: 'seed' | 'download'
+  readonly progress: Progress | undefined
+}
+
+export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, ExchangeEvent> {
+  private readonly outbox = new Outbox<ExchangeMessage, ExchangeCommand, ExchangeEvent>()
+  private readonly awaited = new Map<number, Then>()
+  private readonly entries = new Map<ContentId, Entry>()
+  /** Of the entries: those that are being fetched, have news to tell, or newcomers to introduce. */
+  private readonly downloads = new Set<Download>()
+  private readonly telling = new Set<Share>()
+  private readonly introducing = new Set<Entry>()
+  /** The contents that a peer is interested in. */
+  private readonly interests = new Map<NodeId, Set<ContentId>>()
+  private readonly synced = new Map<string, Uint8Array>()
+  private readonly bans = new Bans()
+  private readonly uploads: Uploads
+  private readonly desk: Desk
+  private lastRequest = 0
+  private tickAt: Instant | undefined
+  private introduceAt: Instant
+
+  constructor(seat: Seat, options: { settings: ExchangeSettings }, now: Now) {
+    this.introduceAt = now.mono
+    for (const [key, value] of seat.restored) this.synced.set(key, value)
+    this.desk = this.makeDesk(seat, options.settings)
+    this.uploads = new Uploads(this.desk, {
+      changed: (content, piece) => {
+        const withdrawn = this.entries.get(content)?.share.withdraw(piece)
+        if (withdrawn === true) this.outbox.emit({ kind: 'changed', content, piece })
+      },
+      fresh: (content, range) => this.entries.get(content)?.share.fresh(range) === true,
+      sent: (content, range) => this.entries.get(content)?.share.sent(range)
+    })
+  }
+
+  private makeDesk(seat: Seat, settings: ExchangeSettings): Desk {
+    return {
+      self: seat.self.id,
+      random: seat.random,
+      settings,
+      inFlightBytes: 0,
+      send: (to, message) => this.outbox.send(to, 'stream', message),
+      command: (command, then) => this.awaited.set(this.outbox.command(command), then),
+      persist: (key, value, then) => this.awaited.set(this.outbox.persist(key, value), then),
+      emit: event => this.outbox.emit(event),
+      nextRequest: () => {
+        this.lastRequest = (this.lastRequest + 1) >>> 0
+        return this.lastRequest as RequestId
+      },
+      banned: (peer, content, now) => this.bans.has(peer, content, now.mono),
+      ban: (peer, content, reason, now) => this.ban(peer, content, reason, now)
+    }
+  }
+
+  /** All of it is here and published: it is served. */
+  seed(content: ContentId, layout: Layout, _now: Now): void {
+    const entry = this.entry(content)
+    if (entry === undefined) return
+    if (entry.download !== undefined && !entry.download.complete) this.drop(entry.download)
+    entry.download = undefined
+    entry.share.serve(new Holding(layout, undefined))
+  }
+
+  /** Starts, or goes on with what an earlier run has synced. No effect on what is here already. */
+  get(content: ContentId, now: Now): void {
+    const entry = this.entry(content)
+    if (entry === undefined || entry.share.held !== undefined || entry.download !== undefined) return
+    const record = this.synced.get(syncedKey(content))
+    const synced = () => (record === undefined ? undefined : decodeSynced(record))
+    const owner = {
+      prepared: (holding: Holding) => entry.share.serve(holding),
+      unprepared: () => {
+        entry.share.hide()
+        this.uploads.forget(undefined, content)
+      },
+      news: (ranges: readonly LeafRange[], at: Now) => {
+        entry.share.addNews(ranges, at)
+        this.telling.add(entry.share)
+      }
+    }
+    entry.download = new Download({ desk: this.desk, owner, content, synced }, now)
+    this.downloads.add(entry.download)
+    entry.download.sources([...entry.share.interests.values()], now)
+    entry.download.tick(now)
+    this.tickSoon(now)
+  }
+
+  private drop(download: Download): void {
+    download.remove()
+    this.downloads.delete(download)
+  }
+
+  pause(content: ContentId, now: Now): void {
+    this.entries.get(content)?.download?.pause(now)
+  }
+
+  resume(content: ContentId, now: Now): void {
+    this.entries.get(content)?.download?.resume(now)
+    this.tickSoon(now)
+  }
+
+  /** Its state is forgotten, it is served no longer. Files on disk are left as they are. */
+  remove(content: ContentId, now: Now): void {
+    const entry = this.entries.get(content)
+    if (entry === undefined) return
+    if (entry.download !== undefined) this.drop(entry.download)
+    this.telling.delete(entry.share)
+    this.introducing.delete(entry)
+    this.synced.delete(syncedKey(content))
+    this.entries.delete(content)
+    this.uploads.forget(undefined, content)
+    for (const contact of entry.share.interests.values()) {
+      this.outbox.send(contact, 'stream', { kind: 'not-held', content })
+      this.loseInterest(contact.id, content, now)
+    }
+    this.outbox.emit({ kind: 'announce', content, held: 'none' })
+  }
+
+  /** Providers that the records room found, or that the user named. */
+  sources(content: ContentId, contacts: readonly Contact[], now: Now): void {
+    this.entries.get(content)?.download?.sources(contacts, now)
+    this.tickSoon(now)
+  }
+
+  /** It is dead or has left: what it was asked for is asked of others at once. */
+  memberDown(peer: NodeId, now: Now): void {
+    this.forgetPeer(peer, false, now)
+  }
+
+  progress(content: ContentId, now: Now): Progress | undefined {
+    return this.entries.get(content)?.download?.progress(now)
+  }
+
+  banned(now: Now): Ban[] {
+    return this.bans.list(now.mono)
+  }
+
+  contents(now: Now): ContentState[] {
+    return [...this.entries].map(([content, { download }]) => ({
+      content,
+      role: download === undefined ? 'seed' : 'download',
+      progress: download?.progress(now)
+    }))
+  }
+
+  /** Undefined when there are too many. */
+  private entry(content: ContentId): Entry | undefined {
+    const known = this.entries.get(content)
+    if (known !== undefined) return known
+    if (this.entries.size >= CONTENTS_MAX) return undefined
+    const entry: Entry = { share: new Share(this.desk, content), download: undefined }
+    this.entries.set(content, entry)
+    return entry
+  }
+
+  receive(from: Contact, via: Channel, message: ExchangeMessage, now: Now): void {
+    if (via !== 'stream') {
+      this.misbehaved(from.id, `${message.kind} in a datagram`)
+      return
+    }
+    const entry = 'content' in message ? this.entries.get(message.content) : undefined
+    const download = entry?.download
+    switch (message.kind) {
+      case 'interested':
+        this.interested(from, message.content, now)
+        break
+      case 'not-interested':
+        this.loseInterest(from.id, message.content, now)
+        break
+      case 'have-all':
+        this.holds(from, entry, undefined, now)
+        break
+      case 'have-bits':
+        this.holds(from, entry, message.pieces, now)
+        break
+      case 'not-held':
+        download?.notHeld(from.id, now)
+        break
+      case 'have':
+        if (download?.learn(from.id, message.ranges, now) === false) this.misbehaved(from.id, 'leaves that are none')
+        break
+      case 'request':
+        this.requested(from, message, now)
+        break
+      case 'cancel':
+        this.uploads.cancel(from.id, message.requests)
+        break
+      case 'reject':
+        this.eachDownload(one => one.rejected(from.id, message.requests, message.reason, now))
+        break
+      case 'choke':
+      case 'unchoke':
+        this.choked(from.id, message.kind === 'choke', now)
+        break
+      case 'peers':
+        if (this.related(from.id, entry)) download?.sources(message.contacts, now)
+        break
+      case 'banned':
+        if (entry !== undefined)
+          this.outbox.emit({ kind: 'accused', content: message.content, peer: from.id, reason: message.reason })
+        break
+      case 'gone':
+        download?.gone(from.id, message.pieces)
+        break
+      default:
+        unreachable(message)
+    }
+    this.tickSoon(now)
+  }
+
+  private eachDownload(visit: (download: Download) => void): void {
+    for (const download of this.downloads) visit(download)
+  }
+
+  private misbehaved(peer: NodeId, what: string): void {
+    this.outbox.emit({ kind: 'misbehaved', peer, what })
+  }
+
+  private interested(from: Contact, content: ContentId, now: Now): void {
+    const entry = this.entries.get(content)
+    const contents = this.interests.get(from.id) ?? new Set()
+    const full = contents.size >= INTERESTS_PER_PEER_MAX || (contents.size === 0 && this.interests.size >= PEERS_MAX)
+    if (entry === undefined || full || this.bans.has(from.id, 'everywhere', now.mono)) {
+      this.outbox.send(from, 'stream', { kind: 'not-held', content })
+      return
+    }
+    contents.add(content)
+    this.interests.set(from.id, contents)
+    const fresh = entry.share.interest(from)
+    this.uploads.admit(from, now)
+    if (fresh) this.introduce(from, entry)
+    entry.download?.sources([from], now)
+  }
+
+  private loseInterest(peer: NodeId, content: ContentId, now: Now): void {
+    this.entries.get(content)?.share.loseInterest(peer)
+    this.uploads.forget(peer, content)
+    const contents = this.interests.get(peer)
+    contents?.delete(content)
+    if (contents?.size !== 0) return
+    this.interests.delete(peer)
+    this.uploads.dismiss(peer, now)
+  }
+
+  private holds(from: Contact, entry: Entry | undefined, bits: Uint8Array | undefined, now: Now): void {
+    const download = entry?.download
+    if (entry === undefined || download === undefined) return
+    const before = download.openContacts.length
+    if (!download.holds(from, bits, now)) this.misbehaved(from.id, 'a bitfield of another length')
+    if (this.unchokedBy.has(from.id)) download.choke(from.id, false, now)
+    if (download.openContacts.length > before) this.introduce(from, entry)
+  }
+
+  private introduce(newcomer: Contact, entry: Entry): void {
+    entry.share.introduce(newcomer, this.present(entry))
+    this.introducing.add(entry)
+  }
+
+  /** Peers that serve us, in whatever content. */
+  private readonly unchokedBy = new Set<NodeId>()
+
+  private choked(peer: NodeId, choked: boolean, now: Now): void {
+    if (choked) this.unchokedBy.delete(peer)
+    else if (this.unchokedBy.size < PEERS_MAX) this.unchokedBy.add(peer)
+    this.eachDownload(download => download.choke(peer, choked, now))
+  }
+
+  private requested(from: Contact, message: ExchangeMessage & { kind: 'request' }, now: Now): void {
+    const share = this.entries.get(message.content)?.share
+    const refusal = (request: (typeof message.requests)[number]) =>
+      share === undefined ? 'not-held' : share.refusal(from.id, request)
+    if (!this.uploads.request(from, message.content, message.requests, refusal, now)) {
+      this.misbehaved(from.id, 'a request number used twice')
+    }
+  }
+
+  /** Whom this content is exchanged with. */
+  private present(entry: Entry): Contact[] {
+    const present = new Map(entry.share.interests)
+    for (const contact of entry.download?.openContacts ?? []) present.set(contact.id, contact)
+    return [...present.values()]
+  }
+
+  private related(peer: NodeId, entry: Entry | undefined): boolean {
+    return entry !== undefined && this.present(entry).some(one => one.id === peer)
+  }
+
+  private ban(peer: Contact, content: ContentId, reason: BanReason, now: Now): void {
+    if (this.bans.has(peer.id, content, now.mono)) return
+    const reach = this.bans.ban(peer.id, content, reason, now.mono)
+    this.outbox.send(peer, 'stream', { kind: 'banned', content, reason })
+    this.outbox.emit({ kind: 'banned', content, peer: peer.id, everywhere: reach === 'everywhere' })
+    if (reach === 'everywhere') this.forgetPeer(peer.id, false, now)
+    else this.entries.get(content)?.download?.lost(peer.id, { tell: true, keep: false }, now)
+  }
+
+  /** `keep`: it may be asked again later. */
+  private forgetPeer(peer: NodeId, keep: boolean, now: Now): void {
+    this.unchokedBy.delete(peer)
+    this.eachDownload(download => download.lost(peer, { tell: false, keep }, now))
+    for (const content of this.interests.get(peer) ?? []) this.entries.get(content)?.share.loseInterest(peer)
+    this.interests.delete(peer)
+    this.uploads.dismiss(peer, now)
+  }
+
+  link(peer: NodeId, state: 'up' | 'down', now: Now): void {
+    if (state === 'down') this.forgetPeer(peer, true, now)
+    this.tickSoon(now)
+  }
+
+  done(token: number, result: Result, now: Now): void {
+    const then = this.awaited.get(token)
+    this.awaited.delete(token)
+    then?.(result, now)
+    this.tickSoon(now)
+  }
+
+  wake(now: Now): void {
+    for (const share of this.telling) {
+      if (share.nextNews !== undefined && share.nextNews > now.mono) continue
+      share.tellNews()
+      this.telling.delete(share)
+    }
+    if (this.tickAt === undefined || now.mono < this.tickAt) return
+    this.tickAt = undefined
+    this.eachDownload(download => {
+      if (download.complete) this.downloads.delete(download)
+      else if (!download.idle) download.tick(now)
+    })
+    if (now.mono >= this.introduceAt) {
+      this.introduceAt = after(now.mono, PEER_EXCHANGE_MS)
+      this.uploads.tick(now)
+      for (const entry of this.introducing) entry.share.tellNewcomers(this.present(entry))
+      this.introducing.clear()
+    }
+    this.tickSoon(now)
+  }
+
+  /** While anything is under way there is a tick. */
+  private tickSoon(now: Now): void {
+    if (this.tickAt !== undefined) return
+    let busy = !this.uploads.idle
+    this.eachDownload(download => (busy ||= !download.idle))
+    if (busy) this.tickAt = after(now.mono, TICK_MS)
+  }
+
+  nextWake(): Instant | undefined {
+    let next = this.tickAt
+    for (const share of this.telling) next = earliest(next, share.nextNews)
+    return next
+  }
+
+  drain(): Array<Effect<ExchangeMessage, ExchangeCommand, ExchangeEvent>> {
+    return this.outbox.drain()
+  }
+}

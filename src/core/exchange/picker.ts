@@ -1,0 +1,400 @@
+/**
+ * Which leaves to ask next of a source. It tracks every leaf that is wanted and not written:
+ *
+ *   listed   its piece is in `Rarity`: nothing of it was asked for
+ *   free     its piece was begun, the leaf is asked of nobody
+ *   asked    of one source; of more in the endgame, or when it was released by one that is too slow
+ *   written  done with
+ *
+ * Order of picking: the piece that this source has begun, a new piece (RANDOM_FIRST random ones at first, then the rarest
+ * that the source holds), any other piece that was begun. New before others' pieces, because what another peer already
+ * fetches from the same seed will soon be had from that peer; own before new, so that few pieces are in parts at once.
+ *
+ * Every pick looks at a bounded number of pieces. A source for which nothing was found is swept from a cursor on, some
+ * pieces a pick, and once it was swept whole only what it says it has got since is looked at.
+ */
+import { assert, must } from '../../base/assert.ts'
+import type { Bitfield } from '../../base/bitfield.ts'
+import type { Random } from '../../base/random.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { Holding } from './holding.ts'
+import { PeerHave } from './peer-have.ts'
+import { allPieces } from './pieces.ts'
+import { Rarity } from './rarity.ts'
+
+/** BitTorrent's "random first piece", until there is something to give. */
+export const RANDOM_FIRST_PIECES = 4
+/** Places of the rarity order that one pick looks at. */
+const SCAN_PLACES = 256
+/** Pieces begun that one pick looks at. */
+const SCAN_BEGUN = 128
+/** Pieces that one pick sweeps over when the rarest are not at the source. */
+const SWEEP_PIECES = 16_384
+/** Pieces that a swept source has got since; more of them, and it is swept again. */
+const FRESH_MAX = 256
+
+/** What the picker keeps of a source. */
+export class Taker {
+  readonly have: PeerHave
+  current: Begun | undefined
+  /** Next piece to sweep, and how many are swept already. */
+  cursor = 0
+  swept = 0
+  sweepEpoch = 0
+  fresh: PieceIndex[] = []
+
+  constructor(pieces: number, cursor: number) {
+    this.have = new PeerHave(pieces)
+    this.cursor = cursor
+  }
+}
+
+/** Leaves asked of one source. Claimed: nobody else is asked for them, but in the endgame. */
+export interface Ask {
+  readonly taker: Taker
+  readonly range: LeafRange
+  claimed: boolean
+}
+
+/** A piece that was begun and is not whole. */
+export interface Begun {
+  readonly piece: PieceIndex
+  /** Claims on each leaf. */
+  readonly claims: Uint8Array
+  readonly written: Uint8Array
+  writtenCount: number
+  /** Leaves neither claimed nor written. */
+  free: number
+  /** In `open`, while there are free leaves; else -1. */
+  place: number
+  readonly asks: Set<Ask>
+  /** A leaf of it was verified in this run, so its leaf hashes are known. */
+  hashes: boolean
+}
+
+export class Picker {
+  private readonly layout: Layout
+  private readonly wanted: Bitfield
+  private readonly random: Random
+  private readonly rarity: Rarity
+  private readonly begun = new Map<PieceIndex, Begun>()
+  /** Begun pieces with free leaves. */
+  private readonly open: Begun[] = []
+  private freeLeaves = 0
+  private missing = 0
+  private beginnings = 0
+  /** Grows when a piece is listed again. */
+  private epoch = 0
+
+  constructor(options: { layout: Layout; wanted: Bitfield; holding: Holding; random: Random }) {
+    this.layout = options.layout
+    this.wanted = options.wanted
+    this.random = options.random
+    this.rarity = new Rarity(this.layout.pieces)
+    this.rarity.listAll(this.absent(options.holding), this.random)
+    for (const { piece, leafStart, leafCount } of options.holding.partialRanges()) {
+      if (this.wanted.has(piece)) for (let i = 0; i < leafCount; i++) this.write(this.beginning(piece), leafStart + i)
+    }
+  }
+
+  /** Counts the leaves of all wanted pieces that are not whole, and names those pieces. */
+  private *absent(holding: Holding): Generator<PieceIndex> {
+    for (const { piece, leafCount } of allPieces(this.layout)) {
+      if (!this.wanted.has(piece) || holding.hasPiece(piece)) continue
+      this.missing += leafCount
+      this.freeLeaves += leafCount
+      yield piece
+    }
+  }
+
+  /** Wanted leaves that are not written. */
+  get missingLeaves(): number {
+    return this.missing
+  }
+
+  /** Every missing leaf is asked of somebody. */
+  get endgame(): boolean {
+    return this.freeLeaves === 0
+  }
+
+  newTaker(): Taker {
+    return new Taker(this.layout.pieces, this.random.below(Math.max(1, this.layout.pieces)))
+  }
+
+  /** In place of what was known of the source. Undefined: it has every piece. */
+  holds(taker: Taker, bits: Bitfield | undefined): void {
+    this.uncount(taker)
+    taker.have.replace(bits)
+    taker.swept = 0
+    if (!taker.have.all) for (const piece of taker.have.held()) this.rarity.more(piece)
+  }
+
+  /** The source is gone; its asks must have ended. */
+  dismiss(taker: Taker): void {
+    this.uncount(taker)
+    taker.current = undefined
+  }
+
+  private uncount(taker: Taker): void {
+    if (taker.have.all) return
+    for (const piece of taker.have.held()) this.rarity.fewer(piece)
+  }
+
+  /** News from a source. False when the range lies outside the content. */
+  learn(taker: Taker, range: LeafRange): boolean {
+    if (!this.layout.holds(range)) return false
+    if (taker.have.learn(range, this.layout.leavesOf(range.piece))) this.rarity.more(range.piece)
+    if (taker.swept < this.layout.pieces) return true
+    if (taker.fresh.length < FRESH_MAX) taker.fresh.push(range.piece)
+    else taker.swept = 0
+    return true
+  }
+
+  /** The source has nothing of this piece any more. */
+  unlearn(taker: Taker, piece: PieceIndex): void {
+    if (piece >= this.layout.pieces) return
+    if (taker.have.all) {
+      taker.have.spell()
+      for (const held of taker.have.held()) this.rarity.more(held)
+    }
+    if (taker.have.lose(piece)) this.rarity.fewer(piece)
+  }
+
+  /** Up to `leavesMax` leaves to ask of this source next; nothing is claimed by this. Undefined: it has nothing that is free. */
+  pick(taker: Taker, leavesMax: number): LeafRange | undefined {
+    const own = taker.current
+    // A piece that was given back and begun again is another object.
+    const current = own !== undefined && this.begun.get(own.piece) === own
+    const continued = current ? this.freeRun(own, taker, leavesMax) : undefined
+    return continued ?? this.fromNew(taker, leavesMax) ?? this.fromBegun(taker, leavesMax)
+  }
+
+  private fromNew(taker: Taker, leavesMax: number): LeafRange | undefined {
+    const piece = this.rarity.size === 0 ? undefined : (this.scanned(taker) ?? this.swept(taker))
+    if (piece === undefined) return undefined
+    this.beginnings++
+    taker.current = this.beginning(piece)
+    return this.freeRun(taker.current, taker, leavesMax)
+  }
+
+  /** From the order of rarity: random at first, then the rarest. */
+  private scanned(taker: Taker): PieceIndex | undefined {
+    const { size } = this.rarity
+    const random = this.beginnings < RANDOM_FIRST_PIECES
+    if (taker.have.all) return this.rarity.at(random ? this.random.below(size) : 0)
+    const first = random ? this.random.below(size) : this.rarity.startOf(1)
+    const places = Math.min(SCAN_PLACES, random ? size : size - first)
+    for (let i = 0; i < places; i++) {
+      const piece = this.rarity.at((first + i) % size)
+      if (taker.have.hasSome(piece)) return piece
+    }
+    return undefined
+  }
+
+  private swept(taker: Taker): PieceIndex | undefined {
+    const pieces = this.layout.pieces
+    if (taker.sweepEpoch !== this.epoch) {
+      taker.sweepEpoch = this.epoch
+      taker.swept = 0
+    }
+    const takeable = (piece: PieceIndex) => this.rarity.listed(piece) && taker.have.hasSome(piece)
+    for (let fresh = taker.fresh.pop(); fresh !== undefined; fresh = taker.fresh.pop())
+      if (takeable(fresh)) return fresh
+    for (let i = 0; i < SWEEP_PIECES && taker.swept < pieces; i++) {
+      const piece = taker.cursor as PieceIndex
+      taker.cursor = (taker.cursor + 1) % pieces
+      taker.swept++
+      if (takeable(piece)) return piece
+    }
+    return undefined
+  }
+
+  private fromBegun(taker: Taker, leavesMax: number): LeafRange | undefined {
+    const first = this.random.below(Math.max(1, this.open.length))
+    for (let i = 0; i < Math.min(SCAN_BEGUN, this.open.length); i++) {
+      const begun = must(this.open[(first + i) % this.open.length], 'a place below the length')
+      const run = this.freeRun(begun, taker, leavesMax)
+      if (run !== undefined) return run
+    }
+    return undefined
+  }
+
+  /** The first free leaves of a piece that the source has and is not asked for. */
+  private freeRun(begun: Begun, taker: Taker, leavesMax: number): LeafRange | undefined {
+    if (begun.free === 0) return undefined
+    const takeable = (leaf: number) =>
+      begun.claims[leaf] === 0 &&
+      begun.written[leaf] === 0 &&
+      taker.have.has(begun.piece, leaf) &&
+      !askedOf(begun, taker, leaf)
+    const leaves = begun.written.length
+    let start = 0
+    while (start < leaves && !takeable(start)) start++
+    if (start === leaves) return undefined
+    let end = start + 1
+    while (end < leaves && end - start < leavesMax && takeable(end)) end++
+    return { piece: begun.piece, leafStart: start, leafCount: end - start }
+  }
+
+  private beginning(piece: PieceIndex): Begun {
+    const known = this.begun.get(piece)
+    if (known !== undefined) return known
+    this.rarity.unlist(piece)
+    const leaves = this.layout.leavesOf(piece)
+    const begun: Begun = {
+      piece,
+      claims: new Uint8Array(leaves),
+      written: new Uint8Array(leaves),
+      writtenCount: 0,
+      free: leaves,
+      place: this.open.length,
+      asks: new Set(),
+      hashes: false
+    }
+    this.open.push(begun)
+    this.begun.set(piece, begun)
+    return begun
+  }
+
+  /** The piece of a range that may be asked for: it is begun. */
+  begunOf(piece: PieceIndex): Begun | undefined {
+    return this.begun.get(piece)
+  }
+
+  /** Claims the leaves for the ask's source. */
+  ask(ask: Ask): void {
+    const begun = this.beginning(ask.range.piece)
+    assert(ask.claimed, 'an ask begins with its claim')
+    begun.asks.add(ask)
+    this.eachLeaf(ask.range, leaf => {
+      begun.claims[leaf] = (begun.claims[leaf] ?? 0) + 1
+      if (begun.claims[leaf] === 1 && begun.written[leaf] === 0) this.addFree(begun, -1)
+    })
+  }
+
+  /** Others may be asked for these leaves; they may still come from this source. */
+  release(ask: Ask): void {
+    const begun = this.begun.get(ask.range.piece)
+    if (!ask.claimed || begun === undefined) return
+    ask.claimed = false
+    this.eachLeaf(ask.range, leaf => {
+      begun.claims[leaf] = (begun.claims[leaf] ?? 0) - 1
+      if (begun.claims[leaf] === 0 && begun.written[leaf] === 0) this.addFree(begun, 1)
+    })
+  }
+
+  /** The ask is over. A piece of which nothing came, and nothing is asked any more, is listed again. */
+  end(ask: Ask): void {
+    this.release(ask)
+    const begun = this.begun.get(ask.range.piece)
+    if (begun === undefined) return
+    begun.asks.delete(ask)
+    if (begun.asks.size > 0 || begun.writtenCount > 0) return
+    this.close(begun)
+    this.begun.delete(begun.piece)
+    this.epoch++
+    this.rarity.list(begun.piece, this.random)
+  }
+
+  /** A leaf was verified and written. Wanted or not, known or not: a late one is welcome. */
+  written(piece: PieceIndex, leaf: number): void {
+    if (!this.rarity.listed(piece) && !this.begun.has(piece)) return
+    const begun = this.beginning(piece)
+    begun.hashes = true
+    this.write(begun, leaf)
+  }
+
+  private write(begun: Begun, leaf: number): void {
+    if (begun.written[leaf] === 1) return
+    begun.written[leaf] = 1
+    begun.writtenCount++
+    this.missing--
+    if (begun.claims[leaf] === 0) this.addFree(begun, -1)
+    if (begun.writtenCount < begun.written.length) return
+    this.close(begun)
+    this.begun.delete(begun.piece)
+  }
+
+  /** Other asks that lie wholly in what is written by now. `begun` may be whole, and then it is all of them. */
+  redundant(begun: Begun): Ask[] {
+    return [...begun.asks].filter(({ range }) => {
+      for (let i = 0; i < range.leafCount; i++) if (begun.written[range.leafStart + i] === 0) return false
+      return true
+    })
+  }
+
+  /** The most sources that any leaf of the range is asked of. */
+  askedMost(range: LeafRange): number {
+    const begun = this.begun.get(range.piece)
+    let most = 0
+    this.eachLeaf(range, leaf => {
+      most = Math.max(most, begun?.claims[leaf] ?? 0)
+    })
+    return most
+  }
+
+  /** Whether the source is asked for any leaf of the range. */
+  asks(taker: Taker, range: LeafRange): boolean {
+    const begun = this.begun.get(range.piece)
+    let asked = false
+    this.eachLeaf(range, leaf => {
+      asked ||= begun !== undefined && askedOf(begun, taker, leaf)
+    })
+    return asked
+  }
+
+  private eachLeaf(range: LeafRange, visit: (leaf: number) => void): void {
+    for (let i = 0; i < range.leafCount; i++) visit(range.leafStart + i)
+  }
+
+  private addFree(begun: Begun, change: 1 | -1): void {
+    this.freeLeaves += change
+    begun.free += change
+    if (begun.free === 0) this.close(begun)
+    else if (begun.place < 0) {
+      begun.place = this.open.length
+      this.open.push(begun)
+    }
+  }
+
+  private close(begun: Begun): void {
+    if (begun.place < 0) return
+    const last = must(this.open.pop(), 'what is open is in the list')
+    if (last !== begun) {
+      this.open[begun.place] = last
+      last.place = begun.place
+    }
+    begun.place = -1
+  }
+
+  /** Throws AssertionError when the books are wrong. For tests: it looks at everything. */
+  check(): void {
+    this.rarity.check()
+    let free = 0
+    for (let p = 0; p < this.layout.pieces; p++) {
+      if (this.rarity.listed(p as PieceIndex)) free += this.layout.leavesOf(p as PieceIndex)
+    }
+    for (const begun of this.begun.values()) {
+      const claims = new Uint8Array(begun.written.length)
+      for (const ask of begun.asks)
+        if (ask.claimed) this.eachLeaf(ask.range, leaf => (claims[leaf] = (claims[leaf] ?? 0) + 1))
+      const own = begun.claims.filter((claimed, leaf) => claimed === 0 && begun.written[leaf] === 0).length
+      assert(own === begun.free, 'free leaves are counted')
+      assert(
+        begun.claims.every((claimed, leaf) => claimed === claims[leaf]),
+        'claims are those of the asks'
+      )
+      assert(begun.free > 0 === begun.place >= 0, 'what has free leaves is open')
+      assert(begun.place < 0 || this.open[begun.place] === begun, 'a begun piece knows its place')
+      free += own
+    }
+    assert(free === this.freeLeaves, 'all free leaves are counted')
+  }
+}
+
+function askedOf(begun: Begun, taker: Taker, leaf: number): boolean {
+  for (const { taker: other, range } of begun.asks) {
+    if (other === taker && leaf >= range.leafStart && leaf < range.leafStart + range.leafCount) return true
+  }
+  return false
+}

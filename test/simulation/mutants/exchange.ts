@@ -1,0 +1,98 @@
+/** Bugs of the exchange: one at least for each property of its scenario. */
+import type { Mutant } from '../mutants.ts'
+
+const ROOM = 'src/core/exchange'
+const scenario = 'exchange'
+
+export const mutants: Mutant[] = [
+  {
+    name: 'records-what-was-written-during-the-sync',
+    property: 'no-wrong-byte',
+    file: `${ROOM}/recorder.ts`,
+    find: 'else this.record(bits, then, at)',
+    replace: 'else this.record(this.holding.leafBits(), then, at)',
+    scenario,
+    seeds: 100
+  },
+  {
+    name: 'finishes-without-a-sync',
+    property: 'synced-first',
+    file: `${ROOM}/recorder.ts`,
+    find: 'this.waiting = then\n    this.sync(now)',
+    replace: 'then(now)',
+    scenario,
+    seeds: 10
+  },
+  {
+    name: 'asks-again-for-leaves-of-partial-pieces',
+    property: 'synced-kept',
+    file: `${ROOM}/picker.ts`,
+    find: 'this.write(this.beginning(piece), leafStart + i)',
+    replace: 'if (i > 0) this.write(this.beginning(piece), leafStart + i)',
+    scenario,
+    seeds: 100
+  },
+  {
+    name: 'asks-for-all-that-a-source-would-take',
+    property: 'in-flight',
+    file: `${ROOM}/fetch.ts`,
+    find: 'this.desk.settings.inFlightBytesMax - this.desk.inFlightBytes\n    )',
+    replace: 'Infinity\n    )',
+    scenario,
+    seeds: 50
+  },
+  {
+    name: 'takes-over-what-is-asked-of-two',
+    property: 'one-ask',
+    file: `${ROOM}/fetch.ts`,
+    find: 'if (asked === 1 && this.takesOver(source, other))',
+    replace: 'if (this.takesOver(source, other))',
+    scenario,
+    seeds: 200
+  },
+  {
+    name: 'keeps-requests-whose-hashes-will-not-come',
+    property: 'hashes-first',
+    file: `${ROOM}/fetch.ts`,
+    find: 'if (!request.hashes || begun === undefined || begun.hashes) return',
+    replace: 'if (request.hashes || begun === undefined || begun.hashes) return',
+    scenario,
+    seeds: 200
+  },
+  {
+    name: 'asks-on-of-who-sent-a-bad-leaf',
+    property: 'bans-liars',
+    file: `${ROOM}/download.ts`,
+    find: "this.desk.ban(source.contact, this.content, 'bad-leaf', now)",
+    replace: 'source.busyUntil = now.mono',
+    scenario,
+    seeds: 50
+  },
+  {
+    name: 'serves-what-it-does-not-hold',
+    property: 'no-honest-banned',
+    file: `${ROOM}/holding.ts`,
+    find: 'this.partials.delete(piece)\n      whole.add(piece)',
+    replace: 'this.partials.delete(piece)\n      whole.add(piece)\n      whole.add((piece + 1) % whole.length)',
+    scenario,
+    seeds: 50
+  },
+  {
+    name: 'serves-on-after-a-failed-sync',
+    property: 'no-honest-banned',
+    file: `${ROOM}/exchange.ts`,
+    find: 'entry.share.hide()\n',
+    replace: '\n',
+    scenario,
+    seeds: 200
+  },
+  {
+    name: 'never-tries-a-full-disk-again',
+    property: 'completes',
+    file: `${ROOM}/download.ts`,
+    find: "const retryAt = reason === 'disk-full' ? after(now.mono, DISK_RETRY_MS) : undefined",
+    replace: 'const retryAt = undefined',
+    scenario,
+    seeds: 100
+  }
+]

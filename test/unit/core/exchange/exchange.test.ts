@@ -1,0 +1,325 @@
+/** Whole downloads on a simulated network: what the owner hears, and in what order. */
+import { describe, expect, it, vi } from 'vitest'
+import type { ContentId } from '../../../../src/base/ids.ts'
+import type { ExchangeEvent } from '../../../../src/core/exchange/contract.ts'
+import { UPLOAD_QUEUE_MAX } from '../../../../src/core/exchange/settings.ts'
+import { syncedKey } from '../../../../src/core/exchange/synced.ts'
+import { REQUEST_LEAVES_MAX } from '../../../../src/wire/exchange.ts'
+import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { Swarm, type ExchangeNode } from '../../../simulation/swarm.ts'
+
+const MIB = 1 << 20
+/** Of CPU, on a machine that does other work too. */
+const PATIENCE_MS = 60_000
+vi.setConfig({ testTimeout: PATIENCE_MS })
+
+/** `holders` seeds and one more node, which has asked for nothing yet. */
+class Scene {
+  readonly swarm: Swarm
+  readonly content: ContentId
+  readonly seeds: readonly ExchangeNode[]
+  readonly getter: ExchangeNode
+
+  constructor(holders: number, options: { layout?: Layout; uplinkBytesPerSecond?: number; seed?: number } = {}) {
+    this.swarm = new Swarm({
+      seed: options.seed ?? 1,
+      uplinkBytesPerSecond: options.uplinkBytesPerSecond ?? 4 * MIB,
+      network: { latencyMinMs: 1, latencyMaxMs: 1, jitter: 0 }
+    })
+    this.content = this.swarm.content('it', options.layout ?? new Layout(8 * LEAF_BYTES, [8 * MIB]))
+    this.seeds = this.swarm.world.startMany(holders)
+    this.getter = this.swarm.world.startMany(1)[0]!
+    for (const seed of this.seeds) this.swarm.seed(seed, this.content)
+  }
+
+  get(): void {
+    this.swarm.get(this.getter, this.content)
+  }
+
+  get done(): boolean {
+    return this.swarm.hasFinished(this.getter, this.content)
+  }
+
+  finish(limitMs: number): boolean {
+    return this.swarm.world.settle(() => this.done, { everyMs: 10, limitMs })
+  }
+
+  get progress() {
+    return this.getter.machine.progress(this.content, this.getter.clock.now(this.swarm.world.timeMs))!
+  }
+
+  runUntilBytes(bytes: number): void {
+    expect(this.swarm.world.runUntil(() => this.progress.haveBytes >= bytes, 60_000)).toBe(true)
+  }
+
+  heard(node = this.getter): ExchangeEvent[] {
+    return this.swarm.events.filter(one => one.node === node && one.event.kind !== 'progress').map(one => one.event)
+  }
+
+  kinds(): string[] {
+    return this.heard().map(event => (event.kind === 'announce' ? `announce ${event.held}` : event.kind))
+  }
+
+  bytesFrom(node: ExchangeNode): number {
+    return this.progress.sources.find(({ peer }) => peer === node.id)?.bytes ?? 0
+  }
+}
+
+describe('a download', () => {
+  it('announces itself before its first request, and all of it at the end', () => {
+    const scene = new Scene(1)
+    scene.get()
+    scene.swarm.world.runUntil(() => scene.kinds().includes('announce part'), 1_000)
+    expect(scene.swarm.blocks.servedLeaves).toEqual([])
+    expect(scene.finish(10_000)).toBe(true)
+    scene.swarm.world.run(100)
+    const kinds = scene.kinds().filter(kind => kind !== 'wanted-providers')
+    expect(kinds).toEqual(['announce part', 'announce all', 'complete'])
+  })
+
+  it('comes from all holders at once', () => {
+    const scene = new Scene(4)
+    scene.get()
+    expect(scene.finish(10_000)).toBe(true)
+    for (const seed of scene.seeds) expect(scene.bytesFrom(seed)).toBeGreaterThan(MIB)
+    expect(scene.swarm.world.timeMs).toBeLessThan(900)
+  })
+
+  it('completes when of four holders one is killed, one stopped, one a liar, one slow and honest', () => {
+    const scene = new Scene(4)
+    const [killed, stopped, liar, slow] = scene.seeds as [ExchangeNode, ExchangeNode, ExchangeNode, ExchangeNode]
+    const { swarm } = scene
+    swarm.blocks.bench(liar).flips = 0.05
+    swarm.blocks.bench(slow).uplinkBytesPerSecond = MIB
+    scene.get()
+    scene.runUntilBytes(MIB)
+    swarm.world.crash(killed)
+    swarm.world.pause(stopped)
+    expect(scene.finish(12_000)).toBe(true)
+    expect(scene.heard()).toContainEqual({ kind: 'banned', content: scene.content, peer: liar.id, everywhere: false })
+    expect(scene.getter.machine.banned(scene.getter.clock.now(swarm.world.timeMs))).toEqual([
+      { peer: liar.id, content: scene.content, reason: 'bad-leaf' }
+    ])
+    expect(scene.heard(liar)).toContainEqual({
+      kind: 'accused',
+      content: scene.content,
+      peer: scene.getter.id,
+      reason: 'bad-leaf'
+    })
+  })
+
+  it('asks others at once when a member is dead', () => {
+    const scene = new Scene(2, { uplinkBytesPerSecond: MIB })
+    scene.get()
+    scene.runUntilBytes(MIB)
+    const [dead, alive] = scene.seeds as [ExchangeNode, ExchangeNode]
+    scene.swarm.world.pause(dead)
+    scene.swarm.world.call(scene.getter, (machine, now) => {
+      machine.memberDown(dead.id, now)
+    })
+    const before = scene.bytesFrom(dead)
+    expect(scene.finish(8_000)).toBe(true)
+    // What had arrived and was not answered yet.
+    expect(scene.bytesFrom(dead) - before).toBeLessThanOrEqual(REQUEST_LEAVES_MAX * LEAF_BYTES)
+    expect(scene.bytesFrom(alive)).toBeGreaterThan(6 * MIB)
+  })
+
+  it('bans everywhere who sends bad leaves of a second content', () => {
+    const scene = new Scene(2)
+    const liar = scene.seeds[0]!
+    const second = scene.swarm.content('that', new Layout(LEAF_BYTES, [MIB]))
+    for (const seed of scene.seeds) scene.swarm.seed(seed, second)
+    scene.swarm.blocks.bench(liar).flips = 1
+    scene.get()
+    scene.swarm.get(scene.getter, second)
+    expect(
+      scene.swarm.world.settle(() => scene.done && scene.swarm.hasFinished(scene.getter, second), {
+        everyMs: 50,
+        limitMs: 20_000
+      })
+    ).toBe(true)
+    const bans = scene.heard().flatMap(event => (event.kind === 'banned' ? [event.everywhere] : []))
+    expect(bans).toEqual([false, true])
+  })
+
+  it('bans who gives a wrong manifest, and asks another', () => {
+    const scene = new Scene(2)
+    scene.swarm.blocks.bench(scene.seeds[0]!).lies = true
+    scene.get()
+    expect(scene.finish(20_000)).toBe(true)
+    const banned = scene.heard().filter(event => event.kind === 'banned')
+    expect(banned.every(({ peer }) => peer === scene.seeds[0]!.id)).toBe(true)
+  })
+
+  it('takes 1,500 files of one leaf as fast as the uplink is', () => {
+    const files = Array.from({ length: 1_500 }, () => 4_096)
+    const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, files) })
+    scene.get()
+    expect(scene.finish(20_000)).toBe(true)
+    const boundMs = ((1_500 * 4_096) / (4 * MIB)) * 1_000
+    expect(scene.swarm.world.timeMs).toBeLessThan(boundMs * 1.1 + 200)
+  })
+
+  it('of nothing but empty files is complete at once', () => {
+    const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [0, 0]) })
+    scene.get()
+    expect(scene.finish(3_000)).toBe(true)
+  })
+})
+
+describe('a full disk', () => {
+  it('pauses the download, is tried every 5 s, and tells once of each', () => {
+    const scene = new Scene(1)
+    scene.get()
+    scene.runUntilBytes(MIB)
+    scene.getter.disk.full = true
+    scene.swarm.world.run(17_000)
+    expect(scene.progress.state).toBe('paused')
+    const before = scene.swarm.blocks.servedLeaves[0]!
+    scene.swarm.world.run(5_000)
+    expect(scene.swarm.blocks.servedLeaves[0]! - before).toBeLessThan(3)
+    scene.getter.disk.full = false
+    expect(scene.finish(20_000)).toBe(true)
+    expect(scene.kinds().filter(kind => kind === 'paused' || kind === 'resumed')).toEqual(['paused', 'resumed'])
+  })
+})
+
+describe('pause, resume and remove', () => {
+  it('asks for nothing while paused, and goes on from there', () => {
+    const scene = new Scene(2)
+    const { world, blocks } = scene.swarm
+    scene.get()
+    scene.runUntilBytes(2 * MIB)
+    world.call(scene.getter, (machine, now) => {
+      machine.pause(scene.content, now)
+    })
+    world.run(500)
+    const served = blocks.servedLeaves.reduce((sum, leaves) => sum + leaves, 0)
+    world.run(30_000)
+    expect(blocks.servedLeaves.reduce((sum, leaves) => sum + leaves, 0)).toBe(served)
+    expect(scene.getter.disk.contents().has(syncedKey(scene.content))).toBe(true)
+    world.call(scene.getter, (machine, now) => {
+      machine.resume(scene.content, now)
+    })
+    expect(scene.finish(20_000)).toBe(true)
+  })
+
+  it.each([1, 2, 3, 4])('stays paused by the user when the disk is full as well, draw %d', draw => {
+    const scene = new Scene(2, { seed: draw })
+    const { world } = scene.swarm
+    scene.get()
+    scene.runUntilBytes(2 * MIB)
+    scene.getter.disk.full = true
+    world.call(scene.getter, (machine, now) => {
+      machine.pause(scene.content, now)
+    })
+    world.run(20_000)
+    expect(scene.heard().flatMap(event => (event.kind === 'paused' ? [event.reason] : []))).toEqual(['user'])
+    scene.getter.disk.full = false
+    world.run(20_000)
+    expect(scene.progress.state).toBe('paused')
+    world.call(scene.getter, (machine, now) => {
+      machine.resume(scene.content, now)
+    })
+    expect(scene.finish(20_000)).toBe(true)
+  })
+
+  it('forgets what is removed, and closes it only when io has let go', () => {
+    const scene = new Scene(2)
+    const { world } = scene.swarm
+    scene.get()
+    scene.runUntilBytes(3 * MIB)
+    world.run(3_000)
+    world.call(scene.getter, (machine, now) => {
+      machine.remove(scene.content, now)
+    })
+    world.run(1_000)
+    expect(scene.getter.machine.contents(scene.getter.clock.now(world.timeMs))).toEqual([])
+    expect(scene.getter.disk.contents().size).toBe(0)
+    expect(scene.kinds().at(-1)).toBe('announce none')
+    expect(scene.getter.machine.nextWake()).toBeUndefined()
+  })
+})
+
+describe('a restart', () => {
+  it('asks for no leaf that was recorded as synced, at 20 random moments', () => {
+    const scene = new Scene(2, { uplinkBytesPerSecond: MIB / 4 })
+    const { world } = scene.swarm
+    scene.get()
+    for (let kill = 0; kill < 20; kill++) {
+      world.run(world.random.range(100, 4_000))
+      world.crash(scene.getter)
+      world.start(scene.getter)
+    }
+    // sim/blocks.ts ends the run when a recorded leaf is asked for.
+    expect(scene.finish(60_000)).toBe(true)
+  })
+})
+
+describe('a holder', () => {
+  it('withdraws a piece whose file has changed, and tells its owner', () => {
+    const scene = new Scene(2)
+    const changed = scene.seeds[0]!
+    for (let piece = 0; piece < 32; piece++)
+      scene.swarm.blocks.leaves(changed, scene.content).changed.add(piece as PieceIndex)
+    scene.get()
+    expect(scene.finish(10_000)).toBe(true)
+    const told = scene.heard(changed).flatMap(event => (event.kind === 'changed' ? [event.piece] : []))
+    expect(told.length).toBeGreaterThan(0)
+    expect(new Set(told).size).toBe(told.length)
+    expect(scene.kinds()).not.toContain('banned')
+    expect(scene.bytesFrom(changed)).toBeGreaterThan(MIB)
+  })
+
+  it('refuses requests of a content that it does not hold, of strangers, and past its queue', () => {
+    const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [4_000 * LEAF_BYTES]), uplinkBytesPerSecond: 1_000 })
+    const { world } = scene.swarm
+    const seed = scene.seeds[0]!
+    const refused = new Map<string, number>()
+    const ask = (first: number, count: number) => {
+      const requests = Array.from({ length: count }, (_, i) => ({
+        request: first + i,
+        range: { piece: (first + i) as PieceIndex, leafStart: 0, leafCount: 1 },
+        hashes: false
+      }))
+      world.call(seed, (machine, now) => {
+        machine.receive(scene.getter.contact, 'stream', { kind: 'request', content: scene.content, requests }, now)
+        for (const effect of machine.drain()) {
+          if (effect.kind !== 'send' || effect.message.kind !== 'reject') continue
+          const { reason, requests: ids } = effect.message
+          refused.set(reason, (refused.get(reason) ?? 0) + ids.length)
+        }
+      })
+    }
+    ask(0, 1)
+    world.call(seed, (machine, now) => {
+      machine.receive(scene.getter.contact, 'stream', { kind: 'interested', content: scene.content }, now)
+    })
+    world.run(10)
+    for (let i = 0; i < UPLOAD_QUEUE_MAX + 128; i += 64) ask(i, 64)
+    ask(3_999, 2)
+    expect([...refused]).toEqual([
+      ['not-held', 2],
+      ['busy', 128 - 4 + 1]
+    ])
+  })
+})
+
+describe('a swarm', () => {
+  it('of one seed and eight with equal uplinks finishes within 1.3 times the bound of Kumar and Ross', () => {
+    const swarm = new Swarm({ seed: 1, uplinkBytesPerSecond: MIB, network: { latencyMinMs: 1, latencyMaxMs: 10 } })
+    const bytes = 8 * MIB
+    const content = swarm.content('it', new Layout(8 * LEAF_BYTES, [bytes]))
+    const [seed, ...getters] = swarm.world.startMany(9)
+    swarm.seed(seed!, content)
+    for (const getter of getters) swarm.get(getter, content)
+    // max(F / u_s, N F / (u_s + sum of u)) is the time that the seed takes to send it once.
+    const boundMs = (bytes / MIB) * 1_000
+    expect(
+      swarm.world.settle(() => getters.every(one => swarm.hasFinished(one, content)), {
+        everyMs: 50,
+        limitMs: boundMs * 1.3
+      })
+    ).toBe(true)
+  })
+})
