@@ -1,0 +1,284 @@
+/**
+ * The libp2p node: TCP, noise wrapped by the admission, yamux, and nothing else: no identify, no discovery, no relay, no
+ * ping. It knows connections and streams; what is said on them is the business of links.ts and requests.ts.
+ */
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import type { Connection, MessageStream, MultiaddrConnection, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { LruMap } from '../../base/bounded.ts'
+import { concat } from '../../base/bytes.ts'
+import { ShoalError } from '../../base/errors.ts'
+import { idBytes, nodeIdFromText, peerIdText, type NodeId, type OverlayId } from '../../base/ids.ts'
+import { must } from '../../base/assert.ts'
+import { addressText, type Address, type Contact } from '../../wire/common.ts'
+import type { Identity } from '../identity.ts'
+import { fromMultiaddr, portInUse, resolveAddress, toMultiaddr } from './address.ts'
+import { Admission, ADMISSION_MS, refusalText } from './admission.ts'
+import type { Refusal } from './refusals.ts'
+
+/** From the first packet of a dial to an admitted connection: a slow path's handshakes, and the admission's own limit. */
+export const DIAL_MS = 8_000
+/** The library's own deadline for an admission begins a little before we hear of the connection. */
+const TIMER_SLACK_MS = 500
+/** Connections of one node: a shoal of some hundred members, each at most twice when both dial at once. */
+export const CONNECTIONS_MAX = 1_024
+/** New connections a second from one address: a whole cluster may stand behind one. */
+const INBOUND_PER_SECOND_MAX = 256
+/** Connections that are being admitted. */
+const INBOUND_PENDING_MAX = 256
+/** Streams of one protocol and direction on one connection, unless the protocol says otherwise. */
+const STREAMS_MAX = 256
+/** Streams of one connection, over all protocols. */
+const CONNECTION_STREAMS_MAX = 1_024
+/** A peer that is silent this long is gone: three of yamux's pings. */
+const SILENCE_MS = 45_000
+const YAMUX_PING_MS = 15_000
+/**
+ * What one stream may have under way: 1 MiB fills 80 Mbit/s over 100 ms. A paused stream keeps this much in its buffer, so
+ * the buffer must be larger, or pausing would break the stream.
+ */
+export const STREAM_WINDOW_BYTES_MAX = 1 << 20
+const STREAM_BUFFER_BYTES_MAX = 4 * STREAM_WINDOW_BYTES_MAX
+const STREAM_WINDOW_BYTES_MIN = 256 << 10
+/** Members whose last known address is remembered. */
+const ADDRESSES_MAX = 65_536
+
+/** On `::` TCP takes IPv4 too, as UDP does. The library passes the socket's options on and knows the type of some. */
+const BOTH_FAMILIES = { noDelay: true, ipv6Only: false }
+/** Errors of the library for a connection that is not there any more. */
+const GONE = new Set(['ConnectionClosedError', 'MuxerClosedError'])
+
+export interface HostInit {
+  readonly identity: Identity
+  readonly overlay: OverlayId
+  readonly overlayKeys: readonly Uint8Array[]
+  readonly listen: Address
+  /** The port that peers are told to dial; the one listened at unless it is given. */
+  readonly advertisedPort?: number | undefined
+  readonly onRefused: (refusal: Omit<Refusal, 'suppressed'>) => void
+}
+
+export type InboundHandler = (peer: NodeId, stream: Stream) => void | Promise<void>
+
+export class Host {
+  readonly self: NodeId
+  private readonly init: HostInit
+  private node: Libp2p | undefined
+  private port = 0
+  /** Where each peer can be dialled, as far as is known. */
+  private readonly addresses = new LruMap<NodeId, Address>(ADDRESSES_MAX)
+  /** Connections that were admitted, or refused and told: their end is no news. */
+  private readonly decided = new WeakSet()
+
+  private constructor(init: HostInit) {
+    this.init = init
+    this.self = init.identity.id
+  }
+
+  /** Listens. Throws ShoalError 'conflict' when the port is taken. */
+  static async start(init: HostInit): Promise<Host> {
+    const host = new Host(init)
+    const node = await host.create()
+    host.node = node
+    try {
+      await node.start()
+    } catch (error) {
+      await node.stop()
+      throw listenError(init.listen, error)
+    }
+    host.port = must(node.getMultiaddrs().map(fromMultiaddr).find(Boolean), 'a node that listens has an address').port
+    return host
+  }
+
+  get listening(): Address {
+    return { host: this.init.listen.host, port: this.port }
+  }
+
+  /** Where a peer can be dialled: where it was last, or as it said when it dialled us. */
+  addressOf(peer: NodeId): Address | undefined {
+    return this.addresses.touch(peer)
+  }
+
+  connectionCount(): number {
+    return this.libp2p.getConnections().length
+  }
+
+  /**
+   * A stream over the present connection, whoever opened it, or over a new one to the contact's address. Throws ShoalError
+   * 'unreachable', 'not-admitted' when the peer is there and hung up on our proof, or what the signal says; within DIAL_MS
+   * whatever the signal.
+   */
+  async open(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream> {
+    const deadline = AbortSignal.timeout(DIAL_MS)
+    const options = { signal: AbortSignal.any([signal, deadline]), maxOutboundStreams: STREAMS_MAX }
+    try {
+      for (let present = this.connectionTo(to.id); present !== undefined; present = this.connectionTo(to.id)) {
+        try {
+          return await present.newStream(protocol, options)
+        } catch (error) {
+          // The muxer may have ended long before the socket does: such a connection counts as open and opens nothing.
+          const gone = error instanceof Error && GONE.has(error.name)
+          if (gone || deadline.aborted) present.abort(new Error('the connection opens no stream'))
+          if (!gone) throw error
+        }
+      }
+      const connection = await this.dial(to, options.signal)
+      return await connection.newStream(protocol, options)
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw openError(to, cause)
+    }
+  }
+
+  /** Serves a protocol. A handler that throws ends its stream. */
+  async handle(protocol: string, handler: InboundHandler, maxInbound = STREAMS_MAX): Promise<void> {
+    const onStream = async (stream: Stream, connection: Connection): Promise<void> => {
+      const peer = nodeIdFromText(connection.remotePeer.toString())
+      if (peer !== undefined && stream.status === 'open') await handler(peer, stream)
+    }
+    await this.libp2p.handle(protocol, onStream, { maxInboundStreams: maxInbound, maxOutboundStreams: STREAMS_MAX })
+  }
+
+  /** Within `deadlineMs`, whatever the peers do. */
+  async close(deadlineMs: number): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => resolve(undefined), deadlineMs)
+    try {
+      await Promise.race([this.libp2p.stop(), late])
+    } finally {
+      clearTimeout(timer)
+      for (const connection of this.libp2p.getConnections()) connection.abort(new Error('the node stops'))
+    }
+  }
+
+  private get libp2p(): Libp2p {
+    return must(this.node, 'the host was started')
+  }
+
+  private connectionTo(peer: NodeId): Connection | undefined {
+    return this.libp2p.getConnections(peerIdFromString(peerIdText(peer))).find(one => one.status === 'open')
+  }
+
+  private async dial(to: Contact, signal: AbortSignal): Promise<Connection> {
+    const address = await resolveAddress(to.address, signal)
+    const connection = await this.libp2p.dial(toMultiaddr(address, to.id), { signal })
+    this.addresses.set(to.id, to.address)
+    return connection
+  }
+
+  private create(): Promise<Libp2p> {
+    const { identity, overlay, overlayKeys, listen } = this.init
+    return createLibp2p({
+      start: false,
+      privateKey: privateKeyFromRaw(concat(identity.secret, idBytes(identity.id))),
+      addresses: { listen: [toMultiaddr(listen).toString()] },
+      transports: [
+        tcp({
+          inboundSocketInactivityTimeout: SILENCE_MS,
+          outboundSocketInactivityTimeout: SILENCE_MS,
+          listenOpts: BOTH_FAMILIES
+        })
+      ],
+      connectionEncrypters: [
+        components =>
+          new Admission(noise()(components), {
+            self: identity.id,
+            overlay,
+            overlayKeys,
+            port: () => this.init.advertisedPort ?? this.port,
+            onAdmitted: (connection, peer, port) => this.admitted(connection, peer, port),
+            onRefused: (connection, peer, reason) => this.refused(connection, peer, reason)
+          })
+      ],
+      streamMuxers: [
+        yamux({
+          keepAliveInterval: YAMUX_PING_MS,
+          maxInboundStreams: CONNECTION_STREAMS_MAX,
+          maxOutboundStreams: CONNECTION_STREAMS_MAX,
+          // Streams that arrive while a new connection is being announced: else the eleventh breaks the connection.
+          maxEarlyStreams: CONNECTION_STREAMS_MAX,
+          streamOptions: {
+            initialStreamWindowSize: STREAM_WINDOW_BYTES_MIN,
+            maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
+            maxReadBufferLength: STREAM_BUFFER_BYTES_MAX
+          }
+        })
+      ],
+      connectionGater: {
+        denyInboundConnection: connection => {
+          this.watch(connection)
+          return false
+        }
+      },
+      connectionManager: {
+        maxConnections: CONNECTIONS_MAX,
+        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        maxIncomingPendingConnections: INBOUND_PENDING_MAX,
+        inboundUpgradeTimeout: ADMISSION_MS,
+        dialTimeout: DIAL_MS,
+        addressDialTimeout: DIAL_MS
+      },
+      connectionMonitor: { enabled: false }
+    })
+  }
+
+  private admitted(connection: MessageStream, peer: NodeId, port: number | undefined): void {
+    this.decided.add(connection)
+    const from = remoteOf(connection)
+    if (from !== undefined && port !== undefined && port > 0) this.addresses.set(peer, { host: from.host, port })
+  }
+
+  private refused(connection: MessageStream, peer: NodeId | undefined, reason: Refusal['reason']): void {
+    this.decided.add(connection)
+    const from = remoteOf(connection)
+    if (from !== undefined) this.init.onRefused({ lane: 'tcp', from, peer, reason })
+  }
+
+  /** Tells of a connection that ends before the admission has begun: garbage, a port scan, silence. */
+  private watch(connection: MultiaddrConnection): void {
+    const opened = performance.now()
+    connection.addEventListener('close', () => {
+      if (this.decided.has(connection)) return
+      this.refused(
+        connection,
+        undefined,
+        performance.now() - opened >= ADMISSION_MS - TIMER_SLACK_MS ? 'timeout' : 'malformed'
+      )
+    })
+  }
+}
+
+function remoteOf(connection: MessageStream): Address | undefined {
+  return 'remoteAddr' in connection ? fromMultiaddr((connection as MultiaddrConnection).remoteAddr) : undefined
+}
+
+/** The library keeps only the text of what an encrypter threw. */
+function openError({ id, address }: Contact, cause: unknown): ShoalError {
+  const who = `${peerIdText(id)} at ${addressText(address)}`
+  if (!(cause instanceof Error) || !cause.message.endsWith(refusalText('not-admitted'))) {
+    return new ShoalError('unreachable', `cannot reach ${who}`, { cause })
+  }
+  return new ShoalError('not-admitted', `${who} does not admit this node`, {
+    hint: 'the overlay key may have changed: ask for a new ticket (`shoal invite` prints one)',
+    cause
+  })
+}
+
+/** The library folds the socket's error into a text. */
+function listenError(listen: Address, error: unknown): ShoalError {
+  const text = error instanceof Error ? error.message : String(error)
+  if (text.includes('EADDRINUSE')) return portInUse('TCP', listen, error)
+  const code = /\b(EACCES|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL)\b/.exec(text)?.[1] ?? 'unknown error'
+  return new ShoalError(
+    code === 'EACCES' ? 'permission' : 'bad-input',
+    `cannot listen on ${addressText(listen)}: ${code}`,
+    {
+      hint: 'choose an address of this machine and a port of 1024 or more',
+      cause: error
+    }
+  )
+}

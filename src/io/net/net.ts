@@ -1,0 +1,216 @@
+/**
+ * The network of one node: datagrams for what may be lost, message streams for what may not, raw streams and requests for
+ * the rest. One port number for TCP and UDP.
+ *
+ *     net ── datagrams ── sessions ── seal, window     sealed UDP: who is proven, at which address
+ *         ├─ links ──┐
+ *         ├─ requests┴─ frames ── host ── admission    libp2p: TCP, noise, the overlay key, yamux
+ *         └─ refusals, state
+ *
+ * Participants: members, who hold an overlay key, and outsiders, who get no byte over UDP and nothing behind a noise
+ * handshake over TCP. Non-goals: to find members (core does), to hide that a node is there, to withstand a flood, to cross a
+ * NAT: a node that cannot be dialled is spoken to over the connections that it opened.
+ */
+import type { Stream } from '@libp2p/interface'
+import { ShoalError } from '../../base/errors.ts'
+import type { NodeId, OverlayId } from '../../base/ids.ts'
+import type { Channel, Now } from '../../core/machine.ts'
+import type { Address, Contact } from '../../wire/common.ts'
+import { PROOF_BYTES } from '../../wire/datagram.ts'
+import { secretBytes } from '../entropy.ts'
+import type { Identity } from '../identity.ts'
+import { resolveAddress } from './address.ts'
+import { Datagrams } from './datagrams.ts'
+import { Host, type InboundHandler } from './host.ts'
+import { Links } from './links.ts'
+import { Refusals, type Refusal } from './refusals.ts'
+import * as requests from './requests.ts'
+import type { RequestHandler, RequestOptions, ServeOptions } from './requests.ts'
+import { countBoot, saveMemberBoot, type Boots, type NetState } from './state.ts'
+
+/** With port 0 the system picks a free TCP port; that the same UDP port is taken is rare, 16 times in a row is a fault. */
+const PORT_TRIES_MAX = 16
+/** Closing waits this long for streams to end in good order. */
+export const CLOSE_MS = 3_000
+/** For the name of the host to listen on. */
+const RESOLVE_MS = 5_000
+
+export interface NetInit {
+  readonly identity: Identity
+  readonly overlay: OverlayId
+  /** The first one seals and proves; all are accepted. 32 bytes each. */
+  readonly overlayKeys: readonly Uint8Array[]
+  /** An IP literal of this machine, and a port; 0 takes any that is free for both. */
+  readonly listen: Address
+  /** The port that others must dial, where it is another than the one listened at. */
+  readonly advertisedPort?: number
+  readonly state: NetState
+  readonly clock: () => Now
+  /** The state could not be saved: worth a line in the log, nothing else depends on it. */
+  readonly onFault: (error: unknown) => void
+}
+
+export interface Net {
+  readonly self: NodeId
+  /** The listening host as it was given, and the port of both lanes. */
+  readonly listening: Address
+  /**
+   * Best effort: never throws for what the network does. Datagrams wait for a first proof of the address; a stream is
+   * opened where there is none. Handlers are not called from within. Throws RangeError over the channel's limit.
+   */
+  send(to: Contact, channel: Channel, payload: Uint8Array): void
+  onMessage(handler: (from: Contact, via: Channel, payload: Uint8Array) => void): void
+  /** `down` also answers a stream that could not be opened. */
+  onLink(handler: (peer: NodeId, state: 'up' | 'down') => void): void
+  onRefused(handler: (refusal: Refusal) => void): void
+  /** A raw stream; see frames.ts for how to use one. Throws ShoalError 'unreachable', 'not-admitted' or what the signal says. */
+  openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream>
+  /** Serves a protocol of raw streams. A handler that throws ends its stream. */
+  handle(protocol: string, handler: InboundHandler, options?: { maxInbound?: number }): Promise<void>
+  request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
+  serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void>
+  /** Where a peer can be dialled, as its connection showed. */
+  addressOf(peer: NodeId): Address | undefined
+  counts(): { connections: number; links: number; refusals: number }
+  close(): Promise<void>
+}
+
+/** Listens on both lanes. Throws ShoalError 'conflict' when the port is taken, 'not-found' for a host that nobody knows. */
+export async function openNet(told: NetInit): Promise<Net> {
+  const init = { ...told, listen: await resolveAddress(told.listen, AbortSignal.timeout(RESOLVE_MS)) }
+  const boots = await countBoot(init.state, init.clock().wall / 1_000)
+  for (let tries = 1; ; tries++) {
+    const lanes = new Lanes(init)
+    try {
+      await lanes.open(boots)
+      return lanes
+    } catch (error) {
+      await lanes.close()
+      const taken = error instanceof ShoalError && error.code === 'conflict'
+      if (!taken || init.listen.port !== 0 || tries === PORT_TRIES_MAX) throw error
+    }
+  }
+}
+
+class Lanes implements Net {
+  readonly self: NodeId
+  private readonly init: NetInit
+  private readonly refusals: Refusals
+  private host: Host | undefined
+  private links: Links | undefined
+  private datagrams: Datagrams | undefined
+  private readonly saving = new Set<Promise<void>>()
+  private messageHandler: (from: Contact, via: Channel, payload: Uint8Array) => void = () => undefined
+  private linkHandler: (peer: NodeId, state: 'up' | 'down') => void = () => undefined
+  private refusedHandler: (refusal: Refusal) => void = () => undefined
+
+  constructor(init: NetInit) {
+    this.init = init
+    this.self = init.identity.id
+    this.refusals = new Refusals(refusal => this.refusedHandler(refusal))
+  }
+
+  async open(boots: Boots): Promise<void> {
+    const { identity, overlay, overlayKeys, listen, advertisedPort, clock } = this.init
+    const onRefused = (refusal: Omit<Refusal, 'suppressed'>): void => this.refusals.add(refusal, clock().mono)
+    const host = await Host.start({ identity, overlay, overlayKeys, listen, advertisedPort, onRefused })
+    this.host = host
+    this.datagrams = await Datagrams.bind({
+      self: identity.id,
+      overlay,
+      overlayKeys,
+      boot: boots.own,
+      memberBoots: boots.members,
+      nonce: () => secretBytes(PROOF_BYTES),
+      listen: host.listening,
+      clock,
+      onEvent: event => {
+        if (event.kind === 'deliver') this.messageHandler(event.from, 'datagram', event.payload)
+        else if (event.kind === 'proven') this.save(event.peer, event.boot)
+        else onRefused({ lane: 'udp', from: event.from, peer: event.peer, reason: event.reason })
+      }
+    })
+    this.links = new Links({
+      host,
+      clock: () => clock().mono,
+      onMessage: (peer, payload) => {
+        const address = host.addressOf(peer)
+        if (address !== undefined) this.messageHandler({ id: peer, address }, 'stream', payload)
+      },
+      onLink: (peer, state) => this.linkHandler(peer, state),
+      onMisbehaved: peer => {
+        const from = host.addressOf(peer)
+        if (from !== undefined) onRefused({ lane: 'tcp', from, peer, reason: 'protocol' })
+      }
+    })
+    await this.links.start()
+  }
+
+  get listening(): Address {
+    return this.opened.listening
+  }
+
+  send(to: Contact, channel: Channel, payload: Uint8Array): void {
+    if (channel === 'datagram') this.datagrams?.send(to, payload)
+    else this.links?.send(to, payload)
+  }
+
+  onMessage(handler: (from: Contact, via: Channel, payload: Uint8Array) => void): void {
+    this.messageHandler = handler
+  }
+
+  onLink(handler: (peer: NodeId, state: 'up' | 'down') => void): void {
+    this.linkHandler = handler
+  }
+
+  onRefused(handler: (refusal: Refusal) => void): void {
+    this.refusedHandler = handler
+  }
+
+  openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream> {
+    return this.opened.open(to, protocol, signal)
+  }
+
+  handle(protocol: string, handler: InboundHandler, options: { maxInbound?: number } = {}): Promise<void> {
+    return this.opened.handle(protocol, handler, options.maxInbound)
+  }
+
+  request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+    return requests.request(this.opened, to, protocol, body, options)
+  }
+
+  serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void> {
+    return requests.serve(this.opened, protocol, handler, options)
+  }
+
+  addressOf(peer: NodeId): Address | undefined {
+    return this.host?.addressOf(peer)
+  }
+
+  counts(): { connections: number; links: number; refusals: number } {
+    return {
+      connections: this.host?.connectionCount() ?? 0,
+      links: this.links?.count() ?? 0,
+      refusals: this.refusals.total
+    }
+  }
+
+  async close(): Promise<void> {
+    this.links?.close()
+    await this.datagrams?.close()
+    await this.host?.close(CLOSE_MS)
+    await Promise.all(this.saving)
+  }
+
+  private get opened(): Host {
+    if (this.host === undefined) throw new ShoalError('internal', 'the network is not open')
+    return this.host
+  }
+
+  private save(peer: NodeId, boot: number): void {
+    const saved: Promise<void> = saveMemberBoot(this.init.state, peer, boot)
+      .catch((error: unknown) => this.init.onFault(error))
+      .finally(() => this.saving.delete(saved))
+    this.saving.add(saved)
+  }
+}

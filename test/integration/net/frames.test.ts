@@ -1,0 +1,104 @@
+/** Streams between two real nodes: order, ends, and what is in memory when a reader is slow. */
+import type { Stream } from '@libp2p/interface'
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../../src/base/random.ts'
+import { frame, framed, UNREAD_BYTES_MAX, writeAll } from '../../../src/io/net/frames.ts'
+import { STREAM_WINDOW_BYTES_MAX } from '../../../src/io/net/host.ts'
+import { startNode, type Node } from './shoal.ts'
+
+const PROTOCOL = '/test/frames/1'
+const CHUNK = 64 << 10
+const signal = AbortSignal.timeout(120_000)
+
+/** The two ends of one stream; the acceptor's comes first. */
+async function streamBetween(a: Node, b: Node, protocol = PROTOCOL): Promise<[Stream, Stream]> {
+  const accepted = Promise.withResolvers<Stream>()
+  await b.net.handle(protocol, (_, stream) => accepted.resolve(stream))
+  const opened = await a.net.openStream(b.contact, protocol, signal)
+  return [await accepted.promise, opened]
+}
+
+describe('frames', () => {
+  it('arrive as they were sent, whatever their lengths, until the stream ends', async () => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    const random = Random.from('frames')
+    const sent = [0, 1, 70_000, 300_000, 0, 1 << 20, 5].map(length => random.bytes(length))
+    const write = async (): Promise<void> => {
+      for (const payload of sent) await writeAll(writer, frame(payload), signal)
+      await writer.close({ signal })
+    }
+    const written = write()
+    const got: Uint8Array[] = []
+    for await (const payload of framed(reader, { maxBytes: 1 << 20, signal })) got.push(payload.slice())
+    await written
+    expect(got.map(one => one.length)).toEqual(sent.map(one => one.length))
+    expect(got.every((one, i) => Buffer.compare(one, sent[i]!) === 0)).toBe(true)
+  })
+
+  it('over the limit are refused before they are read', async () => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    await writeAll(writer, frame(new Uint8Array(1_001)), signal)
+    const read = framed(reader, { maxBytes: 1_000, signal }).next()
+    await expect(read).rejects.toMatchObject({ code: 'limit' })
+  })
+
+  it('cut short are no frames', async () => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    await writeAll(writer, frame(new Uint8Array(1_000)).subarray(0, 500), signal)
+    await writer.close({ signal })
+    await expect(framed(reader, { maxBytes: 1_000, signal }).next()).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it('end with the reset of the stream, and with the signal', async () => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    const read = framed(reader, { maxBytes: 1_000, signal }).next()
+    writer.abort(new Error('enough'))
+    await expect(read).rejects.toMatchObject({ code: 'unreachable' })
+
+    const [second] = await streamBetween(a, b, '/test/second/1')
+    const stop = new AbortController()
+    const waiting = framed(second, { maxBytes: 1_000, signal: stop.signal }).next()
+    stop.abort(new Error('no more'))
+    await expect(waiting).rejects.toThrow('no more')
+  })
+})
+
+describe('a reader that takes nothing', () => {
+  it('holds the writer back, bounds what is in memory, and loses nothing', async () => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    const frames = framed(reader, { maxBytes: CHUNK, signal })
+    await writeAll(writer, frame(new Uint8Array(1)), signal)
+    expect((await frames.next()).value).toHaveLength(1)
+
+    const payload = frame(new Uint8Array(CHUNK - 4))
+    expect(payload.length).toBe(CHUNK)
+    let written = 0
+    let stopped = false
+    const write = async (): Promise<void> => {
+      while (!stopped) {
+        await writeAll(writer, payload, signal)
+        written += payload.length
+      }
+      await writer.close({ signal })
+    }
+    const writing = write()
+    for (let turn = 0, moved = 0; turn < moved + 500; turn++) {
+      const before = written
+      await new Promise(resolve => setImmediate(resolve))
+      if (written !== before) moved = turn
+    }
+    expect(written).toBeLessThanOrEqual(UNREAD_BYTES_MAX + 2 * STREAM_WINDOW_BYTES_MAX)
+    expect(writer.writeBufferLength).toBeLessThanOrEqual(CHUNK)
+    expect(reader.readBufferLength).toBeLessThanOrEqual(STREAM_WINDOW_BYTES_MAX)
+    stopped = true
+    let read = 0
+    for await (const one of frames) read += one.length + 4
+    await writing
+    expect(read).toBe(written)
+  })
+})

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import { instant, after } from '../../../../src/base/time.ts'
+import { newIdentity } from '../../../../src/io/identity.ts'
+import { fromMultiaddr, plainHost, resolveAddress, toMultiaddr } from '../../../../src/io/net/address.ts'
+import { ByteQueue, frame, frameLength } from '../../../../src/io/net/frames.ts'
+import { REFUSAL_PERIOD_MS, Refusals, REFUSALS_PER_PERIOD_MAX, type Refusal } from '../../../../src/io/net/refusals.ts'
+import { countBoot, memoryNetState, saveMemberBoot } from '../../../../src/io/net/state.ts'
+import { REPLAY_WINDOW, ReplayWindow } from '../../../../src/io/net/window.ts'
+import { Random } from '../../../../src/base/random.ts'
+
+describe('the replay window', () => {
+  it('takes every counter once, in any order within its width', () => {
+    const window = new ReplayWindow()
+    const counters = Random.from('window').shuffle(Array.from({ length: REPLAY_WINDOW }, (_, i) => i))
+    expect(counters.every(counter => window.add(counter))).toBe(true)
+    expect(counters.some(counter => window.add(counter))).toBe(false)
+  })
+
+  it('refuses what is too old to know', () => {
+    const window = new ReplayWindow()
+    window.add(REPLAY_WINDOW)
+    expect(window.add(0)).toBe(false)
+    expect(window.add(1)).toBe(true)
+  })
+
+  it.each([1, REPLAY_WINDOW - 1, REPLAY_WINDOW, REPLAY_WINDOW + 1, 5 * REPLAY_WINDOW, 2 ** 52])(
+    'forgets nothing and remembers nothing wrong over a jump of %d',
+    jump => {
+      const window = new ReplayWindow()
+      window.add(3)
+      window.add(3 + jump)
+      expect(window.has(3)).toBe(true)
+      expect(window.has(3 + jump)).toBe(true)
+      const between = [1, 2, 100].map(back => 3 + jump - back).filter(one => one > 3)
+      expect(between.every(one => window.add(one))).toBe(true)
+    }
+  )
+})
+
+describe('refusals are told', () => {
+  const at = (host: string, port = 1): Omit<Refusal, 'suppressed'> => ({
+    lane: 'udp',
+    from: { host, port },
+    peer: undefined,
+    reason: 'bad-seal'
+  })
+
+  it('once a source and period, whatever its port, with the number that was not told', () => {
+    const told: Refusal[] = []
+    const refusals = new Refusals(refusal => told.push(refusal))
+    const start = instant(5)
+    for (let i = 0; i < 100; i++) refusals.add(at('10.0.0.1', i), start)
+    expect(told).toHaveLength(1)
+    refusals.add(at('10.0.0.1'), after(start, REFUSAL_PERIOD_MS))
+    expect(told.map(one => one.suppressed)).toEqual([0, 99])
+    expect(refusals.total).toBe(101)
+  })
+
+  it('a bounded number of times a period, whatever the number of sources', () => {
+    const told: Refusal[] = []
+    const refusals = new Refusals(refusal => told.push(refusal))
+    for (let i = 0; i < 1_000; i++) refusals.add(at(`10.0.${i >> 8}.${i & 255}`), instant(i))
+    expect(told).toHaveLength(REFUSALS_PER_PERIOD_MAX)
+  })
+})
+
+describe('the boot counter', () => {
+  it('grows with every start, also when the clock stands still or goes back', async () => {
+    const state = memoryNetState()
+    const boots = []
+    for (const seconds of [1_000, 1_000, 10, 2_000]) boots.push((await countBoot(state, seconds)).own)
+    expect(boots).toEqual([1_000, 1_001, 1_002, 2_000])
+  })
+
+  it('is above what it was when an old copy of the state is restored', async () => {
+    const state = memoryNetState()
+    await countBoot(state, 1_000)
+    const copy = memoryNetState()
+    for (const [key, value] of await state.load()) await copy.save(key, value)
+    const lost = await countBoot(state, 2_000)
+    expect((await countBoot(copy, 2_001)).own).toBeGreaterThan(lost.own)
+  })
+
+  it('of every member is found again, and what is no such thing is passed over', async () => {
+    const state = memoryNetState()
+    const { id } = newIdentity()
+    await saveMemberBoot(state, id, 77)
+    await state.save('boot/nobody', new Uint8Array(4))
+    await state.save(`boot/${newIdentity().id}`, new Uint8Array(3))
+    expect([...(await countBoot(state, 1)).members]).toEqual([[id, 77]])
+  })
+})
+
+describe('a queue of bytes', () => {
+  it('gives exact lengths of what came in other pieces', () => {
+    const random = Random.from('queue')
+    const bytes = random.bytes(10_000)
+    const queue = new ByteQueue()
+    const out: number[] = []
+    for (let offset = 0; offset < bytes.length;) {
+      const length = random.below(50)
+      queue.push(bytes.subarray(offset, offset + length))
+      offset += length
+      const taken = queue.take(random.below(60))
+      if (taken !== undefined) out.push(...taken)
+    }
+    out.push(...queue.take(queue.length)!)
+    expect(Uint8Array.from(out)).toEqual(bytes)
+    expect(queue.take(1)).toBeUndefined()
+  })
+
+  it('takes a frame apart', () => {
+    const queue = new ByteQueue()
+    queue.push(frame(Uint8Array.of(7, 8, 9)))
+    expect(frameLength(queue.take(4)!)).toBe(3)
+    expect(queue.take(3)).toEqual(Uint8Array.of(7, 8, 9))
+  })
+})
+
+describe('an address', () => {
+  const { id } = newIdentity()
+
+  it.each(['127.0.0.1', '::1', 'fe80::1'])('of %s is what it was after a way through libp2p', host => {
+    expect(fromMultiaddr(toMultiaddr({ host, port: 7 }))).toEqual({ host, port: 7 })
+    expect(fromMultiaddr(toMultiaddr({ host, port: 7 }, id))).toEqual({ host, port: 7 })
+  })
+
+  it('of IPv4 has one text, whatever socket it came through', () => {
+    expect(plainHost('::ffff:10.0.0.1')).toBe('10.0.0.1')
+    expect(plainHost('::1')).toBe('::1')
+  })
+
+  it('that is a name becomes a literal, and one that nobody knows says so', async () => {
+    const signal = AbortSignal.timeout(5_000)
+    expect(await resolveAddress({ host: '10.0.0.1', port: 7 }, signal)).toEqual({ host: '10.0.0.1', port: 7 })
+    expect(['127.0.0.1', '::1']).toContain((await resolveAddress({ host: 'localhost', port: 7 }, signal)).host)
+    await expect(resolveAddress({ host: 'no..name', port: 7 }, signal)).rejects.toMatchObject({
+      code: 'not-found'
+    })
+  })
+})
