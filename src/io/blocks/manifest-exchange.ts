@@ -1,0 +1,197 @@
+/**
+ * Manifests from peer to peer: a stream each, the content's id one way, the raw dictionary and the piece layers the other. What
+ * arrives is kept only when it is the content's: the dictionary by its hash, every layer by its root.
+ */
+import type { Stream } from '@libp2p/interface'
+import { hex, sha256 } from '../../base/bytes.ts'
+import { ShoalError } from '../../base/errors.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { Result } from '../../core/machine.ts'
+import type { Contact } from '../../wire/common.ts'
+import {
+  MANIFEST_HEAD_BYTES,
+  MANIFEST_PROTOCOL,
+  MANIFEST_REQUEST_BYTES,
+  manifestHead,
+  manifestRequest,
+  type ManifestHead
+} from '../../wire/blocks.ts'
+import { decode, DecodeError, encode } from '../../wire/codec.ts'
+import { parseInfo, type Manifest } from '../../wire/metainfo.ts'
+import { writeAll } from '../net/frames.ts'
+import { reasonOf } from '../store/failures.ts'
+import { layerBytesOf } from '../store/manifests.ts'
+import type { Store } from '../store/store.ts'
+import { chunksOf, within, type BlockNet } from './streams.ts'
+
+/** To open a stream, to ask, and for the first byte of what is asked for. */
+export const STEP_DEADLINE_MS = 15_000
+/** Asked for at once. */
+export const FETCHES_MAX = 4
+/** Answered at once, over all peers. */
+export const SERVES_MAX = 64
+/** Nothing takes longer than a step and its bytes at this rate: nobody keeps a place for ever by being slow. */
+export const SLOWEST_BYTES_PER_SECOND = 128 << 10
+const CHUNK_BYTES = 256 << 10
+
+export interface ManifestExchangeOptions {
+  readonly net: BlockNet
+  readonly store: Store
+  readonly signal: AbortSignal
+}
+
+export class ManifestExchange {
+  private readonly options: ManifestExchangeOptions
+  private fetching = 0
+  private serving = 0
+  private waiting: Array<() => void> = []
+
+  constructor(options: ManifestExchangeOptions) {
+    this.options = options
+  }
+
+  /** Failures are those of the exchange's contract. */
+  async fetch(content: ContentId, from: Contact): Promise<Result> {
+    if ((await this.options.store.manifest(content)) !== undefined) return { ok: true }
+    while (this.fetching >= FETCHES_MAX) await new Promise<void>(resolve => this.waiting.push(resolve))
+    this.fetching++
+    try {
+      return await this.ask(content, from)
+    } finally {
+      this.fetching--
+      this.waiting.shift()?.()
+    }
+  }
+
+  private async ask(content: ContentId, from: Contact): Promise<Result> {
+    const { net, signal } = this.options
+    let stream: Stream | undefined
+    try {
+      stream = await net.openStream(from, MANIFEST_PROTOCOL, within(STEP_DEADLINE_MS, signal))
+      const intake = new Intake(stream, signal)
+      await writeAll(stream, encode(manifestRequest, { content }), within(STEP_DEADLINE_MS, signal))
+      return await this.take(content, intake)
+    } catch (error) {
+      return { ok: false, reason: failureOf(error) }
+    } finally {
+      stream?.abort(new Error('done with it'))
+    }
+  }
+
+  private async take(content: ContentId, intake: Intake): Promise<Result> {
+    const head = decode(manifestHead, await intake.read(MANIFEST_HEAD_BYTES))
+    if (head.status === 'not-held') return { ok: false, reason: 'not-held' }
+    const info = await intake.read(head.infoBytes)
+    const manifest = this.parsed(content, info)
+    // Before the layers are read: they may be the longer part, and a wrong dictionary has none.
+    if (manifest.contentId !== content || head.layerBytes !== layerBytesOf(manifest))
+      return { ok: false, reason: 'bad-manifest' }
+    const layers = await intake.read(head.layerBytes)
+    await this.options.store.putManifest(content, info, layers)
+    return { ok: true }
+  }
+
+  /** A dictionary that is the content's own and is refused would be refused from anybody: whoever wants it is told. */
+  private parsed(content: ContentId, info: Uint8Array): Manifest {
+    try {
+      return parseInfo(info)
+    } catch (error) {
+      if (error instanceof ShoalError && hex(sha256(info)) === content) this.options.store.refused(content, error)
+      throw error
+    }
+  }
+
+  /** The handler of the protocol. Ends when the stream ends. */
+  async serve(_peer: NodeId, stream: Stream): Promise<void> {
+    if (this.serving >= SERVES_MAX) {
+      stream.abort(new Error('too many manifests at once'))
+      return
+    }
+    this.serving++
+    try {
+      const request = await new Intake(stream, this.options.signal).read(MANIFEST_REQUEST_BYTES)
+      await this.answer(stream, decode(manifestRequest, request).content)
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error('manifest stream'))
+    } finally {
+      this.serving--
+    }
+  }
+
+  private async answer(stream: Stream, content: ContentId): Promise<void> {
+    const { store, signal } = this.options
+    const held = store.holding(content)?.serve === true ? await store.manifest(content) : undefined
+    const head: ManifestHead = {
+      status: held === undefined ? 'not-held' : 'ok',
+      infoBytes: held?.manifest.raw.length ?? 0,
+      layerBytes: held?.layers.length ?? 0
+    }
+    const deadline = within(deadlineMs(head.infoBytes + head.layerBytes), signal)
+    await writeAll(stream, encode(manifestHead, head), deadline)
+    for (const part of held === undefined ? [] : [held.manifest.raw, held.layers]) {
+      for (let at = 0; at < part.length; at += CHUNK_BYTES) {
+        await writeAll(stream, part.subarray(at, at + CHUNK_BYTES), deadline)
+      }
+    }
+    await stream.close({ signal: deadline })
+  }
+}
+
+function deadlineMs(bytes: number): number {
+  return STEP_DEADLINE_MS + Math.ceil((bytes / SLOWEST_BYTES_PER_SECOND) * 1_000)
+}
+
+function failureOf(error: unknown): string {
+  if (error instanceof DecodeError) return 'bad-manifest'
+  if (error instanceof ShoalError)
+    return error.code === 'integrity' || error.code === 'bad-input' ? 'bad-manifest' : 'link'
+  const code = (error as NodeJS.ErrnoException).code
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code) && !/^E(CONN|PIPE|HOST|NET|TIMEDOUT)/.test(code)
+    ? reasonOf(error)
+    : 'link'
+}
+
+/** Exact lengths off a stream, each within its deadline. Listens from the start: nothing that comes early is lost. */
+class Intake {
+  private readonly stream: Stream
+  private readonly signal: AbortSignal
+  private readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
+  private rest: Uint8Array = new Uint8Array(0)
+
+  constructor(stream: Stream, signal: AbortSignal) {
+    this.stream = stream
+    this.signal = signal
+    this.chunks = chunksOf(stream, signal)
+  }
+
+  async read(length: number): Promise<Uint8Array> {
+    const deadline = within(deadlineMs(length), this.signal)
+    const onLate = (): void => {
+      this.stream.abort(new Error('the peer is too slow'))
+    }
+    deadline.addEventListener('abort', onLate)
+    try {
+      return await this.fill(length)
+    } finally {
+      deadline.removeEventListener('abort', onLate)
+    }
+  }
+
+  private async fill(length: number): Promise<Uint8Array> {
+    // Untouched pages cost nothing: what a head claims takes memory only as it arrives.
+    const bytes = Buffer.allocUnsafeSlow(length)
+    let filled = 0
+    while (filled < length) {
+      if (this.rest.length === 0) {
+        const chunk = await this.chunks.next()
+        if (chunk.done === true) throw new ShoalError('unreachable', 'the stream ended early')
+        this.rest = chunk.value
+      }
+      const part = this.rest.subarray(0, length - filled)
+      bytes.set(part, filled)
+      filled += part.length
+      this.rest = this.rest.subarray(part.length)
+    }
+    return bytes
+  }
+}

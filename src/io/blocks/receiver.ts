@@ -1,0 +1,328 @@
+/**
+ * The downloader's end of the block streams. A frame belongs to a request that `expect` announced, or is dropped and counted.
+ * Each leaf is checked alone against the leaf hashes of its piece, which were held against the piece's root first; what is
+ * right is written in one go per frame, what is wrong ends its request. Nothing unchecked reaches the disk.
+ *
+ * Memory: a stream has one frame under way, and frames that wait for the disk are bounded together: above that the streams
+ * are not read, and their senders are held back.
+ */
+import { hash } from 'node:crypto'
+import type { Stream } from '@libp2p/interface'
+import { Bitfield } from '../../base/bitfield.ts'
+import { LruMap } from '../../base/bounded.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { Partial as PartialResult, RequestId } from '../../core/exchange/contract.ts'
+import type { Result } from '../../core/machine.ts'
+import { FRAME_LEAVES_MAX, FrameParser, type FrameHead } from '../../wire/blocks.ts'
+import { DecodeError } from '../../wire/codec.ts'
+import { LEAF_BYTES, type Layout, type LeafRange } from '../../wire/layout.ts'
+import { HASH_BYTES } from '../../wire/merkle.ts'
+import type { Store } from '../store/store.ts'
+import { BufferPool } from './buffers.ts'
+import { chunksOf } from './streams.ts'
+import type { Traffic } from './traffic.ts'
+
+/** Checked bytes that wait for the disk, over all peers. */
+export const WRITE_BEHIND_BYTES_MAX = 16 << 20
+/** Bytes of one peer that no request explains, before it is cut off. What a forgotten request still brings is explained. */
+export const UNEXPECTED_BYTES_MAX = 4 << 20
+/** Requests of one peer that are over and may still bring bytes. */
+export const ENDED_REQUESTS_MAX = 1_024
+/** Streams of one peer at once: a new one may come before the end of the old one is seen. */
+export const STREAMS_PER_PEER_MAX = 2
+
+export interface Expectation {
+  readonly token: number
+  readonly peer: NodeId
+  readonly request: RequestId
+  readonly content: ContentId
+  readonly range: LeafRange
+}
+
+interface Open extends Expectation {
+  readonly layout: Layout
+  /** Of the piece, once they are known. */
+  hashes: Uint8Array | undefined
+  /** Leaves of the range that were taken in, and those that are on disk. */
+  readonly taken: Bitfield
+  readonly written: Bitfield
+  writing: number
+  /** Why it is over, while writes are still under way. */
+  failure: string | undefined
+  bytesLeft: number
+}
+
+interface Peer {
+  readonly requests: Map<RequestId, Open>
+  /** By request, how many bytes it may still bring. */
+  readonly ended: LruMap<RequestId, number>
+  readonly streams: Set<Stream>
+  unexpectedBytes: number
+}
+
+type Frame =
+  | { kind: 'hashes' | 'leaves'; head: FrameHead; open: Open; buffer: Buffer; filled: number }
+  | { kind: 'dropped'; head: FrameHead }
+
+export interface ReceiverOptions {
+  readonly store: Store
+  readonly done: (token: number, result: Result) => void
+  readonly traffic: Traffic
+  /** A peer broke the protocol; its stream is closed. */
+  readonly misbehaved: (peer: NodeId, what: string) => void
+  readonly signal: AbortSignal
+}
+
+export class Receiver {
+  private readonly options: ReceiverOptions
+  private readonly peers = new Map<NodeId, Peer>()
+  private readonly pool = new BufferPool(FRAME_LEAVES_MAX * LEAF_BYTES)
+  private writingBytes = 0
+  private roomWaiters: Array<() => void> = []
+
+  constructor(options: ReceiverOptions) {
+    this.options = options
+  }
+
+  /** `layout` is the content's. */
+  expect(expectation: Expectation, layout: Layout): void {
+    const peer = this.peerOf(expectation.peer)
+    const leaves = expectation.range.leafCount
+    peer.requests.set(expectation.request, {
+      ...expectation,
+      layout,
+      hashes: undefined,
+      taken: new Bitfield(leaves),
+      written: new Bitfield(leaves),
+      writing: 0,
+      failure: undefined,
+      bytesLeft: layout.rangeBytes(expectation.range) + layout.leavesOf(expectation.range.piece) * HASH_BYTES
+    })
+  }
+
+  forget(id: NodeId, request: RequestId): void {
+    const open = this.peers.get(id)?.requests.get(request)
+    if (open !== undefined) this.fail(open, 'forgotten')
+  }
+
+  /** The connection is gone: nothing more can come. */
+  peerDown(id: NodeId): void {
+    const peer = this.peers.get(id)
+    if (peer === undefined) return
+    for (const open of [...peer.requests.values()]) this.fail(open, 'link')
+    for (const stream of peer.streams) stream.abort(new Error('the connection is gone'))
+    this.peers.delete(id)
+  }
+
+  /** Ends when the stream ends. */
+  async accept(id: NodeId, stream: Stream): Promise<void> {
+    const peer = this.peerOf(id)
+    if (peer.streams.size >= STREAMS_PER_PEER_MAX) {
+      stream.abort(new Error('too many block streams'))
+      return
+    }
+    peer.streams.add(stream)
+    try {
+      await this.readAll(id, peer, stream)
+    } catch (error) {
+      if (error instanceof DecodeError) this.options.misbehaved(id, `block stream: ${error.message}`)
+      stream.abort(error instanceof Error ? error : new Error('block stream'))
+    } finally {
+      peer.streams.delete(stream)
+      if (peer.streams.size === 0) for (const open of [...peer.requests.values()]) this.fail(open, 'link')
+      if (peer.streams.size === 0 && this.peers.get(id) === peer && peer.requests.size === 0) this.peers.delete(id)
+    }
+  }
+
+  private peerOf(id: NodeId): Peer {
+    let peer = this.peers.get(id)
+    if (peer === undefined) {
+      peer = { requests: new Map(), ended: new LruMap(ENDED_REQUESTS_MAX), streams: new Set(), unexpectedBytes: 0 }
+      this.peers.set(id, peer)
+    }
+    return peer
+  }
+
+  private async readAll(id: NodeId, peer: Peer, stream: Stream): Promise<void> {
+    const parser = new FrameParser()
+    let frame: Frame | undefined
+    try {
+      for await (const chunk of chunksOf(stream, this.options.signal)) {
+        for (const event of parser.feed(chunk)) {
+          if (event.kind === 'head') frame = this.begin(id, peer, event.head)
+          else if (frame !== undefined && event.kind === 'payload') fill(frame, event.bytes)
+          else if (frame !== undefined) {
+            const ended = frame
+            frame = undefined
+            await this.end(peer, ended)
+          }
+        }
+        if (this.writingBytes > WRITE_BEHIND_BYTES_MAX) await this.room()
+      }
+    } finally {
+      if (frame !== undefined) await this.cut(frame)
+    }
+  }
+
+  private begin(id: NodeId, peer: Peer, head: FrameHead): Frame {
+    const open = peer.requests.get(head.request as RequestId)
+    if (open === undefined || !fits(open, head)) {
+      this.unexpected(id, peer, head)
+      return { kind: 'dropped', head }
+    }
+    open.bytesLeft -= head.payloadBytes
+    if (head.kind === 'failed') {
+      this.fail(open, 'refused')
+      return { kind: 'dropped', head }
+    }
+    this.options.traffic.received(open.peer, open.content, head.payloadBytes)
+    return { kind: head.kind, head, open, buffer: this.pool.take(head.payloadBytes), filled: 0 }
+  }
+
+  /** Throws DecodeError when it is too much. */
+  private unexpected(id: NodeId, peer: Peer, head: FrameHead): void {
+    const request = head.request as RequestId
+    const explained = peer.ended.get(request) ?? 0
+    if (explained >= head.payloadBytes) {
+      if (head.payloadBytes > 0) peer.ended.set(request, explained - head.payloadBytes)
+      return
+    }
+    peer.unexpectedBytes += head.payloadBytes
+    this.options.traffic.unexpected(id, head.payloadBytes)
+    if (peer.unexpectedBytes > UNEXPECTED_BYTES_MAX)
+      throw new DecodeError(`${peer.unexpectedBytes} bytes that nobody asked for`)
+  }
+
+  private async end(peer: Peer, frame: Frame): Promise<void> {
+    if (frame.kind === 'dropped') return
+    if (frame.kind === 'leaves') {
+      await this.leaves(frame)
+      return
+    }
+    const { open, buffer } = frame
+    if (open.failure === undefined && open.hashes === undefined) await this.takeHashes(peer, open, buffer)
+    this.pool.give(buffer)
+  }
+
+  private async takeHashes(peer: Peer, open: Open, buffer: Buffer): Promise<void> {
+    const { store } = this.options
+    open.hashes = await store.leafHashes(open.content, open.range.piece)
+    if (open.hashes !== undefined) return
+    const result = await store.keepLeafHashes(open.content, open.range.piece, buffer)
+    if (!result.ok) this.fail(open, result.reason)
+    else open.hashes = Uint8Array.from(buffer)
+  }
+
+  private async leaves(frame: Frame & { kind: 'hashes' | 'leaves' }): Promise<void> {
+    const { open, head, buffer, filled } = frame
+    if (open.failure === undefined) open.hashes ??= await this.options.store.leafHashes(open.content, open.range.piece)
+    const hashes = open.hashes
+    // Without `hashes` first nothing can be checked: the uploader was asked for them, or they are here.
+    if (open.failure === undefined && hashes === undefined) this.fail(open, 'refused')
+    if (open.failure !== undefined || hashes === undefined) {
+      this.pool.give(buffer)
+      return
+    }
+    const whole = filled === head.payloadBytes ? head.leafCount : Math.floor(filled / LEAF_BYTES)
+    const right = countRight(buffer.subarray(0, filled), hashes.subarray(head.leafStart * HASH_BYTES), whole)
+    if (right > 0) this.write(open, head, buffer, right)
+    else this.pool.give(buffer)
+    if (right < whole) this.fail(open, 'bad-leaf')
+  }
+
+  /** What came of a frame before its stream ended. */
+  private async cut(frame: Frame): Promise<void> {
+    if (frame.kind === 'leaves') await this.leaves(frame)
+    else if (frame.kind === 'hashes') this.pool.give(frame.buffer)
+  }
+
+  /** Gives the buffer back when it is on disk. */
+  private write(open: Open, head: FrameHead, buffer: Buffer, leaves: number): void {
+    const bytes = buffer.subarray(0, Math.min(head.payloadBytes, leaves * LEAF_BYTES))
+    const first = head.leafStart - open.range.leafStart
+    for (let i = 0; i < leaves; i++) open.taken.add(first + i)
+    open.writing++
+    this.writingBytes += buffer.length
+    void this.options.store
+      .write(open.content, { piece: open.range.piece, leafStart: head.leafStart }, bytes)
+      .then(result => {
+        this.writingBytes -= buffer.length
+        this.pool.give(buffer)
+        this.makeRoom()
+        open.writing--
+        if (result.ok) for (let i = 0; i < leaves; i++) open.written.add(first + i)
+        else this.fail(open, result.reason)
+        this.settle(open)
+      })
+  }
+
+  private room(): Promise<void> {
+    return new Promise(resolve => this.roomWaiters.push(resolve))
+  }
+
+  private makeRoom(): void {
+    if (this.writingBytes > WRITE_BEHIND_BYTES_MAX / 2 || this.roomWaiters.length === 0) return
+    const waiters = this.roomWaiters
+    this.roomWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+
+  /** The request is over; it is answered when its last write is. */
+  private fail(open: Open, reason: string): void {
+    if (open.failure !== undefined) return
+    open.failure = reason
+    this.remove(open)
+    this.settle(open)
+  }
+
+  private settle(open: Open): void {
+    if (open.writing > 0) return
+    if (open.failure !== undefined) {
+      const value: PartialResult = { written: open.written }
+      this.options.done(open.token, { ok: false, reason: open.failure, value })
+    } else if (open.written.full) {
+      this.remove(open)
+      this.options.done(open.token, { ok: true })
+    }
+  }
+
+  private remove(open: Open): void {
+    const peer = this.peers.get(open.peer)
+    if (peer?.requests.get(open.request) !== open) return
+    peer.requests.delete(open.request)
+    if (open.bytesLeft > 0) peer.ended.set(open.request, open.bytesLeft)
+  }
+}
+
+function fill(frame: Frame, bytes: Uint8Array): void {
+  if (frame.kind === 'dropped') return
+  frame.buffer.set(bytes, frame.filled)
+  frame.filled += bytes.length
+}
+
+/** Whether the frame is part of what was asked, and not a second time. */
+function fits(open: Open, head: FrameHead): boolean {
+  const { range, layout } = open
+  switch (head.kind) {
+    case 'failed':
+      return true
+    case 'hashes':
+      return head.leafCount === layout.leavesOf(range.piece)
+    case 'leaves': {
+      const first = head.leafStart - range.leafStart
+      if (first < 0 || first + head.leafCount > range.leafCount) return false
+      for (let i = 0; i < head.leafCount; i++) if (open.taken.has(first + i)) return false
+      const { piece } = range
+      return head.payloadBytes === layout.rangeBytes({ piece, leafStart: head.leafStart, leafCount: head.leafCount })
+    }
+  }
+}
+
+/** How many of the first `leaves` leaves have these hashes, until one has not. */
+function countRight(bytes: Uint8Array, hashes: Uint8Array, leaves: number): number {
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    const found = hash('sha256', bytes.subarray(leaf * LEAF_BYTES, (leaf + 1) * LEAF_BYTES), 'buffer')
+    if (found.compare(hashes, leaf * HASH_BYTES, (leaf + 1) * HASH_BYTES) !== 0) return leaf
+  }
+  return leaves
+}

@@ -1,0 +1,221 @@
+/**
+ * The uploader's end: one stream per peer, opened with the first upload. The uploads to a peer take turns, a frame each, so a
+ * small one never waits for a large one; while one frame is being sent the next is read. Peers do not wait for each other.
+ */
+import type { Stream } from '@libp2p/interface'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { RequestId } from '../../core/exchange/contract.ts'
+import type { Result } from '../../core/machine.ts'
+import { BLOCKS_PROTOCOL, FRAME_HEAD_BYTES, FRAME_LEAVES_MAX, frameHead, type FrameHead } from '../../wire/blocks.ts'
+import { encode } from '../../wire/codec.ts'
+import type { LeafRange } from '../../wire/layout.ts'
+import { HASH_BYTES } from '../../wire/merkle.ts'
+import { writeAll } from '../net/frames.ts'
+import type { Store } from '../store/store.ts'
+import { Watchdog, within, type BlockNet } from './streams.ts'
+import type { Traffic } from './traffic.ts'
+
+/** To open a block stream to a peer that is connected. */
+export const OPEN_DEADLINE_MS = 10_000
+/** A frame that the peer does not take for so long ends the stream. */
+export const STALL_DEADLINE_MS = 30_000
+/** Of one peer: what the machine would ever let a peer ask for at once, and some. */
+export const UPLOADS_PER_PEER_MAX = 8_192
+
+/** Where an upload's bytes come from: the store, or in tests something that corrupts them. */
+export type LeafSource = Pick<Store, 'read' | 'leafHashesToSend' | 'layout'>
+
+export interface UploadOrder {
+  readonly token: number
+  readonly peer: NodeId
+  readonly request: RequestId
+  readonly content: ContentId
+  readonly range: LeafRange
+  readonly hashes: boolean
+}
+
+interface Upload extends UploadOrder {
+  hashesDue: boolean
+  /** Leaves of the range for which a frame was begun. */
+  leavesBegun: number
+  stopped: boolean
+}
+
+interface Frame {
+  readonly upload: Upload
+  /** Head and payload, or why there are none. */
+  readonly bytes: Promise<Buffer | string>
+  readonly last: boolean
+}
+
+interface Peer {
+  readonly turns: Upload[]
+  /** All that are not answered yet. */
+  readonly uploads: Map<RequestId, Upload>
+  readonly gone: AbortController
+  stream: Stream | undefined
+  running: boolean
+}
+
+export interface UploaderOptions {
+  readonly net: BlockNet
+  readonly source: LeafSource
+  readonly done: (token: number, result: Result) => void
+  readonly traffic: Traffic
+  readonly signal: AbortSignal
+}
+
+export class Uploader {
+  private readonly options: UploaderOptions
+  private readonly peers = new Map<NodeId, Peer>()
+
+  constructor(options: UploaderOptions) {
+    this.options = options
+  }
+
+  upload(order: UploadOrder): void {
+    let peer = this.peers.get(order.peer)
+    if (peer === undefined) {
+      peer = { turns: [], uploads: new Map(), gone: new AbortController(), stream: undefined, running: false }
+      this.peers.set(order.peer, peer)
+    }
+    if (peer.uploads.size >= UPLOADS_PER_PEER_MAX || peer.uploads.has(order.request)) {
+      this.options.done(order.token, { ok: false, reason: 'stopped' })
+      return
+    }
+    const upload: Upload = { ...order, hashesDue: order.hashes, leavesBegun: 0, stopped: false }
+    peer.uploads.set(order.request, upload)
+    peer.turns.push(upload)
+    if (!peer.running) void this.run(order.peer, peer)
+  }
+
+  stop(id: NodeId, request: RequestId): void {
+    const peer = this.peers.get(id)
+    const upload = peer?.uploads.get(request)
+    if (peer === undefined || upload === undefined) return
+    upload.stopped = true
+    this.answer(peer, upload, { ok: false, reason: 'stopped' })
+  }
+
+  peerDown(id: NodeId): void {
+    const peer = this.peers.get(id)
+    if (peer === undefined) return
+    peer.gone.abort(new Error('the connection is gone'))
+    this.lose(id, peer)
+  }
+
+  private async run(id: NodeId, peer: Peer): Promise<void> {
+    peer.running = true
+    const stall = new Watchdog(STALL_DEADLINE_MS, AbortSignal.any([this.options.signal, peer.gone.signal]))
+    try {
+      let frame = this.nextFrame(peer)
+      while (frame !== undefined) {
+        const bytes = await frame.bytes
+        const following = this.nextFrame(peer)
+        if (typeof bytes === 'string') await this.giveUp(id, peer, frame.upload, bytes, stall)
+        else await this.send(id, peer, frame, bytes, stall)
+        // What came while nothing was left to read ahead.
+        frame = following ?? this.nextFrame(peer)
+      }
+    } catch (error) {
+      peer.stream?.abort(error instanceof Error ? error : new Error('block stream'))
+      this.lose(id, peer)
+    } finally {
+      peer.running = false
+    }
+  }
+
+  /** All of its uploads are answered; the next one opens another stream. */
+  private lose(id: NodeId, peer: Peer): void {
+    if (this.peers.get(id) === peer) this.peers.delete(id)
+    peer.turns.length = 0
+    peer.stream?.abort(new Error('the connection is gone'))
+    for (const upload of [...peer.uploads.values()]) {
+      upload.stopped = true
+      this.answer(peer, upload, { ok: false, reason: 'link' })
+    }
+  }
+
+  private answer(peer: Peer, upload: Upload, result: Result): void {
+    if (peer.uploads.get(upload.request) !== upload) return
+    peer.uploads.delete(upload.request)
+    this.options.done(upload.token, result)
+  }
+
+  private async send(id: NodeId, peer: Peer, frame: Frame, bytes: Buffer, stall: Watchdog): Promise<void> {
+    const { upload, last } = frame
+    if (upload.stopped) return
+    const stream = await this.streamTo(id, peer, stall.signal)
+    await stall.during(() => writeAll(stream, bytes, stall.signal))
+    this.options.traffic.sent(id, upload.content, bytes.length - FRAME_HEAD_BYTES)
+    if (last) this.answer(peer, upload, { ok: true })
+  }
+
+  private async giveUp(id: NodeId, peer: Peer, upload: Upload, reason: string, stall: Watchdog): Promise<void> {
+    if (upload.stopped) return
+    upload.stopped = true
+    this.answer(peer, upload, { ok: false, reason })
+    const head = headOf({ kind: 'failed', request: upload.request, leafStart: 0, leafCount: 0, payloadBytes: 0 })
+    const stream = await this.streamTo(id, peer, stall.signal)
+    await stall.during(() => writeAll(stream, head, stall.signal))
+  }
+
+  private async streamTo(id: NodeId, peer: Peer, signal: AbortSignal): Promise<Stream> {
+    if (peer.stream?.status === 'open') return peer.stream
+    const address = this.options.net.addressOf(id)
+    if (address === undefined) throw new Error('the peer is not connected')
+    peer.stream = await this.options.net.openStream({ id, address }, BLOCKS_PROTOCOL, within(OPEN_DEADLINE_MS, signal))
+    return peer.stream
+  }
+
+  /** Takes the next turn and begins to read. */
+  private nextFrame(peer: Peer): Frame | undefined {
+    for (let upload = peer.turns.shift(); upload !== undefined; upload = peer.turns.shift()) {
+      if (upload.stopped) continue
+      if (upload.hashesDue) {
+        upload.hashesDue = false
+        // The leaves of this request mean nothing before its hashes: it keeps its turn.
+        peer.turns.unshift(upload)
+        return { upload, bytes: this.readHashes(upload), last: false }
+      }
+      const { piece, leafStart, leafCount } = upload.range
+      const start = upload.leavesBegun
+      upload.leavesBegun = Math.min(leafCount, start + FRAME_LEAVES_MAX)
+      const last = upload.leavesBegun === leafCount
+      if (!last) peer.turns.push(upload)
+      const range = { piece, leafStart: leafStart + start, leafCount: upload.leavesBegun - start }
+      return { upload, bytes: this.readLeaves(upload, range), last }
+    }
+    return undefined
+  }
+
+  private async readHashes(upload: Upload): Promise<Buffer | string> {
+    const hashes = await this.options.source.leafHashesToSend(upload.content, upload.range.piece)
+    if (hashes === undefined) return 'changed'
+    const leafCount = hashes.length / HASH_BYTES
+    const head = headOf({
+      kind: 'hashes',
+      request: upload.request,
+      leafStart: 0,
+      leafCount,
+      payloadBytes: hashes.length
+    })
+    return Buffer.concat([head, hashes])
+  }
+
+  /** The payload is read to where the stream takes it from: head and bytes are one buffer. */
+  private async readLeaves(upload: Upload, range: LeafRange): Promise<Buffer | string> {
+    const layout = await this.options.source.layout(upload.content)
+    if (layout?.holds(range) !== true) return 'changed'
+    const payloadBytes = layout.rangeBytes(range)
+    const frame = Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES + payloadBytes)
+    const { leafStart, leafCount } = range
+    frame.set(headOf({ kind: 'leaves', request: upload.request, leafStart, leafCount, payloadBytes }))
+    const result = await this.options.source.read(upload.content, range, frame.subarray(FRAME_HEAD_BYTES))
+    return result.ok ? frame : result.reason
+  }
+}
+
+function headOf(head: FrameHead): Uint8Array {
+  return encode(frameHead, head)
+}

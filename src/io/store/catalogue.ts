@@ -1,0 +1,73 @@
+/** What this node holds or fetches, and where on disk: one record per content in the state database. */
+import type { ContentId } from '../../base/ids.ts'
+import { ShoalError } from '../../base/errors.ts'
+import type { Result } from '../../core/machine.ts'
+import { bool, contentIdCodec, encode, list, oneOf, struct, text, tryDecode, type Decoded } from '../../wire/codec.ts'
+import { FILE_NAME_BYTES_MAX } from '../../wire/paths.ts'
+import type { StateDb } from '../state/db.ts'
+import { GLOB_LENGTH_MAX, GLOBS_MAX } from './glob.ts'
+
+const PREFIX = 'store/holding/'
+const PATH_BYTES_MAX = 4_096
+
+const holdingCodec = struct({
+  /** `share`: files of the user, never written. `download`: files that Shoal made. */
+  kind: oneOf(['share', 'download']),
+  content: contentIdCodec,
+  /** The folder below which every name is looked up, absolute. */
+  root: text(PATH_BYTES_MAX),
+  /** The content's own name below `root`; none when `root` itself is the shared folder. */
+  top: list(text(FILE_NAME_BYTES_MAX), 1),
+  include: list(text(4 * GLOB_LENGTH_MAX), GLOBS_MAX),
+  overwrite: bool,
+  /** False for `--no-share`: it is fetched and never offered. */
+  serve: bool,
+  /** Give other names to what the file system cannot hold. */
+  rename: bool,
+  /** Unfinished files of these names are ours: set before the first of them is made. */
+  begun: bool,
+  complete: bool
+})
+export type Holding = Readonly<Decoded<typeof holdingCodec>>
+
+export class Catalogue {
+  private readonly db: StateDb
+  private readonly holdings = new Map<ContentId, Holding>()
+
+  constructor(db: StateDb) {
+    this.db = db
+    for (const value of db.scan(PREFIX).values()) {
+      const holding = tryDecode(holdingCodec, value)
+      if (holding !== undefined) this.holdings.set(holding.content, holding)
+    }
+  }
+
+  get(content: ContentId): Holding | undefined {
+    return this.holdings.get(content)
+  }
+
+  all(): Holding[] {
+    return [...this.holdings.values()]
+  }
+
+  /** Durable when it returns; only then do readers see it. Throws ShoalError 'disk-full' or 'internal'. */
+  async set(holding: Holding): Promise<void> {
+    const record = { ...holding, top: [...holding.top], include: [...holding.include] }
+    this.refuse(await this.db.put(PREFIX + holding.content, encode(holdingCodec, record)))
+    this.holdings.set(holding.content, holding)
+  }
+
+  /** As set. */
+  async delete(content: ContentId): Promise<void> {
+    this.refuse(await this.db.put(PREFIX + content, undefined))
+    this.holdings.delete(content)
+  }
+
+  private refuse(result: Result): void {
+    if (result.ok) return
+    const full = result.reason === 'disk-full'
+    throw new ShoalError(full ? 'disk-full' : 'internal', 'the state database does not take what is to be noted', {
+      hint: full ? 'make room on the disk of the home' : 'look at the disk of the home'
+    })
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The end of a download: every wanted file gets its final name, empty files and folders are made, and all of it is safe on
+ * disk before it counts. May be cut short by a crash at any point and run again.
+ */
+import { constants } from 'node:fs'
+import { ShoalError } from '../../base/errors.ts'
+import { eachOf } from '../share/pool.ts'
+import { closeFd, errno } from './beneath.ts'
+import { NEVER, type Content } from './content.ts'
+import { wantedFiles } from './prepare.ts'
+import { sameSeen, seenOf, type Seen } from './stats.ts'
+
+const FILES_AT_ONCE = 8
+const ALL_EXECUTE = 0o111n
+
+export interface FinishOptions {
+  /** As in PrepareOptions. */
+  readonly previous: () => Promise<ReadonlyMap<string, Seen>>
+}
+
+/** Throws ShoalError 'conflict' when something came into the way meanwhile, or the system's error. */
+export async function finish(content: Content, options: FinishOptions): Promise<void> {
+  const wanted = wantedFiles(content)
+  await content.sync()
+  await eachOf([...wanted], { limit: FILES_AT_ONCE, signal: NEVER }, async file => {
+    if (!content.placed.has(file)) await placeFile(content, file, options)
+    else if (content.manifest.files[file]?.executable === true) await makeExecutable(content, file)
+  })
+  if (content.holding.include.length === 0) {
+    for (let i = 0; i < content.manifest.emptyFolders.length; i++) await makeEmptyFolder(content, i)
+  }
+  await content.sync()
+}
+
+/** A file that was there with the right bytes may lack the bit. */
+async function makeExecutable(content: Content, file: number): Promise<void> {
+  const { fd, stats } = await content.beneath.openFile(content.finalNames(file), constants.O_RDONLY)
+  try {
+    if ((stats.mode & ALL_EXECUTE) === 0n) await content.beneath.makeExecutable(fd, stats.mode)
+  } finally {
+    await closeFd(fd)
+  }
+}
+
+async function makeEmptyFolder(content: Content, index: number): Promise<void> {
+  const names = content.emptyFolderNames(index)
+  await content.beneath.makeFolder(names)
+  content.touchFolders([...names, ''])
+}
+
+async function placeFile(content: Content, file: number, options: FinishOptions): Promise<void> {
+  const { beneath, manifest } = content
+  const [part, final] = [content.partNames(file), content.finalNames(file)]
+  const entry = manifest.files[file]
+  const { fd, stats: stat } = await content.openPart(file)
+  try {
+    if (stat.size !== BigInt(entry?.lengthBytes ?? 0)) {
+      throw new ShoalError('integrity', `${beneath.pathOf(part)} has a wrong length`, {
+        hint: 'get it again: what is right of it is kept'
+      })
+    }
+    if (entry?.executable === true && (stat.mode & ALL_EXECUTE) === 0n) await beneath.makeExecutable(fd, stat.mode)
+    await giveFinalName(content, file, options)
+    // A new name leaves inode and mtime alone.
+    content.seen.set(file, seenOf(stat))
+    content.placed.add(file)
+    content.touchFolders(final)
+  } finally {
+    await closeFd(fd)
+  }
+}
+
+async function giveFinalName(content: Content, file: number, options: FinishOptions): Promise<void> {
+  const { beneath } = content
+  const [part, final] = [content.partNames(file), content.finalNames(file)]
+  const name = final.at(-1) ?? ''
+  try {
+    await beneath.renameNew(part, name)
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
+    const inTheWay = await beneath.lstat(final)
+    if (
+      inTheWay !== undefined &&
+      !(await mayReplace(content, final, inTheWay.isFile() ? seenOf(inTheWay) : undefined, options))
+    ) {
+      throw new ShoalError('conflict', `${beneath.pathOf(final)} came into the way`, {
+        hint: 'move it away, then `shoal get` it again; or replace it with --overwrite',
+        cause: error
+      })
+    }
+    await beneath.rename(part, name)
+  }
+}
+
+async function mayReplace(
+  content: Content,
+  names: readonly string[],
+  seen: Seen | undefined,
+  options: FinishOptions
+): Promise<boolean> {
+  if (seen === undefined) return false
+  return content.holding.overwrite || sameSeen((await options.previous()).get(names.join('/')), seen)
+}

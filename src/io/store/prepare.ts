@@ -1,0 +1,311 @@
+/**
+ * What of a content is in its target already. A file under its final name with the right bytes is taken as it is, without
+ * a copy; of one with other bytes the pieces that are right are copied into the unfinished file, if it may be replaced at
+ * all: told to (`--overwrite`), or made by Shoal for an older version of the same folder and untouched since. Anything else
+ * that is in the way is a conflict, and nothing is replaced.
+ *
+ * An unfinished file of ours is read only where it must be: leaves that were synced are trusted, others are held against the
+ * leaf hashes that were written before them. One that is not known to be ours counts piece by piece.
+ */
+import { constants, ftruncate, promises as fs, type BigIntStats } from 'node:fs'
+import { promisify } from 'node:util'
+import { Bitfield } from '../../base/bitfield.ts'
+import { compare } from '../../base/bytes.ts'
+import { ShoalError } from '../../base/errors.ts'
+import type { Prepared } from '../../core/exchange/contract.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../wire/layout.ts'
+import { HASH_BYTES } from '../../wire/merkle.ts'
+import { pathOf } from '../../wire/metainfo.ts'
+import { eachOf } from '../share/pool.ts'
+import { closeFd, fstatBig } from './beneath.ts'
+import { hashLeaves, type Content } from './content.ts'
+import { readAt } from './fds.ts'
+import { compileGlobs } from './glob.ts'
+import { sameSeen, seenOf, type Seen } from './stats.ts'
+
+const truncateFd = promisify(ftruncate)
+const FILES_AT_ONCE = 8
+const LARGE_FILES_AT_ONCE = 2
+/** Files above are prepared a few at a time: each has a slice of a piece in memory. */
+const LARGE_BYTES = 1 << 20
+const SLICE_BYTES = 1 << 20
+/** Named in the message of a conflict; the others are counted. */
+const CONFLICTS_SHOWN = 3
+
+export interface PrepareOptions {
+  /** Leaves that were synced before a restart; undefined at the first start. */
+  readonly synced: Bitfield | undefined
+  /** Whether unfinished files in the target are ours. */
+  readonly begun: boolean
+  /** What Shoal itself put there for other versions, by path below the root. Asked for once, when something is in the way. */
+  readonly previous: () => Promise<ReadonlyMap<string, Seen>>
+  readonly signal: AbortSignal
+}
+
+/** The files that the user asked for. */
+export function wantedFiles(content: Content): Bitfield {
+  const test = compileGlobs(content.holding.include)
+  const wanted = new Bitfield(content.manifest.files.length)
+  content.manifest.files.forEach((file, index) => {
+    if (test(pathOf(file))) wanted.add(index)
+  })
+  return wanted
+}
+
+/** Throws ShoalError 'conflict' or 'bad-input', the system's error, or the signal's reason. */
+export async function prepare(content: Content, options: PrepareOptions): Promise<Prepared> {
+  return new Preparation(content, options).run()
+}
+
+class Preparation {
+  private readonly content: Content
+  private readonly options: PrepareOptions
+  private readonly have: Bitfield
+  private readonly conflicts: string[] = []
+  private previous: Promise<ReadonlyMap<string, Seen>> | undefined
+
+  constructor(content: Content, options: PrepareOptions) {
+    this.content = content
+    this.options = options
+    this.have = new Bitfield(content.manifest.layout.leaves)
+  }
+
+  async run(): Promise<Prepared> {
+    const { layout } = this.content.manifest
+    const files = wantedFiles(this.content)
+    if (files.empty) {
+      throw new ShoalError('conflict', 'no file of this content matches what is to be included', {
+        hint: 'look at its files with `shoal ls ID`'
+      })
+    }
+    const { signal } = this.options
+    const isLarge = (file: number): boolean => (layout.fileLengths[file] ?? 0) > LARGE_BYTES
+    await eachOf(
+      [...files].filter(file => !isLarge(file)),
+      { limit: FILES_AT_ONCE, signal },
+      file => this.file(file)
+    )
+    await eachOf([...files].filter(isLarge), { limit: LARGE_FILES_AT_ONCE, signal }, file => this.file(file))
+    this.refuseConflicts()
+    return { layout, wanted: this.wantedPieces(files), have: this.have }
+  }
+
+  private wantedPieces(files: Bitfield): Bitfield {
+    const { layout } = this.content.manifest
+    const wanted = new Bitfield(layout.pieces)
+    for (const file of files) {
+      const { first, end } = layout.piecesOf(file)
+      for (let piece: number = first; piece < end; piece++) wanted.add(piece)
+    }
+    return wanted
+  }
+
+  private refuseConflicts(): void {
+    if (this.conflicts.length === 0) return
+    const shown = this.conflicts.sort().slice(0, CONFLICTS_SHOWN).join(', ')
+    const others =
+      this.conflicts.length > CONFLICTS_SHOWN ? ` and ${this.conflicts.length - CONFLICTS_SHOWN} others` : ''
+    throw new ShoalError('conflict', `other files are in the way: ${shown}${others}`, {
+      // What is still in the way then is no file.
+      hint: this.content.holding.overwrite
+        ? 'they are links, folders or unfinished files: move them away, or choose another folder with -o'
+        : 'move them away, choose another folder with -o, or replace them with --overwrite'
+    })
+  }
+
+  private conflict(names: readonly string[]): void {
+    this.conflicts.push(this.content.beneath.pathOf(names))
+  }
+
+  private async file(file: number): Promise<void> {
+    const { content } = this
+    const names = content.finalNames(file)
+    const stat = await content.beneath.lstat(names)
+    // The user's own files are never read here: either they look as they were hashed, or they are not held any more.
+    if (
+      content.holding.kind === 'share' &&
+      !sameSeen(content.seen.get(file), stat === undefined ? undefined : seenOf(stat))
+    )
+      return
+    if (stat !== undefined && sameSeen(content.seen.get(file), seenOf(stat))) {
+      this.place(file, stat)
+      return
+    }
+    if (stat !== undefined && !stat.isFile()) {
+      this.conflict(names)
+      return
+    }
+    await this.unfinished(file)
+    if (stat !== undefined) await this.present(file, stat)
+  }
+
+  private place(file: number, stat: BigIntStats): void {
+    const { content, have } = this
+    content.placed.add(file)
+    content.seen.set(file, seenOf(stat))
+    this.eachPiece(file, piece => {
+      const first = content.manifest.layout.firstLeafOf(piece)
+      for (let leaf = 0; leaf < content.manifest.layout.leavesOf(piece); leaf++) have.add(first + leaf)
+    })
+  }
+
+  private eachPiece(file: number, act: (piece: PieceIndex) => void): void {
+    const { first, end } = this.content.manifest.layout.piecesOf(file)
+    for (let piece: number = first; piece < end; piece++) act(piece as PieceIndex)
+  }
+
+  /** A file stands under the final name and was not recorded as right. */
+  private async present(file: number, stat: BigIntStats): Promise<void> {
+    const { content } = this
+    const { layout } = content.manifest
+    const names = content.finalNames(file)
+    const { fd } = await content.beneath.openFile(names, constants.O_RDONLY)
+    try {
+      const right: PieceIndex[] = []
+      await this.eachPieceAsync(file, async piece => {
+        if (await this.pieceIsRight(fd, piece)) right.push(piece)
+      })
+      const { first, end } = layout.piecesOf(file)
+      if (right.length === end - first && stat.size === BigInt(layout.fileLengths[file] ?? 0)) {
+        this.place(file, await fstatBig(fd))
+        if (this.options.begun) await this.dropPart(file)
+      } else if (await this.mayReplace(names, stat)) {
+        for (const piece of right) await this.copyPiece(fd, piece)
+      } else {
+        this.conflict(names)
+      }
+    } finally {
+      await closeFd(fd)
+    }
+  }
+
+  private async eachPieceAsync(file: number, act: (piece: PieceIndex) => Promise<void>): Promise<void> {
+    const { first, end } = this.content.manifest.layout.piecesOf(file)
+    for (let piece: number = first; piece < end; piece++) {
+      this.options.signal.throwIfAborted()
+      await act(piece as PieceIndex)
+    }
+  }
+
+  /** Of a file that was placed by hand, or by a finish that a crash cut short. */
+  private async dropPart(file: number): Promise<void> {
+    const names = this.content.partNames(file)
+    if ((await this.content.beneath.lstat(names))?.isFile() === true) await this.content.beneath.unlink(names)
+  }
+
+  private async mayReplace(names: readonly string[], stat: BigIntStats): Promise<boolean> {
+    if (this.content.holding.overwrite) return true
+    this.previous ??= this.options.previous()
+    return sameSeen((await this.previous).get(names.join('/')), seenOf(stat))
+  }
+
+  /** Reads a piece in slices; `act` gets each with its place in the piece. False when the file ends before. */
+  private async slices(
+    fd: number,
+    piece: PieceIndex,
+    act: (slice: Buffer, at: number) => Promise<void>
+  ): Promise<boolean> {
+    const { layout } = this.content.manifest
+    const bytes = layout.pieceBytes(piece)
+    const buffer = Buffer.allocUnsafeSlow(Math.min(SLICE_BYTES, bytes))
+    for (let at = 0; at < bytes; at += SLICE_BYTES) {
+      const slice = buffer.subarray(0, Math.min(SLICE_BYTES, bytes - at))
+      if ((await readAt(fd, slice, layout.offsetInFile(piece) + at)) < slice.length) return false
+      await act(slice, at)
+    }
+    return true
+  }
+
+  /** Keeps the leaf hashes of a right piece: with them it can be served, and checked leaf by leaf. */
+  private async pieceIsRight(fd: number, piece: PieceIndex): Promise<boolean> {
+    const { content } = this
+    const hashes = Buffer.allocUnsafe(content.manifest.layout.leavesOf(piece) * HASH_BYTES)
+    const whole = await this.slices(fd, piece, async (slice, at) => {
+      hashLeaves(slice).copy(hashes, (at / LEAF_BYTES) * HASH_BYTES)
+    })
+    if (!whole || !content.held.proves(piece, hashes)) return false
+    await content.keepLeafHashes(piece, hashes)
+    return true
+  }
+
+  private async copyPiece(fd: number, piece: PieceIndex): Promise<void> {
+    const { content, have } = this
+    const first = content.manifest.layout.firstLeafOf(piece)
+    const hashes = await content.leafHashes(piece)
+    if (hashes === undefined) return
+    await this.slices(fd, piece, async (slice, at) => {
+      const leaf = at / LEAF_BYTES
+      const count = Math.ceil(slice.length / LEAF_BYTES)
+      // Looked at again: somebody may have written to the file meanwhile.
+      if (compare(hashLeaves(slice), hashes.subarray(leaf * HASH_BYTES, (leaf + count) * HASH_BYTES)) !== 0) return
+      await content.write(piece, leaf, slice)
+      for (let i = 0; i < count; i++) have.add(first + leaf + i)
+    })
+  }
+
+  private async unfinished(file: number): Promise<void> {
+    const { content } = this
+    const names = content.partNames(file)
+    const stat = await content.beneath.lstat(names)
+    if (stat === undefined) return
+    if (!stat.isFile()) {
+      this.conflict(names)
+      return
+    }
+    content.foundPart(file, stat.ino)
+    const { fd } = await content.openPart(file)
+    try {
+      const before = this.have.count
+      if (this.options.begun) await this.eachPieceAsync(file, piece => this.ours(fd, piece, Number(stat.size)))
+      else await this.eachPieceAsync(file, piece => this.foreign(fd, piece))
+      const known = this.options.begun || this.have.count > before || stat.size === 0n || content.holding.overwrite
+      if (!known) this.conflict(names)
+      else if (stat.size > BigInt(content.manifest.layout.fileLengths[file] ?? 0)) {
+        await truncateFd(fd, content.manifest.layout.fileLengths[file])
+      }
+    } finally {
+      await closeFd(fd)
+    }
+  }
+
+  private async foreign(fd: number, piece: PieceIndex): Promise<void> {
+    if (!(await this.pieceIsRight(fd, piece))) return
+    const first = this.content.manifest.layout.firstLeafOf(piece)
+    for (let leaf = 0; leaf < this.content.manifest.layout.leavesOf(piece); leaf++) this.have.add(first + leaf)
+  }
+
+  private async ours(fd: number, piece: PieceIndex, sizeBytes: number): Promise<void> {
+    const { content, have } = this
+    const { layout } = content.manifest
+    const first = layout.firstLeafOf(piece)
+    const leaves = layout.leavesOf(piece)
+    const offset = layout.offsetInFile(piece)
+    const there = (leaf: number): boolean => offset + leaf * LEAF_BYTES + layout.leafBytes(piece, leaf) <= sizeBytes
+    let missing = 0
+    for (let leaf = 0; leaf < leaves; leaf++) {
+      if (!there(leaf)) continue
+      if (this.options.synced?.has(first + leaf) === true) have.add(first + leaf)
+      else missing++
+    }
+    const hashes = missing === 0 ? undefined : await content.leafHashes(piece)
+    if (hashes === undefined) return
+    const leaf = Buffer.allocUnsafeSlow(LEAF_BYTES)
+    for (let i = 0; i < leaves; i++) {
+      if (have.has(first + i) || !there(i)) continue
+      const bytes = leaf.subarray(0, layout.leafBytes(piece, i))
+      await readAt(fd, bytes, offset + i * LEAF_BYTES)
+      if (compare(hashLeaves(bytes), hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)) === 0) have.add(first + i)
+    }
+  }
+}
+
+/** Whether the file system below `folder` takes names that differ by case for one. A name without letters tells nothing. */
+export async function foldsCase(folder: string): Promise<boolean> {
+  const swapped = folder.replace(/[^/]*$/, name => {
+    const upper = name.toUpperCase()
+    return upper === name ? name.toLowerCase() : upper
+  })
+  if (swapped === folder) return false
+  const [one, other] = await Promise.all([fs.stat(folder), fs.stat(swapped).catch(() => undefined)])
+  return other !== undefined && one.ino === other.ino && one.dev === other.dev
+}

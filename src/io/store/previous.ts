@@ -1,0 +1,34 @@
+/** What Shoal itself put under a name, for other versions of the same folder. */
+import type { ContentId } from '../../base/ids.ts'
+import { pathOf } from '../../wire/metainfo.ts'
+import type { Catalogue, Holding } from './catalogue.ts'
+import type { Manifests } from './manifests.ts'
+import { FileStats, type Seen } from './stats.ts'
+
+export interface PreviousParts {
+  readonly catalogue: Catalogue
+  readonly manifests: Manifests
+  readonly seenPath: (content: ContentId) => string
+}
+
+/** Whether both stand under one name in one folder. */
+export function samePlace(one: Holding, other: Holding): boolean {
+  return one.kind === 'download' && other.kind === 'download' && one.root === other.root && one.top[0] === other.top[0]
+}
+
+/** By path below the root; one manifest at a time is in memory. */
+export async function previous(holding: Holding, parts: PreviousParts): Promise<Map<string, Seen>> {
+  const found = new Map<string, Seen>()
+  for (const other of parts.catalogue.all()) {
+    if (other.content === holding.content || !samePlace(other, holding)) continue
+    const held = await parts.manifests.get(other.content)
+    if (held === undefined) continue
+    const seen = await FileStats.load(parts.seenPath(other.content), held.manifest.files.length)
+    held.manifest.files.forEach((file, index) => {
+      const one = seen?.get(index)
+      const below = held.manifest.singleFile ? [] : pathOf(file)
+      if (one !== undefined) found.set([...other.top, ...below].join('/'), one)
+    })
+  }
+  return found
+}

@@ -1,0 +1,35 @@
+/** Deleting what a content left on disk, and nothing else. */
+import type { Content } from './content.ts'
+import { sameSeen, seenOf, type Seen } from './stats.ts'
+
+/**
+ * Files that still look as they were recorded, unfinished ones of ours, and the folders that are empty then. `others` is what
+ * other versions of the folder have there, by path below the root: it stays.
+ */
+export async function deleteFiles(opened: Content, others: ReadonlyMap<string, Seen>): Promise<void> {
+  const { beneath, manifest, holding } = opened
+  for (let file = 0; file < manifest.files.length; file++) {
+    const names = opened.finalNames(file)
+    const stat = await beneath.lstat(names)
+    const seen = stat?.isFile() === true ? seenOf(stat) : undefined
+    if (sameSeen(opened.seen.get(file), seen) && !sameSeen(others.get(names.join('/')), seen))
+      await beneath.unlink(names)
+    if (!holding.begun) continue
+    const part = opened.partNames(file)
+    if ((await beneath.lstat(part))?.isFile() === true) await beneath.unlink(part)
+  }
+  const folders = [...foldersOf(opened)].sort((a, b) => b.length - a.length)
+  for (const names of folders) await beneath.removeEmptyFolder(names)
+  opened.close()
+}
+
+function foldersOf(opened: Content): Iterable<readonly string[]> {
+  const folders = new Map<string, readonly string[]>()
+  const add = (names: readonly string[], below: number): void => {
+    for (let depth = 1; depth <= names.length - below; depth++)
+      folders.set(names.slice(0, depth).join('/'), names.slice(0, depth))
+  }
+  for (let file = 0; file < opened.manifest.files.length; file++) add(opened.finalNames(file), 1)
+  for (let index = 0; index < opened.manifest.emptyFolders.length; index++) add(opened.emptyFolderNames(index), 0)
+  return folders.values()
+}

@@ -1,0 +1,62 @@
+/**
+ * What was seen of every file of a content when its bytes were known to be right: size, mtime and inode. A file that still
+ * looks so is trusted without reading it; one that does not is never served. Kept beside the manifest, 24 bytes a file.
+ */
+import type { BigIntStats } from 'node:fs'
+import { readWhole, writeWhole } from './atomic.ts'
+
+const MAGIC = Buffer.from('shoalst1')
+const ENTRY_BYTES = 24
+/** The inode of an entry that says nothing. */
+const NONE = 0n
+
+export interface Seen {
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  readonly ino: bigint
+}
+
+export function seenOf(stats: BigIntStats): Seen {
+  return { size: stats.size, mtimeNs: stats.mtimeNs, ino: stats.ino }
+}
+
+export function sameSeen(a: Seen | undefined, b: Seen | undefined): boolean {
+  return a !== undefined && b !== undefined && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino
+}
+
+export class FileStats {
+  readonly files: number
+  private readonly bytes: Buffer
+
+  constructor(files: number, bytes: Buffer = Buffer.alloc(files * ENTRY_BYTES)) {
+    this.files = files
+    this.bytes = bytes
+  }
+
+  get(file: number): Seen | undefined {
+    const at = file * ENTRY_BYTES
+    const ino = this.bytes.readBigUInt64BE(at + 16)
+    if (ino === NONE) return undefined
+    return { size: this.bytes.readBigUInt64BE(at), mtimeNs: this.bytes.readBigInt64BE(at + 8), ino }
+  }
+
+  set(file: number, seen: Seen | undefined): void {
+    const at = file * ENTRY_BYTES
+    this.bytes.writeBigUInt64BE(seen?.size ?? 0n, at)
+    this.bytes.writeBigInt64BE(seen?.mtimeNs ?? 0n, at + 8)
+    this.bytes.writeBigUInt64BE(seen?.ino ?? NONE, at + 16)
+  }
+
+  /** Undefined when there is no such file, or it is of another number of files. */
+  static async load(path: string, files: number): Promise<FileStats | undefined> {
+    const file = await readWhole(path)
+    if (file?.length !== MAGIC.length + files * ENTRY_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC))
+      return undefined
+    return new FileStats(files, file.subarray(MAGIC.length))
+  }
+
+  /** Durable when it returns. */
+  async save(path: string): Promise<void> {
+    await writeWhole(path, [MAGIC, this.bytes])
+  }
+}

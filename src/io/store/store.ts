@@ -1,0 +1,358 @@
+/**
+ * Contents on disk: what this node shares and fetches, where it stands, and whether its bytes are still right.
+ *
+ * Purpose: the commands of the exchange that touch files (`prepare`, `sync`, `finish`, `close`), verified writes, reads for
+ * uploads. Participants: the state database keeps one record per content (catalogue.ts); the home's `manifests/ID` the manifest
+ * and `manifests/ID.seen` size, mtime and inode of every file; `leaves/ID` the leaf hashes of what is being fetched.
+ * Non-goals: hashing what is shared for the first time (io/share), checking what arrives (io/blocks), deciding anything.
+ *
+ * A download: `addDownload` records where it goes; the manifest arrives (`putManifest`); `prepare` looks what is there; `write`
+ * and `sync` as blocks come; `finish` gives the final names. Each may fail by the disk and is then asked for again.
+ *
+ * A newer version of a folder fetched to the same target may replace the files that Shoal itself put there for an older one,
+ * as long as they look as they were left (size, mtime, inode). Anything else under a name of the content is a conflict.
+ * What the older version had and the newer one has not stays where it is.
+ */
+import { promises as fs } from 'node:fs'
+import { join, dirname, basename, resolve } from 'node:path'
+import type { Bitfield } from '../../base/bitfield.ts'
+import { LruMap } from '../../base/bounded.ts'
+import { must } from '../../base/assert.ts'
+import { ShoalError } from '../../base/errors.ts'
+import type { ContentId } from '../../base/ids.ts'
+import type { Result } from '../../core/machine.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { Manifest } from '../../wire/metainfo.ts'
+import type { StateDb } from '../state/db.ts'
+import { syncFolder } from './atomic.ts'
+import { errno, makeFolders } from './beneath.ts'
+import { Catalogue, type Holding } from './catalogue.ts'
+import { problemOf, reasonOf, type Failed } from './failures.ts'
+import { finish } from './finish.ts'
+import { Manifests, checkManifest, type Held } from './manifests.ts'
+import { prepare } from './prepare.ts'
+import { samePlace } from './previous.ts'
+import { deleteFiles } from './remove.ts'
+import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
+import { Shelf, type SharedLeafHashes } from './shelf.ts'
+
+/** Errors kept for `status`. */
+const PROBLEMS_MAX = 1_000
+
+export interface StoreOptions {
+  /** The home's folder; `manifests` and `leaves` are made in it. */
+  readonly home: string
+  readonly db: StateDb
+  readonly shared?: SharedLeafHashes
+}
+
+export interface DownloadOptions {
+  readonly content: ContentId
+  /** The folder to fetch into, absolute; it is made when it is missing. */
+  readonly folder: string
+  readonly include: readonly string[]
+  readonly overwrite: boolean
+  readonly serve: boolean
+  readonly rename?: boolean
+}
+
+export type { SharedLeafHashes, ScannedContent }
+export type ReadResult = { readonly ok: true } | Failed
+
+export class Store {
+  private readonly home: string
+  private readonly catalogue: Catalogue
+  private readonly manifests: Manifests
+  private readonly shelf: Shelf
+  private readonly preparing = new Map<ContentId, AbortController>()
+  private readonly problems = new LruMap<ContentId, ShoalError>(PROBLEMS_MAX)
+
+  private constructor(options: StoreOptions) {
+    this.home = options.home
+    this.catalogue = new Catalogue(options.db)
+    this.manifests = new Manifests(join(options.home, 'manifests'))
+    const { home, shared } = options
+    this.shelf = new Shelf({ home, shared, catalogue: this.catalogue, manifests: this.manifests })
+  }
+
+  /** Throws the system's error when the home cannot be written. */
+  static async open(options: StoreOptions): Promise<Store> {
+    for (const name of ['manifests', 'leaves'])
+      await fs.mkdir(join(options.home, name), { recursive: true, mode: 0o700 })
+    await syncFolder(options.home)
+    return new Store(options)
+  }
+
+  holdings(): Holding[] {
+    return this.catalogue.all()
+  }
+
+  holding(content: ContentId): Holding | undefined {
+    return this.catalogue.get(content)
+  }
+
+  /** Where the content's file or folder stands; of a download without a manifest, the folder it will stand in. */
+  pathOf(content: ContentId): string | undefined {
+    const holding = this.catalogue.get(content)
+    return holding === undefined ? undefined : join(holding.root, ...holding.top)
+  }
+
+  /** What went wrong last with this content, until it is prepared or finished without. */
+  problem(content: ContentId): ShoalError | undefined {
+    return this.problems.get(content)
+  }
+
+  /** This content can never be fetched: its own manifest is refused. `problem` says so until it is removed. */
+  refused(content: ContentId, why: ShoalError): void {
+    this.problems.set(content, why)
+  }
+
+  manifest(content: ContentId): Promise<Held | undefined> {
+    return this.manifests.get(content)
+  }
+
+  /** Checks and keeps it; durable when it returns. Throws ShoalError 'integrity' or 'bad-input', or the system's error. */
+  async putManifest(content: ContentId, info: Uint8Array, layers: Uint8Array): Promise<Held> {
+    const held = await checkManifest(content, info, layers)
+    await this.manifests.put(held)
+    return held
+  }
+
+  /** Throws ShoalError: 'conflict' when it is here or on its way to another folder; 'disk-full'. */
+  async addDownload(options: DownloadOptions): Promise<void> {
+    const { content, include, overwrite, serve, rename = false } = options
+    const root = resolve(options.folder)
+    const known = this.catalogue.get(content)
+    if (known !== undefined && (known.kind === 'share' || known.root !== root)) {
+      const path = must(this.pathOf(content), 'what is known has a path')
+      throw new ShoalError('conflict', `${content} ${known.complete ? 'is here already' : 'is on its way'}: ${path}`, {
+        hint: `copy it from there, or \`shoal rm ${content}\` first`
+      })
+    }
+    const top = known?.top ?? []
+    const begun = known?.begun ?? false
+    await this.catalogue.set({
+      ...{ kind: 'download', content, root, top, begun, complete: false },
+      ...{ include: [...include], overwrite, serve, rename }
+    })
+  }
+
+  /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
+  async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
+    await this.manifests.put(heldOf(torrent))
+  }
+
+  /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
+  async adopt(path: string, scanned: ScannedContent): Promise<void> {
+    const { manifest } = scanned
+    const content = manifest.contentId
+    const known = this.catalogue.get(content)
+    if (known !== undefined && known.kind === 'download' && !known.complete) {
+      throw new ShoalError('conflict', `${content} is being fetched to ${this.pathOf(content) ?? ''}`, {
+        hint: 'wait for it, or remove it first'
+      })
+    }
+    await this.manifests.put(heldOf(scanned))
+    await seenOfScanned(scanned).save(this.shelf.seenPath(content))
+    this.shelf.forget(content)
+    const where = manifest.singleFile ? { root: dirname(path), top: [basename(path)] } : { root: path, top: [] }
+    await this.catalogue.set({
+      ...{ kind: 'share', content, ...where, begun: false, complete: true },
+      ...{ include: [], overwrite: false, serve: true, rename: false }
+    })
+  }
+
+  /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
+  async prepare(content: ContentId, synced: Bitfield | undefined): Promise<Result> {
+    if ((await this.manifests.get(content)) === undefined) return { ok: false, reason: 'no-manifest' }
+    const stop = new AbortController()
+    this.preparing.get(content)?.abort(new Error('prepared anew'))
+    this.preparing.set(content, stop)
+    try {
+      const result = await this.attempt(content, () => this.prepareNow(content, synced, stop.signal), stop.signal)
+      if (result.ok) this.problems.delete(content)
+      return result
+    } finally {
+      if (this.preparing.get(content) === stop) this.preparing.delete(content)
+    }
+  }
+
+  private async prepareNow(content: ContentId, synced: Bitfield | undefined, signal: AbortSignal): Promise<unknown> {
+    const held = await this.manifests.get(content)
+    const known = this.catalogue.get(content)
+    if (held === undefined || known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
+    this.shelf.forget(content)
+    const begun = known.begun
+    const holding = known.kind === 'download' ? await this.begin(known, held.manifest, signal) : known
+    const opened = await this.shelf.build(holding, held)
+    try {
+      const prepared = await prepare(opened, { synced, begun, previous: () => this.shelf.previousOf(holding), signal })
+      if (!opened.placed.empty) await opened.seen.save(this.shelf.seenPath(content))
+      if (prepared.have.count < prepared.layout.leaves) await mustBeWritable(holding)
+      signal.throwIfAborted()
+      this.shelf.keep(opened)
+      return prepared
+    } catch (error) {
+      opened.close()
+      throw error
+    }
+  }
+
+  /** Makes the target and notes that its unfinished files are ours from now on. */
+  private async begin(known: Holding, manifest: Manifest, signal: AbortSignal): Promise<Holding> {
+    const holding = { ...known, top: [manifest.name], begun: true }
+    const other = this.catalogue
+      .all()
+      .find(one => one.content !== known.content && one.begun && !one.complete && samePlace(one, holding))
+    if (other !== undefined) {
+      throw new ShoalError('conflict', `another version is on its way to ${join(holding.root, manifest.name)}`, {
+        hint: `wait for it, choose another folder with -o, or \`shoal rm ${other.content}\` first`
+      })
+    }
+    await makeFolders(holding.root)
+    // What was removed meanwhile must not come back.
+    signal.throwIfAborted()
+    if (!known.begun) await this.catalogue.set(holding)
+    return holding
+  }
+
+  async sync(content: ContentId): Promise<Result> {
+    return diskOnly(await this.attempt(content, async () => this.shelf.prepared(content)?.sync()))
+  }
+
+  async finish(content: ContentId): Promise<Result> {
+    const result = await this.attempt(content, async () => {
+      const opened = this.shelf.prepared(content)
+      if (opened === undefined) throw new ShoalError('internal', `${content} is finished before it is prepared`)
+      await finish(opened, { previous: () => this.shelf.previousOf(opened.holding) })
+      await opened.seen.save(this.shelf.seenPath(content))
+      // It may have been removed meanwhile.
+      const known = this.catalogue.get(content)
+      if (known !== undefined) await this.catalogue.set({ ...known, complete: true })
+      return undefined
+    })
+    if (result.ok) this.problems.delete(content)
+    return result
+  }
+
+  /** Lets go of the files. They open again when somebody reads. */
+  close(content: ContentId): void {
+    this.preparing.get(content)?.abort(new Error('closed'))
+    this.shelf.forget(content)
+  }
+
+  /** Verified leaves, side by side in one piece of a prepared download. */
+  async write(content: ContentId, range: Pick<LeafRange, 'piece' | 'leafStart'>, bytes: Uint8Array): Promise<Result> {
+    const opened = this.shelf.prepared(content)
+    if (opened === undefined) return { ok: false, reason: 'disk' }
+    return diskOnly(await this.attempt(content, () => opened.write(range.piece, range.leafStart, bytes)))
+  }
+
+  /** Keeps the leaf hashes of a piece, on disk before it answers. 'bad-leaf' when they are not the piece's. */
+  async keepLeafHashes(content: ContentId, piece: PieceIndex, hashes: Uint8Array): Promise<Result> {
+    const opened = this.shelf.prepared(content)
+    if (opened === undefined) return { ok: false, reason: 'disk' }
+    if (!opened.held.proves(piece, hashes)) return { ok: false, reason: 'bad-leaf' }
+    return diskOnly(await this.attempt(content, () => opened.keepLeafHashes(piece, hashes)))
+  }
+
+  /** The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. */
+  async leafHashes(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
+    try {
+      const opened = await this.shelf.opened(content)
+      if (opened === undefined || piece >= opened.manifest.layout.pieces) return undefined
+      return (await opened.leafHashes(piece)) ?? (await this.shelf.sharedHashes(opened, piece))
+    } catch (error) {
+      if (reasonOf(error) === 'changed' || errno(error) !== undefined) return undefined
+      throw error
+    }
+  }
+
+  /** As leafHashes; where none are kept they are made again from the bytes on disk. */
+  async leafHashesToSend(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
+    const kept = await this.leafHashes(content, piece)
+    if (kept !== undefined) return kept
+    try {
+      return await (await this.shelf.opened(content))?.hashPiece(piece)
+    } catch (error) {
+      this.note(content, error)
+      return undefined
+    }
+  }
+
+  /** Of a download between prepare and close. */
+  preparedLayout(content: ContentId): Layout | undefined {
+    return this.shelf.prepared(content)?.manifest.layout
+  }
+
+  /** Of anything that can be read from. */
+  async layout(content: ContentId): Promise<Layout | undefined> {
+    return (await this.shelf.opened(content))?.manifest.layout
+  }
+
+  /** Fills `into`, which has the bytes of the range. 'changed' when the file is no longer what was recorded. */
+  async read(content: ContentId, range: LeafRange, into: Uint8Array): Promise<ReadResult> {
+    try {
+      const opened = await this.shelf.opened(content)
+      if (opened === undefined || !opened.manifest.layout.holds(range)) return { ok: false, reason: 'changed' }
+      await opened.read(range.piece, range.leafStart, into)
+      return { ok: true }
+    } catch (error) {
+      this.note(content, error)
+      return { ok: false, reason: reasonOf(error) === 'conflict' ? 'changed' : reasonOf(error) }
+    }
+  }
+
+  /**
+   * Forgets the content. With `deleteFiles`, files that still look as they were recorded go, unfinished ones too, and the
+   * folders that are empty then. Throws the system's error.
+   */
+  async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<void> {
+    this.close(content)
+    const holding = this.catalogue.get(content)
+    if (holding === undefined) return
+    const held = await this.manifests.get(content)
+    if (held !== undefined && options.deleteFiles && (holding.begun || holding.complete))
+      await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
+    await this.catalogue.delete(content)
+    await this.manifests.remove(content)
+    for (const path of [this.shelf.seenPath(content), this.shelf.leavesPath(content)])
+      await fs.rm(path, { force: true })
+    this.problems.delete(content)
+  }
+
+  /** Waits for nothing: whoever writes has been stopped before. */
+  closeAll(): void {
+    this.shelf.close()
+  }
+
+  private note(content: ContentId, error: unknown): void {
+    this.problems.set(content, problemOf(error, this.pathOf(content) ?? this.home))
+  }
+
+  private async attempt(content: ContentId, act: () => Promise<unknown>, stopped?: AbortSignal): Promise<Result> {
+    try {
+      const value = await act()
+      return value === undefined ? { ok: true } : { ok: true, value }
+    } catch (error) {
+      if (stopped?.aborted !== true) this.note(content, error)
+      return { ok: false, reason: reasonOf(error) }
+    }
+  }
+}
+
+/** Throws the system's error now rather than with the first block. */
+async function mustBeWritable(holding: Holding): Promise<void> {
+  if (holding.kind === 'share') return
+  const top = join(holding.root, ...holding.top)
+  const isFolder = await fs
+    .stat(top)
+    .then(stat => stat.isDirectory())
+    .catch(() => false)
+  await fs.access(isFolder ? top : holding.root, fs.constants.W_OK | fs.constants.X_OK)
+}
+
+/** The exchange knows no conflict while blocks arrive: the error that is kept says which it was. */
+function diskOnly(result: Result): Result {
+  return result.ok || result.reason === 'disk-full' ? result : { ok: false, reason: 'disk' }
+}

@@ -1,0 +1,92 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { must } from '../../../../src/base/assert.ts'
+import type { Result } from '../../../../src/core/machine.ts'
+import { ManifestExchange } from '../../../../src/io/blocks/manifest-exchange.ts'
+import type { BlockNet } from '../../../../src/io/blocks/streams.ts'
+import { writeAll } from '../../../../src/io/net/frames.ts'
+import { manifestHead } from '../../../../src/wire/blocks.ts'
+import { encode } from '../../../../src/wire/codec.ts'
+import { makeContent, randomBytes, startDownload, type Made } from '../store/contents.ts'
+import { share, startNode, type Node } from './nodes.ts'
+
+const PIECE = 64 << 10
+const signal = new AbortController().signal
+
+const content = (): Made => makeContent('big.bin', { 'big.bin': { bytes: randomBytes('big', 3 * PIECE) } }, PIECE)
+const ask = (leech: Node, made: Made, seed: Node): Promise<Result> =>
+  leech.run({ kind: 'manifest', content: made.id, peer: seed.contact })
+
+it('a manifest comes from a peer, is checked and kept', async () => {
+  const made = content()
+  const [seed, leech] = [await startNode(), await startNode()]
+  await share(seed, made)
+  expect(await ask(leech, made, seed)).toEqual({ ok: true })
+  const held = must(await leech.place.store.manifest(made.id), 'kept')
+  expect(Buffer.from(held.layers).equals(made.layers)).toBe(true)
+  await seed.net.close()
+  expect(await ask(leech, made, seed)).toEqual({ ok: true })
+})
+
+it('a manifest of more than the window of a stream comes whole', async () => {
+  const names = Array.from({ length: 12_000 }, (_, n) => `name-${n}-${'x'.repeat(60)}`)
+  const made = makeContent(
+    'many',
+    Object.fromEntries(names.map((name, n) => [name, { bytes: Uint8Array.of(n & 0xff, n >> 8) }]))
+  )
+  const [seed, leech] = [await startNode(), await startNode()]
+  await startDownload(seed.place, made)
+  expect(made.info.length).toBeGreaterThan(1 << 20)
+  expect(await ask(leech, made, seed)).toEqual({ ok: true })
+  expect((await leech.place.store.manifest(made.id))?.manifest.files.length).toBe(12_000)
+})
+
+it('a manifest is not given away when it is unknown, or fetched with --no-share', async () => {
+  const made = content()
+  const [seed, leech] = [await startNode(), await startNode()]
+  expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'not-held' })
+  await seed.place.store.putManifest(made.id, made.info, made.layers)
+  await seed.place.store.addDownload({
+    content: made.id,
+    folder: seed.place.target,
+    include: [],
+    overwrite: false,
+    serve: false
+  })
+  expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'not-held' })
+  await seed.net.close()
+  expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'link' })
+})
+
+it('a manifest that is cut short, damaged or of another content is refused, and nothing is kept', async () => {
+  const made = content()
+  const other = makeContent('other', { a: { bytes: randomBytes('a', 5 * PIECE) } }, PIECE)
+  const damaged = Uint8Array.from(made.layers)
+  damaged[0] = ~(damaged[0] ?? 0)
+  const head = (info: Uint8Array, layers: Uint8Array): Uint8Array =>
+    encode(manifestHead, { status: 'ok', infoBytes: info.length, layerBytes: layers.length })
+  const answers: Array<[Uint8Array[], string]> = [
+    [[head(other.info, other.layers), other.info, other.layers], 'bad-manifest'],
+    [[head(made.info, made.layers.subarray(32)), made.info, made.layers.subarray(32)], 'bad-manifest'],
+    [[head(made.info, damaged), made.info, damaged], 'bad-manifest'],
+    [[head(made.info.subarray(1), made.layers), made.info.subarray(1), made.layers], 'bad-manifest'],
+    [[Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)], 'bad-manifest'],
+    [[head(made.info, made.layers), made.info.subarray(1)], 'link']
+  ]
+  const leech = await startNode()
+  const liar = await startNode()
+  for (const [index, [parts, reason]] of answers.entries()) {
+    await liar.net.handle(`/test/${index}`, async (_, stream) => {
+      for (const part of parts) await writeAll(stream, part, signal)
+      await stream.close()
+    })
+    const net: BlockNet = {
+      ...leech.net,
+      openStream: (to, _, stop) => leech.net.openStream(to, `/test/${index}`, stop)
+    }
+    const exchange = new ManifestExchange({ net, store: leech.place.store, signal })
+    expect([index, await exchange.fetch(made.id, liar.contact)]).toEqual([index, { ok: false, reason }])
+  }
+  expect(readdirSync(join(leech.place.home, 'manifests'))).toEqual([])
+})

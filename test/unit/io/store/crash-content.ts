@@ -1,0 +1,11 @@
+import { makeContent, randomBytes, type Made } from './contents.ts'
+
+/** Some pieces of many leaves, and many small files: both the middle of a piece and the middle of the end are long. */
+export function crashContent(): Made {
+  const small = Array.from({ length: 60 }, (_, n) => [`small/${n}`, { bytes: randomBytes(`s${n}`, 500 + n) }] as const)
+  return makeContent(
+    'crash',
+    { 'big.bin': { bytes: randomBytes('crash', 3_000_000) }, ...Object.fromEntries(small) },
+    256 << 10
+  )
+}

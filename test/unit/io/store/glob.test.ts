@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { compileGlobs, GLOB_LENGTH_MAX, GLOBS_MAX, matches } from '../../../../src/io/store/glob.ts'
+
+const takes = (globs: string[], path: string): boolean => compileGlobs(globs)(path.split('/'))
+
+describe('a glob', () => {
+  it.each([
+    ['*.txt', 'a.txt', true],
+    ['*.txt', 'deep/down/a.txt', true],
+    ['*.txt', 'a.txt.gz', false],
+    ['docs', 'docs/a/b.md', true],
+    ['docs/', 'docs/a/b.md', true],
+    ['docs/*.md', 'docs/a.md', true],
+    ['docs/*.md', 'docs/a/b.md', false],
+    ['docs/**', 'docs/a/b.md', true],
+    ['docs/**/b.md', 'docs/a/c/b.md', true],
+    ['docs/**/b.md', 'docs/b.md', true],
+    ['docs/**/b.md', 'docs/ab.md', false],
+    ['**/*.md', 'b.md', true],
+    ['**', 'any/thing', true],
+    ['a?c', 'abc', true],
+    ['a?c/x', 'a/c/x', false],
+    ['[ab]', 'a', false],
+    ['*', 'x', true],
+    ['文*', '文件', true]
+  ])('%s against %s: %s', (glob, path, expected) => {
+    expect(takes([glob], path)).toBe(expected)
+  })
+
+  it('takes everything when there is none, and what any of them takes', () => {
+    expect(takes([], 'a/b')).toBe(true)
+    expect(takes(['*.a', '*.b'], 'x.b')).toBe(true)
+    expect(takes(['*.a', '*.b'], 'x.c')).toBe(false)
+  })
+
+  it('that would make others backtrack for ever ends at once', () => {
+    const start = process.cpuUsage().user
+    expect(matches(`${'*a'.repeat(200)}b`, 'a'.repeat(3_000))).toBe(false)
+    expect((process.cpuUsage().user - start) / 1_000).toBeLessThan(2_000)
+  })
+
+  it('over a limit is refused', () => {
+    expect(() => compileGlobs(['x'.repeat(GLOB_LENGTH_MAX + 1)])).toThrow(/1 to/)
+    expect(() => compileGlobs([''])).toThrow(/1 to/)
+    expect(() => compileGlobs(Array.from({ length: GLOBS_MAX + 1 }, () => 'x'))).toThrow(/limit/)
+  })
+})

@@ -1,0 +1,543 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Bitfield } from '../../../../src/base/bitfield.ts'
+import { must } from '../../../../src/base/assert.ts'
+import type { Prepared } from '../../../../src/core/exchange/contract.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/layout.ts'
+import {
+  bytesOf,
+  layOut,
+  leafHashesOf,
+  makeContent,
+  openPlace,
+  randomBytes,
+  startDownload,
+  writePieces,
+  type Made,
+  type Place
+} from './contents.ts'
+
+const PIECE = 64 << 10
+const P = (piece: number): PieceIndex => piece as PieceIndex
+
+let place: Place
+beforeEach(async () => {
+  place = await openPlace()
+})
+afterEach(async () => {
+  await place.remove()
+})
+
+async function prepared(made: Made, synced?: Bitfield): Promise<Prepared> {
+  const result = await place.store.prepare(made.id, synced)
+  if (!result.ok) throw new Error(`not prepared: ${result.reason}: ${String(place.store.problem(made.id)?.message)}`)
+  return result.value as Prepared
+}
+
+async function complete(made: Made): Promise<void> {
+  const { have, wanted, layout } = await prepared(made)
+  const missing = [...wanted].filter(piece => !have.has(layout.firstLeafOf(P(piece))))
+  await writePieces(place, made, missing)
+  expect(await place.store.sync(made.id)).toEqual({ ok: true })
+  expect(await place.store.finish(made.id)).toEqual({ ok: true })
+  place.store.close(made.id)
+}
+
+function folderContent(): Made {
+  return makeContent(
+    'folder',
+    {
+      'large.bin': { bytes: randomBytes('large', 5 * PIECE + 100) },
+      'run.sh': { bytes: randomBytes('run', 10), executable: true },
+      'sub/empty.txt': { bytes: new Uint8Array(0) },
+      'sub/中文.txt': { bytes: randomBytes('cn', 3 * LEAF_BYTES + 5) },
+      'void/': null
+    },
+    PIECE
+  )
+}
+
+const top = (...names: string[]): string => join(place.target, 'folder', ...names)
+
+describe('a download', () => {
+  it('ends with the files as they were: bytes, empty ones, empty folders, the executable bit', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await complete(made)
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(made.files[0])
+    expect(readFileSync(top('sub/中文.txt')).length).toBe(3 * LEAF_BYTES + 5)
+    expect(statSync(top('sub/empty.txt')).size).toBe(0)
+    expect(statSync(top('void')).isDirectory()).toBe(true)
+    expect(statSync(top('run.sh')).mode & 0o100).toBe(0o100)
+    expect(statSync(top('large.bin')).mode & 0o100).toBe(0)
+    expect(readdirSync(top()).sort()).toEqual(['large.bin', 'run.sh', 'sub', 'void'])
+  })
+
+  it('of one file stands beside the others in the target', async () => {
+    const made = makeContent('lone.bin', { 'lone.bin': { bytes: randomBytes('lone', 100_000) } })
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0])
+    expect(existsSync(join(place.target, 'lone.bin.part'))).toBe(true)
+    await complete(made)
+    expect(new Uint8Array(readFileSync(join(place.target, 'lone.bin')))).toEqual(made.files[0])
+  })
+
+  it('holds names of 255 bytes, and a file whose name is that of an unfinished one', async () => {
+    const long = '長'.repeat(85)
+    const made = makeContent('folder', {
+      a: { bytes: randomBytes('a', 100) },
+      'a.part': { bytes: randomBytes('part', 200) },
+      [long]: { bytes: randomBytes('long', 300) }
+    })
+    await startDownload(place, made)
+    await complete(made)
+    expect(readdirSync(top()).sort()).toEqual(['a', 'a.part', long].sort())
+    expect(statSync(top('a.part')).size).toBe(200)
+  })
+
+  it('takes only what the globs include, and wants only that', async () => {
+    const made = folderContent()
+    await startDownload(place, made, { include: ['*.sh', 'sub/**'] })
+    const { wanted, layout } = await prepared(made)
+    expect([...wanted].map(piece => layout.fileOf(P(piece)))).toEqual([1, 3])
+    await complete(made)
+    expect(readdirSync(top()).sort()).toEqual(['run.sh', 'sub'])
+  })
+
+  it('is refused when nothing is included', async () => {
+    const made = folderContent()
+    await startDownload(place, made, { include: ['*.jpg'] })
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    expect(place.store.problem(made.id)?.message).toContain('no file')
+  })
+
+  it('takes a file that is there with the right bytes, without a copy', async () => {
+    const made = folderContent()
+    await layOut(made, place.target)
+    const inode = statSync(top('large.bin')).ino
+    await startDownload(place, made)
+    const { have } = await prepared(made)
+    expect(have.full).toBe(true)
+    expect(await place.store.finish(made.id)).toEqual({ ok: true })
+    expect(statSync(top('large.bin')).ino).toBe(inode)
+    expect(statSync(top('sub/empty.txt')).size).toBe(0)
+  })
+
+  it('refuses other bytes under a name of the content, names them, and changes nothing', async () => {
+    const made = folderContent()
+    mkdirSync(top(), { recursive: true })
+    writeFileSync(top('run.sh'), 'mine')
+    await startDownload(place, made)
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    expect(place.store.problem(made.id)?.message).toContain(top('run.sh'))
+    expect(readFileSync(top('run.sh'), 'utf8')).toBe('mine')
+  })
+
+  it('refuses a file that came into the way before the end', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    const { wanted } = await prepared(made)
+    await writePieces(place, made, wanted)
+    writeFileSync(top('run.sh'), 'mine')
+    expect(await place.store.finish(made.id)).toEqual({ ok: false, reason: 'conflict' })
+    expect(readFileSync(top('run.sh'), 'utf8')).toBe('mine')
+    rmSync(top('run.sh'))
+    expect(await place.store.finish(made.id)).toEqual({ ok: true })
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(made.files[0])
+  })
+
+  it('replaces other bytes when told to, keeping the pieces that are right', async () => {
+    const made = folderContent()
+    await layOut(made, place.target)
+    const changed = Buffer.from(must(made.files[0], 'a file'))
+    changed[2 * PIECE + 7] = ~(changed[2 * PIECE + 7] ?? 0)
+    writeFileSync(top('large.bin'), changed)
+    await startDownload(place, made, { overwrite: true })
+    const { have, layout } = await prepared(made)
+    const missing = Array.from({ length: layout.leaves }, (_, leaf) => leaf).filter(leaf => !have.has(leaf))
+    expect(missing).toEqual([8, 9, 10, 11])
+    expect(readFileSync(top('large.bin')).equals(changed)).toBe(true)
+    await writePieces(place, made, [2])
+    expect(await place.store.finish(made.id)).toEqual({ ok: true })
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(made.files[0])
+  })
+
+  it('of a newer version to the same target moves only what differs, and replaces what an older one left', async () => {
+    const old = folderContent()
+    await startDownload(place, old)
+    await complete(old)
+    const bytes = Uint8Array.from(must(old.files[0], 'a file'))
+    bytes[0] = ~(bytes[0] ?? 0)
+    const newer = makeContent(
+      'folder',
+      { 'large.bin': { bytes }, 'run.sh': { bytes: must(old.files[1], 'a file'), executable: true } },
+      PIECE
+    )
+    await startDownload(place, newer)
+    const { have, layout } = await prepared(newer)
+    expect(have.count).toBe(layout.leaves - 4)
+    await writePieces(place, newer, [0])
+    expect(await place.store.finish(newer.id)).toEqual({ ok: true })
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(bytes)
+  })
+
+  it('of a newer version does not replace what was changed since', async () => {
+    const old = folderContent()
+    await startDownload(place, old)
+    await complete(old)
+    writeFileSync(top('run.sh'), 'my own')
+    const newer = makeContent('folder', { 'run.sh': { bytes: randomBytes('new', 20) } }, PIECE)
+    await startDownload(place, newer)
+    expect(await place.store.prepare(newer.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+  })
+})
+
+describe('a target', () => {
+  it('is never left through a symbolic link, be it the folder, a folder in it, or a file', async () => {
+    const made = folderContent()
+    const outside = join(place.folder, 'outside')
+    mkdirSync(join(outside, 'sub'), { recursive: true })
+    writeFileSync(join(outside, 'file'), 'untouched')
+    const links: Array<[string, string]> = [
+      [join(place.target, 'folder'), outside],
+      [top('sub'), join(outside, 'sub')],
+      [top('run.sh'), join(outside, 'file')],
+      [top('run.sh.part'), join(outside, 'file')]
+    ]
+    for (const [link, to] of links) {
+      rmSync(place.target, { recursive: true, force: true })
+      mkdirSync(join(link, '..'), { recursive: true })
+      symlinkSync(to, link)
+      await place.store.remove(made.id, { deleteFiles: false })
+      await startDownload(place, made, { overwrite: true })
+      const first = await place.store.prepare(made.id, undefined)
+      expect(first).toEqual({ ok: false, reason: 'conflict' })
+      expect(lstatSync(link).isSymbolicLink()).toBe(true)
+    }
+    expect(readdirSync(outside)).toEqual(['file', 'sub'])
+    expect(readdirSync(join(outside, 'sub'))).toEqual([])
+    expect(readFileSync(join(outside, 'file'), 'utf8')).toBe('untouched')
+  })
+
+  it('is not left through a link that is put there while blocks arrive', async () => {
+    const made = folderContent()
+    const outside = join(place.folder, 'outside')
+    mkdirSync(outside)
+    await startDownload(place, made)
+    await prepared(made)
+    mkdirSync(top(), { recursive: true })
+    symlinkSync(outside, top('sub'))
+    const piece = P(made.layout.pieces - 1)
+    expect(await place.store.write(made.id, { piece, leafStart: 0 }, bytesOf(made, piece))).toEqual({
+      ok: false,
+      reason: 'disk'
+    })
+    expect(place.store.problem(made.id)?.message).toContain('symbolic link')
+    expect(readdirSync(outside)).toEqual([])
+  })
+
+  it('is not left through a link in the place of an unfinished file', async () => {
+    const made = folderContent()
+    const outside = join(place.folder, 'outside')
+    writeFileSync(outside, 'untouched')
+    await startDownload(place, made)
+    await prepared(made)
+    mkdirSync(top(), { recursive: true })
+    symlinkSync(outside, top('run.sh.part'))
+    const piece = P(6)
+    expect(await place.store.write(made.id, { piece, leafStart: 0 }, bytesOf(made, piece))).toEqual({
+      ok: false,
+      reason: 'disk'
+    })
+    expect(readFileSync(outside, 'utf8')).toBe('untouched')
+  })
+
+  it('that another version is on its way to is refused', async () => {
+    const made = folderContent()
+    const other = makeContent('folder', { 'run.sh': { bytes: randomBytes('new', 20) } }, PIECE)
+    await startDownload(place, made)
+    await prepared(made)
+    await startDownload(place, other)
+    expect(await place.store.prepare(other.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    await complete(made)
+    expect(await place.store.prepare(other.id, undefined)).toMatchObject({ ok: true })
+  })
+
+  it('may lie behind a link of the user', async () => {
+    const made = folderContent()
+    mkdirSync(join(place.folder, 'real'))
+    symlinkSync(join(place.folder, 'real'), place.target)
+    await startDownload(place, made)
+    await complete(made)
+    expect(existsSync(join(place.folder, 'real/folder/run.sh'))).toBe(true)
+  })
+
+  it('with a folder where a file belongs, or a file where a folder belongs, is a conflict even when overwriting', async () => {
+    const made = folderContent()
+    mkdirSync(top('run.sh'), { recursive: true })
+    await startDownload(place, made, { overwrite: true })
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    rmSync(top('run.sh'), { recursive: true })
+    writeFileSync(top('sub'), 'a file')
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    rmSync(top('sub'))
+    await complete(made)
+  })
+
+  it('that cannot be made is an answer with a reason', async () => {
+    const made = folderContent()
+    writeFileSync(place.target, 'a file')
+    await startDownload(place, made)
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'disk' })
+    expect(place.store.problem(made.id)).toBeDefined()
+  })
+})
+
+describe('after a restart', () => {
+  const leaves = (made: Made, ...which: number[]): Bitfield => {
+    const bits = new Bitfield(made.layout.leaves)
+    for (const leaf of which) bits.add(leaf)
+    return bits
+  }
+
+  it('leaves that were synced are trusted, others are checked by their leaf hashes', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0, 1])
+    // One leaf that was written right, and one whose bytes the disk lost.
+    await place.store.keepLeafHashes(made.id, P(2), leafHashesOf(made, 2))
+    await place.store.write(made.id, { piece: P(2), leafStart: 1 }, bytesOf(made, 2, 1, 1))
+    await place.store.write(made.id, { piece: P(2), leafStart: 2 }, new Uint8Array(LEAF_BYTES))
+    await place.restart()
+    const { have } = await prepared(made, leaves(made, 0, 1, 2, 3))
+    expect([...have]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 9])
+  })
+
+  it('synced leaves of a file that is gone are not claimed', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0])
+    await place.restart()
+    rmSync(top('large.bin.part'))
+    expect((await prepared(made, leaves(made, 0, 1, 2, 3))).have.empty).toBe(true)
+  })
+
+  it('synced leaves behind the end of a file that was cut are not claimed', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0])
+    await place.restart()
+    truncateSync(top('large.bin.part'), LEAF_BYTES + 5)
+    expect([...(await prepared(made, leaves(made, 0, 1, 2, 3))).have]).toEqual([0])
+  })
+
+  it('leaf hashes that are kept prove themselves, damaged ones count as none', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0, 1])
+    await place.restart()
+    const path = join(place.home, 'leaves', made.id)
+    const hashes = readFileSync(path)
+    hashes[0] = ~(hashes[0] ?? 0)
+    writeFileSync(path, hashes)
+    await prepared(made, leaves(made, 0, 1, 2, 3, 4, 5, 6, 7))
+    expect(await place.store.leafHashes(made.id, P(0))).toBeUndefined()
+    expect(new Uint8Array(must(await place.store.leafHashes(made.id, P(1)), 'kept'))).toEqual(
+      new Uint8Array(leafHashesOf(made, 1))
+    )
+    expect(await place.store.leafHashesToSend(made.id, P(0))).toBeDefined()
+  })
+
+  it('an end that was cut short is gone through again', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    const { wanted } = await prepared(made)
+    await writePieces(place, made, wanted)
+    await place.store.sync(made.id)
+    await place.restart()
+    renameSync(top('large.bin.part'), top('large.bin'))
+    const { have } = await prepared(made, new Bitfield(made.layout.leaves).fill())
+    expect(have.full).toBe(true)
+    expect(await place.store.finish(made.id)).toEqual({ ok: true })
+    expect(readdirSync(top()).sort()).toEqual(['large.bin', 'run.sh', 'sub', 'void'])
+  })
+
+  it('a complete content is trusted by size, mtime and inode, and served', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await complete(made)
+    await place.restart()
+    const into = new Uint8Array(LEAF_BYTES)
+    expect(await place.store.read(made.id, { piece: P(1), leafStart: 2, leafCount: 1 }, into)).toEqual({ ok: true })
+    expect(into).toEqual(bytesOf(made, 1, 2, 1))
+    expect((await prepared(made, undefined)).have.full).toBe(true)
+  })
+
+  it('an unfinished file that was exchanged meanwhile is never finished as ours', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    const { wanted } = await prepared(made)
+    await writePieces(place, made, wanted)
+    await place.store.sync(made.id)
+    renameSync(top('run.sh.part'), top('other'))
+    writeFileSync(top('run.sh.part'), new Uint8Array(10))
+    expect((await place.store.finish(made.id)).ok).toBe(false)
+    expect(existsSync(top('run.sh'))).toBe(false)
+  })
+})
+
+describe('a share', () => {
+  async function shared(made: Made): Promise<string> {
+    const path = await layOut(made, place.folder)
+    const files = made.manifest.files.map(file => {
+      const names = made.manifest.singleFile ? [] : pathNames(made, made.manifest.files.indexOf(file))
+      const stat = statSync(join(path, ...names), { bigint: true })
+      return { stamp: { sizeBytes: Number(stat.size), mtimeNs: stat.mtimeNs, inode: stat.ino } }
+    })
+    await place.store.adopt(path, { manifest: made.manifest, pieceLayers: made.pieceLayers, files })
+    return path
+  }
+  const pathNames = (made: Made, file: number): string[] =>
+    [['large.bin'], ['run.sh'], ['sub', 'empty.txt'], ['sub', '中文.txt']][file] ?? [made.manifest.name]
+
+  it('is read, with leaf hashes made from its bytes where none are kept', async () => {
+    const made = folderContent()
+    await shared(made)
+    const into = new Uint8Array(4 * LEAF_BYTES)
+    expect(await place.store.read(made.id, { piece: P(1), leafStart: 0, leafCount: 4 }, into)).toEqual({ ok: true })
+    expect(into).toEqual(bytesOf(made, 1))
+    expect(new Uint8Array(must(await place.store.leafHashesToSend(made.id, P(5)), 'made'))).toEqual(
+      new Uint8Array(leafHashesOf(made, 5))
+    )
+  })
+
+  it('of one file is read from where it lies', async () => {
+    const made = makeContent('lone.bin', { 'lone.bin': { bytes: randomBytes('lone', 100_000) } })
+    await shared(made)
+    const into = new Uint8Array(LEAF_BYTES)
+    expect(await place.store.read(made.id, { piece: P(1), leafStart: 0, leafCount: 1 }, into)).toEqual({ ok: true })
+    expect(into).toEqual(bytesOf(made, 1, 0, 1))
+  })
+
+  it('is not served once a file has changed, was exchanged, or is gone', async () => {
+    const made = folderContent()
+    const path = await shared(made)
+    const into = new Uint8Array(LEAF_BYTES)
+    const read = (): Promise<unknown> => place.store.read(made.id, { piece: P(0), leafStart: 0, leafCount: 1 }, into)
+    expect(await read()).toEqual({ ok: true })
+    const large = join(path, 'large.bin')
+    utimesSync(large, 1, 1)
+    expect(await read()).toEqual({ ok: false, reason: 'changed' })
+    expect(place.store.problem(made.id)?.hint).toContain('share')
+    rmSync(large)
+    expect(await read()).toEqual({ ok: false, reason: 'changed' })
+    symlinkSync(join(path, 'run.sh'), large)
+    expect(await read()).toEqual({ ok: false, reason: 'changed' })
+    const tail = { piece: P(6), leafStart: 0, leafCount: 1 }
+    expect(await place.store.read(made.id, tail, new Uint8Array(10))).toEqual({ ok: true })
+  })
+
+  it('is not read beyond itself', async () => {
+    const made = folderContent()
+    await shared(made)
+    const into = new Uint8Array(LEAF_BYTES)
+    for (const range of [
+      { piece: P(999), leafStart: 0, leafCount: 1 },
+      { piece: P(0), leafStart: 4, leafCount: 1 },
+      { piece: P(0), leafStart: 0, leafCount: 0 }
+    ]) {
+      expect(await place.store.read(made.id, range, into)).toEqual({ ok: false, reason: 'changed' })
+    }
+  })
+})
+
+describe('removing', () => {
+  it('leaves the files, and forgets what the home kept', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await complete(made)
+    await place.store.remove(made.id, { deleteFiles: false })
+    expect(existsSync(top('large.bin'))).toBe(true)
+    expect(place.store.holding(made.id)).toBeUndefined()
+    expect(readdirSync(join(place.home, 'manifests'))).toEqual([])
+    expect(readdirSync(join(place.home, 'leaves'))).toEqual([])
+  })
+
+  it('deletes files that look as recorded, and none that was changed', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await complete(made)
+    writeFileSync(top('run.sh'), 'mine now')
+    writeFileSync(top('sub', 'my own'), 'mine')
+    await place.store.remove(made.id, { deleteFiles: true })
+    expect(readdirSync(top()).sort()).toEqual(['run.sh', 'sub'])
+    expect(readdirSync(top('sub'))).toEqual(['my own'])
+  })
+
+  it('leaves to a newer version what both have', async () => {
+    const old = folderContent()
+    await startDownload(place, old)
+    await complete(old)
+    const newer = makeContent('folder', { 'run.sh': { bytes: must(old.files[1], 'a file'), executable: true } }, PIECE)
+    await startDownload(place, newer)
+    await complete(newer)
+    await place.store.remove(old.id, { deleteFiles: true })
+    expect(readdirSync(top())).toEqual(['run.sh'])
+  })
+
+  it('deletes what is unfinished', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await prepared(made)
+    await writePieces(place, made, [0, made.layout.pieces - 1])
+    await place.store.remove(made.id, { deleteFiles: true })
+    expect(readdirSync(place.target)).toEqual([])
+  })
+})
+
+describe('a manifest', () => {
+  it('of another content, or with layers that do not fit, is refused', async () => {
+    const made = folderContent()
+    const other = makeContent('other', { a: { bytes: randomBytes('other', 10) } })
+    await expect(place.store.putManifest(other.id, made.info, made.layers)).rejects.toMatchObject({ code: 'integrity' })
+    const wrong = Uint8Array.from(made.layers)
+    wrong[40] = ~(wrong[40] ?? 0)
+    await expect(place.store.putManifest(made.id, made.info, wrong)).rejects.toMatchObject({ code: 'integrity' })
+    await expect(place.store.putManifest(made.id, made.info, made.layers.subarray(32))).rejects.toMatchObject({
+      code: 'integrity'
+    })
+  })
+
+  it('that is damaged on disk counts as not held', async () => {
+    const made = folderContent()
+    await place.store.putManifest(made.id, made.info, made.layers)
+    await place.restart()
+    expect(await place.store.manifest(made.id)).toBeDefined()
+    const path = join(place.home, 'manifests', made.id)
+    const bytes = readFileSync(path)
+    bytes[30] = ~(bytes[30] ?? 0)
+    writeFileSync(path, bytes)
+    await place.restart()
+    expect(await place.store.manifest(made.id)).toBeUndefined()
+    expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'no-manifest' })
+  })
+})
