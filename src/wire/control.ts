@@ -62,6 +62,14 @@ export interface TransferRow {
   sources: SourceRow[]
 }
 
+/** What a share leaves out, in numbers, and the first few of it. */
+export interface SkippedRow {
+  symlinks: number
+  specials: number
+  names: number
+  examples: Array<{ path: string; reason: string }>
+}
+
 export interface SourceRow {
   id: string
   name: string
@@ -110,7 +118,7 @@ export interface ControlMethods {
         pieceLengthBytes: number
         filesHashed: number
         filesReused: number
-        skipped: Array<{ path: string; why: string }>
+        skipped: SkippedRow
       }>
     }
   }
@@ -188,7 +196,8 @@ export interface RingResult {
   joined: boolean
   predecessor: { id: string; name: string; key: string } | null
   successors: Array<{ id: string; name: string; key: string }>
-  fingers: Array<{ bit: number; id: string; name: string }>
+  /** The widest range first. */
+  fingers: Array<{ id: string; name: string; key: string }>
   records: number
 }
 

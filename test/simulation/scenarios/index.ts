@@ -2,6 +2,7 @@
 import type { Scenario } from '../../../src/sim/scenario.ts'
 import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'
+import { node } from './node.ts'
 import { outside } from './outside.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
 import { ringChurn, ringFaults } from './ring.ts'
@@ -15,5 +16,6 @@ export const scenarios: readonly Scenario[] = [
   ringFaults,
   recordsFaults,
   recordsWipe,
-  exchange
+  exchange,
+  node
 ]

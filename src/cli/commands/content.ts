@@ -1,0 +1,160 @@
+/** Commands on what is shared: share, ls, rm. */
+import { createInterface } from 'node:readline/promises'
+import path from 'node:path'
+import { ShoalError } from '../../base/errors.ts'
+import type { EntryRow, ResultOf, ShareRow } from '../../wire/control.ts'
+import { shown } from '../../wire/control-text.ts'
+import { askDaemon, type Context } from '../context.ts'
+import { bytesText, count, shortId, table } from '../format.ts'
+import { textIn, type Line } from '../transport.ts'
+
+/** Why something was left out of a share, for people. */
+const SKIP_REASONS: Readonly<Record<string, string>> = {
+  symlink: 'a symlink',
+  special: 'no file and no folder',
+  name: 'a name that is not UTF-8, or too long'
+}
+
+type Shared = ResultOf<'share'>['shares'][number]
+
+export async function share(context: Context, paths: readonly string[], options: { invite?: boolean }): Promise<void> {
+  const absolute = paths.map(one => path.resolve(context.cwd, one))
+  const onEvent = (event: Line): void => {
+    if (event['event'] === 'hashing') context.output.progress(() => hashingText(event))
+  }
+  const { shares } = await askDaemon(context, 'share', { paths: absolute }, { onEvent })
+  const invitation = options.invite === true ? await askDaemon(context, 'invite', {}) : undefined
+  for (const [at, one] of shares.entries()) {
+    const isLast = at === shares.length - 1
+    const ticket = isLast && invitation !== undefined ? { ticket: invitation.ticket } : {}
+    const { id, name, bytes, files, pieceLengthBytes, filesHashed, filesReused, skipped } = one
+    const json = { id, name, bytes, files, pieceLengthBytes, filesHashed, filesReused, skipped, ...ticket }
+    context.output.answer({ json, text: () => sharedText(one), ids: () => [id] })
+    noteSkipped(context, one)
+  }
+  if (invitation !== undefined) sayInvitation(context, invitation)
+}
+
+function hashingText(event: Line): string {
+  const { files, bytes, totalBytes } = event
+  const done = typeof bytes === 'number' ? bytesText(bytes) : '?'
+  const total = typeof totalBytes === 'number' ? ` of ${bytesText(totalBytes)}` : ''
+  const number = typeof files === 'number' ? `, ${count(files, 'file')}` : ''
+  return `hashing ${done}${total}${number}: ${shown(textIn(event, 'path'))}`
+}
+
+function sharedText({ id, name, bytes, files, filesHashed, filesReused }: Shared): string {
+  const work = filesReused > 0 ? `, ${filesHashed} hashed anew` : ''
+  return `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})\n`
+}
+
+function noteSkipped({ output }: Context, { name, skipped }: Shared): void {
+  const { symlinks, specials, names, examples } = skipped
+  for (const { path, reason } of examples) {
+    output.note(`skipped ${shown(path)}: ${SKIP_REASONS[reason] ?? shown(reason)}`)
+  }
+  const more = symlinks + specials + names - examples.length
+  if (more > 0) output.note(`skipped ${more} more in ${shown(name)}`)
+}
+
+/** In JSON it stands in the last line. */
+function sayInvitation({ output }: Context, { ticket, warning }: ResultOf<'invite'>): void {
+  if (output.mode !== 'json') output.answer({ json: {}, text: () => `${ticket}\n`, ids: () => [ticket] })
+  if (warning !== undefined) output.note(`note: ${warning}`)
+  output.note('on the other machine: shoal join - --detach, and paste the ticket')
+}
+
+export async function ls(context: Context, id: string | undefined, options: { all?: boolean }): Promise<void> {
+  if (id !== undefined && options.all === true) {
+    throw new ShoalError('usage', 'ls takes an ID or --all, not both', { hint: 'shoal ls --help' })
+  }
+  const params = { ...(id === undefined ? {} : { id }), ...(options.all === true ? { all: true } : {}) }
+  const result = await askDaemon(context, 'ls', params)
+  if ('shares' in result) {
+    const { shares } = result
+    context.output.answer({
+      json: { shares },
+      text: () => (shares.length === 0 ? '' : sharesText(context, shares)),
+      ids: () => shares.map(share => share.id)
+    })
+    if (shares.length === 0) context.output.note('nothing is shared: shoal share PATH')
+    return
+  }
+  context.output.answer({ json: result, text: () => entriesText(result), ids: () => [result.id] })
+}
+
+function sharesText({ output }: Context, rows: readonly ShareRow[]): string {
+  const hasHolders = rows.some(({ holders }) => holders !== undefined)
+  return table<ShareRow>(
+    [
+      { head: 'ID', cell: row => shortId(row.id) },
+      { head: 'SIZE', cell: row => bytesText(row.bytes), align: 'right' },
+      { head: 'FILES', cell: row => String(row.files), align: 'right' },
+      {
+        head: 'STATE',
+        cell: row => row.state,
+        style: (text, row) => (row.state === 'partial' ? output.colour('yellow', text) : text)
+      },
+      { head: 'NAME', cell: row => row.name },
+      hasHolders
+        ? { head: 'HOLDERS', cell: row => (row.holders ?? []).join(', ') }
+        : { head: 'WHERE', cell: row => row.path ?? '' }
+    ],
+    rows
+  )
+}
+
+function entriesText(content: { id: string; name: string; bytes: number; files: number; entries: EntryRow[] }): string {
+  const { id, name, bytes, files, entries } = content
+  const head = `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')})\n`
+  const rows = table<EntryRow>(
+    [
+      { head: 'SIZE', cell: row => (row.path.endsWith('/') ? '-' : bytesText(row.bytes)), align: 'right' },
+      { head: 'MODE', cell: row => (row.executable ? 'x' : '') },
+      { head: 'PATH', cell: row => row.path }
+    ],
+    entries
+  )
+  return head + rows
+}
+
+export async function rm(
+  context: Context,
+  id: string,
+  options: { deleteFiles?: boolean; yes?: boolean }
+): Promise<void> {
+  const params = { id, ...(options.deleteFiles === true ? { deleteFiles: true } : {}) }
+  let result = await askDaemon(context, 'rm', options.yes === true ? { ...params, yes: true } : params)
+  if (!result.removed && result.lastHolder === true) {
+    await confirmLast(context, id)
+    result = await askDaemon(context, 'rm', { ...params, yes: true })
+  }
+  const { removed, deletedFiles } = result
+  if (!removed) throw new ShoalError('internal', `the daemon did not forget ${id}, and did not say why`)
+  const deleted = deletedFiles === undefined ? '' : `, ${count(deletedFiles, 'file')} deleted`
+  context.output.answer({
+    json: { id: result.id, removed, ...(deletedFiles === undefined ? {} : { deletedFiles }) },
+    text: () => `forgot ${result.id}${deleted}\n`,
+    ids: () => [result.id]
+  })
+}
+
+/** Throws ShoalError unless somebody says yes. */
+async function confirmLast(context: Context, id: string): Promise<void> {
+  const { stdin, signal, output } = context
+  if (!stdin.isTTY || output.mode === 'json') {
+    throw new ShoalError('conflict', `nobody else is known to hold ${id}: it would be gone from the shoal`, {
+      hint: `if that is meant: shoal rm --yes ${id}`
+    })
+  }
+  const terminal = createInterface({ input: stdin, output: process.stderr })
+  try {
+    const answer = await terminal.question(`Nobody else is known to hold ${shown(id)}. Forget it? [y/N] `, { signal })
+    if (/^y(es)?$/i.test(answer.trim())) return
+  } catch (cause) {
+    throw new ShoalError('interrupted', 'nothing was forgotten', { cause })
+  } finally {
+    terminal.close()
+  }
+  throw new ShoalError('interrupted', 'nothing was forgotten')
+}

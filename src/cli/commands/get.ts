@@ -1,0 +1,112 @@
+/**
+ * `get`: the daemon fetches, this follows. Ctrl-C pauses the download and says how to go on; a terminal that is lost takes the
+ * follower with it and leaves the download.
+ */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { ShoalError } from '../../base/errors.ts'
+import { CONTROL_BODY_BYTES_MAX, type Params, type ResultOf, type TransferRow } from '../../wire/control.ts'
+import { shown } from '../../wire/control-text.ts'
+import { askDaemon, type Context } from '../context.ts'
+import { bytesText, count, rateText, secondsText } from '../format.ts'
+import { readBounded } from '../files.ts'
+import { textIn, type Line } from '../transport.ts'
+
+/** What the other parameters may take of a call's body. */
+const OTHER_PARAMS_BYTES_MAX = 128 * 1024
+/** In base 64 it still fits into one call. */
+export const TORRENT_BYTES_MAX = ((CONTROL_BODY_BYTES_MAX - OTHER_PARAMS_BYTES_MAX) / 4) * 3
+const PAUSE_TIMEOUT_MS = 5_000
+
+export interface GetOptions {
+  output?: string
+  include?: string[]
+  overwrite?: boolean
+  /** Commander's form of --no-share. */
+  share?: boolean
+  rename?: boolean
+}
+
+export async function get(context: Context, what: string, options: GetOptions): Promise<void> {
+  const { output } = context
+  let id: string | undefined
+  const onEvent = (event: Line): void => {
+    output.event(event)
+    if (event['event'] === 'waiting' && output.mode !== 'json')
+      output.note(`waiting for ${shown(textIn(event, 'for'))}`)
+    if (event['event'] !== 'progress') return
+    const row = event as unknown as TransferRow
+    id = row.id
+    if (output.mode !== 'json') output.progress(() => progressText(row))
+  }
+  try {
+    const done = await askDaemon(context, 'get', paramsOf(context, what, options), { onEvent })
+    output.answer({ json: done, text: () => doneText(done), ids: () => [done.id] })
+  } catch (error) {
+    if (!(error instanceof ShoalError) || error.code !== 'interrupted' || !context.signal.aborted) throw error
+    throw await pausedError(context, id ?? what)
+  }
+}
+
+function paramsOf({ cwd }: Context, what: string, options: GetOptions): Params<'get'> {
+  const { include, overwrite, share, rename } = options
+  return {
+    ...contentOf(cwd, what),
+    dir: path.resolve(cwd, options.output ?? '.'),
+    ...(include === undefined ? {} : { include }),
+    ...(overwrite === true ? { overwrite } : {}),
+    ...(share === false ? { share } : {}),
+    ...(rename === true ? { rename } : {})
+  }
+}
+
+/** A name may end in `.torrent` too: a file that is there decides, or a path that can only be one. */
+function contentOf(cwd: string, what: string): { torrent: string } | { what: string } {
+  const file = path.resolve(cwd, what)
+  const isMeantAsFile = what.endsWith('.torrent') && (what.includes('/') || existsSync(file))
+  if (!isMeantAsFile) return { what }
+  const hint = 'get it by its magnet link or content ID: its holders have the rest of it'
+  return { torrent: readBounded(file, TORRENT_BYTES_MAX, hint).toString('base64') }
+}
+
+/** `name  42.0 %  1.2 GiB of 2.9 GiB  35.0 MiB/s  50 s left  3 sources`. */
+export function progressText(row: TransferRow): string {
+  const { name, state, reason, bytes, haveBytes, bytesPerSecond, sources } = row
+  const label = name === '' ? shown(row.id).slice(0, 16) : shown(name)
+  if (state !== 'fetching') return `${label}  ${state}${reason === undefined ? '' : `: ${shown(reason)}`}`
+  // Rounded down: 100 % is for what is whole.
+  const percent = bytes === 0 ? 100 : Math.floor((haveBytes / bytes) * 1000) / 10
+  const left = bytesPerSecond > 0 ? `${secondsText((bytes - haveBytes) / bytesPerSecond)} left` : 'stalled'
+  const amount = `${bytesText(haveBytes)} of ${bytesText(bytes)}`
+  return [
+    label,
+    `${percent.toFixed(1)} %`,
+    amount,
+    rateText(bytesPerSecond),
+    left,
+    count(sources.length, 'source')
+  ].join('  ')
+}
+
+function doneText({ path, bytes, fetchedBytes, reusedBytes, seconds, sources }: ResultOf<'get'>): string {
+  const reused = reusedBytes > 0 ? `, ${bytesText(reusedBytes)} was there` : ''
+  const rate = seconds > 0 && fetchedBytes > 0 ? ` (${rateText(fetchedBytes / seconds)})` : ''
+  const from = sources.length > 0 ? ` from ${count(sources.length, 'source')}` : ''
+  return `${shown(path)}: ${bytesText(bytes)}${reused}, in ${secondsText(seconds)}${rate}${from}\n`
+}
+
+async function pausedError(context: Context, id: string): Promise<ShoalError> {
+  if (context.signal.reason === 'SIGHUP')
+    return new ShoalError('interrupted', 'the terminal is gone; the download goes on')
+  context.output.note('pausing')
+  try {
+    await askDaemon(context, 'pause', { id }, { signal: AbortSignal.timeout(PAUSE_TIMEOUT_MS) })
+    return new ShoalError('interrupted', `paused ${id}`, { hint: 'the same command goes on where it was' })
+  } catch (cause) {
+    const why = cause instanceof ShoalError ? cause.message : String(cause)
+    return new ShoalError('interrupted', `interrupted, but could not pause ${id}: ${why}`, {
+      hint: 'the daemon may go on with it: shoal status',
+      cause
+    })
+  }
+}

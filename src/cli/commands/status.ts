@@ -1,0 +1,124 @@
+/** Commands that look inside: status, ring. */
+import { ShoalError } from '../../base/errors.ts'
+import type { BannedRow, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control.ts'
+import { shown } from '../../wire/control-text.ts'
+import { askDaemon, type Context } from '../context.ts'
+import { bytesText, count, rateText, secondsText, shortId, table } from '../format.ts'
+import type { Answer } from '../output.ts'
+import type { Line } from '../transport.ts'
+
+export async function status(context: Context, id: string | undefined, options: { follow?: boolean }): Promise<void> {
+  const { output } = context
+  const params = { ...(id === undefined ? {} : { id }), ...(options.follow === true ? { follow: true } : {}) }
+  if (options.follow !== true) {
+    output.answer(statusAnswer(context, await askDaemon(context, 'status', params)))
+    return
+  }
+  const onEvent = (event: Line): void => {
+    if (event['event'] !== 'status') return
+    if (output.mode === 'json') output.event(event)
+    else output.frame(statusAnswer(context, event as unknown as StatusResult))
+  }
+  try {
+    output.frame(statusAnswer(context, await askDaemon(context, 'status', params, { onEvent })))
+  } catch (error) {
+    // Ctrl-C is how one stops looking.
+    if (!(error instanceof ShoalError) || error.code !== 'interrupted') throw error
+    if (output.mode === 'json') output.event({ event: 'done' })
+  }
+}
+
+function statusAnswer({ output }: Context, result: StatusResult): Answer {
+  return {
+    json: result,
+    text: () => statusText(result, text => output.colour('red', text)),
+    ids: () => [result.id, ...result.transfers.map(({ id }) => id)]
+  }
+}
+
+export function statusText(result: StatusResult, alarm: (text: string) => string): string {
+  const { name, id, ready, overlay, addresses, members, transfers, banned, refused, uptimeSeconds, rssBytes } = result
+  const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
+  const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
+  const head = [
+    `${shown(name)}  ${id}  ${ready ? 'ready' : 'not ready'}`,
+    `overlay  ${overlay}`,
+    `listens  ${addresses.join(', ')}`,
+    `members  ${memberText}`,
+    `process  up ${secondsText(uptimeSeconds)}, ${bytesText(rssBytes)} resident`,
+    ...Object.entries(refused).map(([reason, times]) => `refused  ${shown(reason)}: ${count(times, 'time')}`)
+  ]
+  const parts = [`${head.join('\n')}\n`]
+  if (transfers.length > 0) parts.push(transfersText(transfers))
+  if (banned.length > 0) parts.push(alarm('banned') + '\n' + bannedText(banned))
+  return parts.join('\n')
+}
+
+function transfersText(rows: readonly TransferRow[]): string {
+  return table<TransferRow>(
+    [
+      { head: 'ID', cell: row => shortId(row.id) },
+      { head: 'STATE', cell: row => (row.reason === undefined ? row.state : `${row.state}: ${row.reason}`) },
+      { head: 'HAVE', cell: row => bytesText(row.haveBytes), align: 'right' },
+      { head: 'OF', cell: row => bytesText(row.bytes), align: 'right' },
+      { head: 'RATE', cell: row => rateText(row.bytesPerSecond), align: 'right' },
+      { head: 'SOURCES', cell: row => row.sources.map(({ name }) => name).join(', ') },
+      { head: 'NAME', cell: row => row.name }
+    ],
+    rows
+  )
+}
+
+function bannedText(rows: readonly BannedRow[]): string {
+  return table<BannedRow>(
+    [
+      { head: 'NAME', cell: row => row.name },
+      { head: 'CONTENT', cell: row => shortId(row.content) },
+      { head: 'WHY', cell: row => row.reason },
+      { head: 'ID', cell: row => row.id }
+    ],
+    rows
+  )
+}
+
+export async function ring(context: Context): Promise<void> {
+  const result = await askDaemon(context, 'ring', {})
+  context.output.answer({ json: result, text: () => ringText(result), ids: () => [result.id] })
+}
+
+export function ringText({ id, key, joined, predecessor, successors, fingers, records }: RingResult): string {
+  type Row = { what: string; name: string; place: string; id: string }
+  const near = (what: string, row: { id: string; name: string; key: string }): Row => ({
+    ...row,
+    what,
+    place: shortId(row.key)
+  })
+  const rows: Row[] = [
+    ...(predecessor === null ? [] : [near('predecessor', predecessor)]),
+    ...successors.map((row, at) => near(`successor ${at + 1}`, row)),
+    ...fingers.map((row, at) => near(`finger ${at + 1}`, row))
+  ]
+  const head = `${id}\nstands at ${shortId(key)}, ${joined ? 'joined' : 'not joined'}, keeps ${count(records, 'record')}\n`
+  if (rows.length === 0) return head
+  const columns = [
+    { head: 'ENTRY', cell: (row: Row) => row.what },
+    { head: 'NAME', cell: (row: Row) => row.name },
+    { head: 'PLACE', cell: (row: Row) => row.place },
+    { head: 'ID', cell: (row: Row) => row.id }
+  ]
+  return `${head}\n${table(columns, rows)}`
+}
+
+export async function ringLookup(context: Context, key: string, options: { trace?: boolean }): Promise<void> {
+  const result = await askDaemon(context, 'ring.lookup', { key, ...(options.trace === true ? { trace: true } : {}) })
+  context.output.answer({
+    json: result,
+    text: () => lookupText(result, options.trace === true),
+    ids: () => [result.owner.id]
+  })
+}
+
+function lookupText({ owner, hops, path, ms }: ResultOf<'ring.lookup'>, trace: boolean): string {
+  const head = `${shown(owner.name)}  ${owner.id}  (${count(hops, 'hop')}, ${Math.round(ms)} ms)\n`
+  return trace ? head + path.map(({ name, id }, at) => `  ${at}  ${shown(name)}  ${id}\n`).join('') : head
+}

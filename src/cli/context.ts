@@ -1,0 +1,80 @@
+/** What every command works with. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ControlMethod, Params, ResultOf } from '../wire/control.ts'
+import type { HomeMethod, HomeMethods } from '../wire/control-home.ts'
+import type { Output } from './output.ts'
+import type { Line, Transport } from './transport.ts'
+
+export interface Context {
+  readonly output: Output
+  /** Absolute. */
+  readonly home: string
+  /** `shoal daemon --detach`, with --home where it is needed. */
+  readonly startHint: string
+  readonly cwd: string
+  readonly stdin: NodeJS.ReadStream
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
+  readonly signal: AbortSignal
+  /** Over the socket, of the daemon. */
+  readonly daemon: Transport
+  /** Of the home itself, where no daemon runs. */
+  readonly homeProcess: Transport
+}
+
+/** So long nobody wonders. */
+const SLOW_MS = 2_000
+
+interface AskOptions {
+  onEvent?: (event: Line) => void
+  /** In place of the context's. */
+  signal?: AbortSignal
+}
+
+/** Throws ShoalError as Transport.ask. */
+export async function askDaemon<M extends ControlMethod>(
+  { daemon, output, signal }: Context,
+  method: M,
+  params: Params<M>,
+  options: AskOptions = {}
+): Promise<ResultOf<M>> {
+  const asked = daemon.ask(method, params, { signal: options.signal ?? signal, onEvent: options.onEvent })
+  // What streams says itself what it waits for.
+  return (await (options.onEvent === undefined
+    ? noteIfSlow(output, "the daemon's answer", asked)
+    : asked)) as ResultOf<M>
+}
+
+/** A wait says what it waits for, once it is one. */
+export async function noteIfSlow<T>(output: Output, what: string, work: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => {
+    output.note(`waiting for ${what}`)
+  }, SLOW_MS)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Throws ShoalError as Transport.ask. */
+export async function askHome<M extends HomeMethod>(
+  { homeProcess, signal }: Context,
+  method: M,
+  params: HomeMethods[M]['params']
+): Promise<HomeMethods[M]['result']> {
+  return (await homeProcess.ask(method, params, { signal })) as HomeMethods[M]['result']
+}
+
+/** Tries until `isSo`, or until the time is up or a signal came: then false. */
+export async function eventually(
+  isSo: () => Promise<boolean>,
+  timeoutMs: number,
+  signal: AbortSignal
+): Promise<boolean> {
+  const endMs = performance.now() + timeoutMs
+  while (!(await isSo())) {
+    if (performance.now() > endMs || signal.aborted) return false
+    await sleep(50)
+  }
+  return true
+}

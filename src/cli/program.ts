@@ -1,0 +1,276 @@
+/** The grammar of the command line, and its help. What a command does is in commands/. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
+import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
+import { ls, rm, share } from './commands/content.ts'
+import { daemon, stop } from './commands/daemon.ts'
+import { get, type GetOptions } from './commands/get.ts'
+import { configGet, configSet, configShow, init } from './commands/home.ts'
+import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
+import { ring, ringLookup, status } from './commands/status.ts'
+import type { Context } from './context.ts'
+
+export interface GlobalOptions {
+  home?: string
+  json?: boolean
+  quiet?: boolean
+}
+
+/** Runs a command's work with the context that the global options ask for. */
+export type Run = (globals: GlobalOptions, work: (context: Context) => Promise<void>) => Promise<void>
+
+const EVERY_COMMAND: readonly ExitStatus[] = [0, 1, 64]
+const WITH_DAEMON: readonly ExitStatus[] = [...EVERY_COMMAND, 6, 7]
+
+export function buildProgram(run: Run, version: string): Command {
+  const program = new Command('shoal')
+    .description('Peer-to-peer file sharing: every daemon is one node, and there is no server.')
+    .usage('[--home DIR] [--json] [-q] COMMAND')
+    .option('--home <dir>', 'the folder of the node; else SHOAL_HOME, else the XDG data folder')
+    .option('--json', 'answers, events and errors as JSON on stdout, an object a line')
+    .option('-q, --quiet', 'print only ids')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this; COMMAND --help says more')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .showSuggestionAfterError()
+    .addHelpText('after', rootHelp())
+
+  /** A command whose action gets its arguments, its own options, and the context. */
+  const add = (parent: Command, usage: string, does: string, help: Help): Command => {
+    const command = parent.command(usage).description(does).addHelpText('after', commandHelp(help))
+    return command.allowExcessArguments(false)
+  }
+  const act = (command: Command, work: (context: Context, ...args: never[]) => Promise<void>): void => {
+    command.action(async (...given: unknown[]) => {
+      // Commander appends the options and the command itself.
+      const args = [...given.slice(0, -2), command.opts()] as never[]
+      await run(command.optsWithGlobals<GlobalOptions>(), context => work(context, ...args))
+    })
+  }
+
+  nodeCommands(program, { add, act })
+  overlayCommands(program, { add, act })
+  contentCommands(program, { add, act })
+  insideCommands(program, { add, act })
+  return program
+}
+
+interface Help {
+  examples: readonly string[]
+  statuses: readonly ExitStatus[]
+  /** Paragraphs before the examples. */
+  more?: readonly string[]
+}
+
+interface Tools {
+  add: (parent: Command, usage: string, does: string, help: Help) => Command
+  act: (command: Command, work: (context: Context, ...args: never[]) => Promise<void>) => void
+}
+
+function nodeCommands(program: Command, { add, act }: Tools): void {
+  const initCommand = add(program, 'init', 'make an identity, and an overlay of one; repeatable', {
+    examples: ['shoal init --name cod', 'shoal --home /tmp/b init --preset local'],
+    statuses: [...EVERY_COMMAND, 7, 9, 11],
+    more: ['The preset sets the pace of failure detection, and is for good: local (one machine), lan, wan.']
+  })
+  initCommand.option('--name <name>', 'what people call this node; the host name unless told otherwise')
+  initCommand.option('--preset <preset>', 'lan, local or wan; lan unless told otherwise')
+  act(initCommand, (context, options: { name?: string; preset?: string }) => init(context, options))
+
+  const daemonCommand = add(program, 'daemon', 'run the node; makes a home where there is none', {
+    examples: ['shoal daemon --detach', 'shoal daemon --listen 0.0.0.0:7462 --advertise shoal.example.org'],
+    statuses: [...EVERY_COMMAND, 2, 7, 9, 11],
+    more: [
+      'One port number serves TCP and UDP: a firewall must pass both. --listen and --advertise are kept for the next start.',
+      'SIGTERM and `shoal stop` say goodbye to the others and end within 10 s; a second SIGTERM ends at once.'
+    ]
+  })
+  for (const option of SETTING_KEYS.map(settingOption)) daemonCommand.addOption(option)
+  daemonCommand.option('--detach', 'return when the node is ready, and leave it running')
+  act(daemonCommand, (context, options: Record<string, unknown>) => {
+    const flags = Object.fromEntries(SETTING_KEYS.map(key => [key, options[settingOption(key).attributeName()]]))
+    return daemon(context, flags, options['detach'] === true)
+  })
+
+  const stopCommand = add(program, 'stop', 'end the daemon; the next start rejoins', {
+    examples: ['shoal stop'],
+    statuses: [...WITH_DAEMON, 2]
+  })
+  act(stopCommand, context => stop(context))
+
+  const config = program.command('config').description('settings, and where each comes from')
+  const configStatuses = [...EVERY_COMMAND, 3, 7] as const
+  const showCommand = add(config, 'show', 'all settings', { examples: ['shoal config show'], statuses: configStatuses })
+  act(showCommand, context => configShow(context))
+  const getCommand = add(config, 'get <key>', 'one setting', {
+    examples: ['shoal config get listen'],
+    statuses: configStatuses
+  })
+  act(getCommand, (context, key: string) => configGet(context, key))
+  const setCommand = add(config, 'set <key> [value]', 'keep a setting in the config file', {
+    examples: ['shoal config set upload-slots 4', 'shoal config set listen --default'],
+    statuses: [...configStatuses, 9, 11],
+    more: [`Settings:\n${SETTING_KEYS.map(settingLine).join('\n')}`]
+  })
+  setCommand.option('--default', 'take the setting out of the file')
+  act(setCommand, (context, key: string, value: string | undefined, options: { default?: boolean }) =>
+    configSet(context, key, value, options)
+  )
+}
+
+function overlayCommands(program: Command, { add, act }: Tools): void {
+  const inviteCommand = add(program, 'invite', 'print a ticket: full membership of this overlay', {
+    examples: ['shoal invite > ticket.txt'],
+    statuses: WITH_DAEMON,
+    more: ['Whoever has the ticket is a member: it carries the overlay key. Hand it over as you would a password.']
+  })
+  act(inviteCommand, context => invite(context))
+
+  const joinCommand = add(program, 'join [ticket]', 'join the overlay of a ticket; - reads it from stdin', {
+    examples: ['shoal join - --detach', 'shoal join --file ticket.txt'],
+    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11],
+    more: [
+      'With a daemon it joins now. Without one it keeps the ticket for the next start, or starts one: --detach.',
+      'An overlay in which another member was met is not replaced: `shoal leave` first.'
+    ]
+  })
+  joinCommand.option('--file <file>', 'read the ticket from a file')
+  joinCommand.option('--detach', 'start a daemon if none runs, and return when it has joined')
+  joinCommand.addOption(secondsOption('--timeout <seconds>', 'give up after so long'))
+  act(joinCommand, (context, ticket: string | undefined, options: JoinOptions) => join(context, ticket, options))
+
+  const leaveCommand = add(program, 'leave', 'leave the overlay; identity, shares and files stay', {
+    examples: ['shoal leave'],
+    statuses: [...WITH_DAEMON, 3, 11]
+  })
+  act(leaveCommand, context => leave(context))
+
+  const membersCommand = add(program, 'members', 'who is in the overlay', {
+    examples: ['shoal members', 'shoal members --wait 3 --timeout 30'],
+    statuses: [...WITH_DAEMON, 2]
+  })
+  membersCommand.addOption(
+    new Option('--wait <n>', 'wait until so many are alive, this node too').argParser(numberFrom(1, true))
+  )
+  membersCommand.addOption(secondsOption('--timeout <seconds>', 'with --wait: give up after so long'))
+  act(membersCommand, (context, options: { wait?: number; timeout?: number }) => members(context, options))
+}
+
+function contentCommands(program: Command, { add, act }: Tools): void {
+  const shareCommand = add(program, 'share <path...>', 'share files and folders', {
+    examples: ['shoal share ~/photos', 'shoal share ~/photos --invite'],
+    statuses: [...WITH_DAEMON, 3, 9],
+    more: ['Share again after changes: only what changed is read again. Symbolic links are skipped and named.']
+  })
+  shareCommand.option('--invite', 'print a ticket too')
+  act(shareCommand, (context, paths: string[], options: { invite?: boolean }) => share(context, paths, options))
+
+  const lsCommand = add(program, 'ls [id]', 'my shares and downloads, or the files of one', {
+    examples: ['shoal ls', 'shoal ls --all', 'shoal ls 3f1c09ab'],
+    statuses: [...WITH_DAEMON, 3]
+  })
+  lsCommand.option('--all', 'what every live member shares')
+  act(lsCommand, (context, id: string | undefined, options: { all?: boolean }) => ls(context, id, options))
+
+  const getCommand = add(program, 'get <what>', 'fetch an ID, a NAME, a magnet link or a FILE.torrent', {
+    examples: ['shoal get photos', "shoal get 3f1c09ab -o ~/Downloads --include '*.jpg'", 'shoal get ./debian.torrent'],
+    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
+    more: [
+      'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
+      'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.'
+    ]
+  })
+  getCommand.option('-o, --output <dir>', 'the folder to fetch into; this one unless told otherwise')
+  getCommand.addOption(
+    new Option('--include <glob>', 'only files whose path matches; may be given again').argParser(
+      (glob: string, before: string[] | undefined) => [...(before ?? []), glob]
+    )
+  )
+  getCommand.option('--overwrite', 'replace files that are there with other bytes')
+  getCommand.option('--no-share', 'do not serve it to others')
+  getCommand.option('--rename', 'change names that the file system of DIR cannot hold')
+  act(getCommand, (context, what: string, options: GetOptions) => get(context, what, options))
+
+  const rmCommand = add(program, 'rm <id>', 'forget a share or download; files stay', {
+    examples: ['shoal rm 3f1c09ab', 'shoal rm 3f1c09ab --delete-files --yes'],
+    statuses: [...WITH_DAEMON, 3, 11]
+  })
+  rmCommand.option('--delete-files', 'delete the files too')
+  rmCommand.option('--yes', 'do not ask when nobody else is known to hold it')
+  act(rmCommand, (context, id: string, options: { deleteFiles?: boolean; yes?: boolean }) => rm(context, id, options))
+}
+
+function insideCommands(program: Command, { add, act }: Tools): void {
+  const statusCommand = add(program, 'status [id]', 'the node, its transfers, banned sources', {
+    examples: ['shoal status', 'shoal --json status --follow'],
+    statuses: [...WITH_DAEMON, 3],
+    more: ['With --follow Ctrl-C ends it with status 0.']
+  })
+  statusCommand.option('--follow', 'print it again twice a second')
+  act(statusCommand, (context, id: string | undefined, options: { follow?: boolean }) => status(context, id, options))
+
+  const ringCommand = add(program, 'ring', "the node's place on the ring, and its tables", {
+    examples: ['shoal ring', 'shoal ring lookup 3f1c09ab… --trace'],
+    statuses: WITH_DAEMON
+  })
+  act(ringCommand, context => ring(context))
+  const lookupCommand = add(ringCommand, 'lookup <key>', 'who owns a key, and the way there', {
+    examples: ['shoal ring lookup photos', 'shoal ring lookup KEY --trace'],
+    statuses: [...WITH_DAEMON, 2, 3]
+  })
+  lookupCommand.option('--trace', 'print every hop')
+  act(lookupCommand, (context, key: string, options: { trace?: boolean }) => ringLookup(context, key, options))
+}
+
+function settingOption(key: SettingKey): Option {
+  const { placeholder, help } = SETTINGS[key]
+  return new Option(`${flagName(key)} <${placeholder}>`, help)
+}
+
+function settingLine(key: SettingKey): string {
+  const { help, fallback } = SETTINGS[key]
+  const normally = fallback === undefined ? 'the host name' : fallback === '' ? 'empty' : fallback
+  return `  ${key.padEnd(14)}${help} (${variableName(key)}; default: ${normally})`
+}
+
+function secondsOption(flags: string, help: string): Option {
+  return new Option(flags, help).argParser(numberFrom(0, false))
+}
+
+function numberFrom(least: number, whole: boolean) {
+  return (text: string): number => {
+    const number = /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN
+    if (number >= least && (!whole || Number.isInteger(number))) return number
+    throw new InvalidArgumentError(`It must be a ${whole ? 'whole ' : ''}number, ${least} or more.`)
+  }
+}
+
+function rootHelp(): string {
+  return `
+Two machines, four commands:
+  a$ shoal daemon --detach
+  a$ shoal share DIR --invite
+  b$ shoal join - --detach        (paste the ticket)
+  b$ shoal get NAME
+
+Answers go to stdout, progress and notes to stderr.
+
+Environment:
+  SHOAL_HOME     the home, where --home is not given
+  SHOAL_…        settings: shoal config set --help
+  NO_COLOR       no colours
+  SHOAL_DEBUG=1  where a fault of Shoal happened
+
+Exit status:
+${exitStatusTable()}`
+}
+
+function commandHelp({ examples, statuses, more = [] }: Help): string {
+  const paragraphs = more.length === 0 ? '' : `\n${more.join('\n')}\n`
+  const lines = [...new Set(statuses)]
+    .sort((a, b) => a - b)
+    .map(one => `  ${String(one).padStart(2)}  ${EXIT_STATUSES[one]}`)
+  return `${paragraphs}\nExamples:\n${examples.map(one => `  ${one}\n`).join('')}\nExit status:\n${lines.join('\n')}`
+}

@@ -1,0 +1,210 @@
+/**
+ * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts).
+ *
+ * Whoever can open the socket is the owner of the node, so nothing is authenticated; but a client may be slow, broken or
+ * gone, and costs no more than the limits below. A client that hangs up aborts `signal`, which ends what only it was
+ * waiting for: a handler never stops the work that the client had started because of it.
+ */
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import http from 'node:http'
+import { assert } from '../../base/assert.ts'
+import { ShoalError } from '../../base/errors.ts'
+import {
+  CONTROL_BODY_BYTES_MAX,
+  CONTROL_VERSION,
+  errorLine,
+  isMethod,
+  parseParams,
+  type ControlMethod,
+  type Params,
+  type ResultOf
+} from '../../wire/control.ts'
+import { guarded, PRIVATE_FILE_MODE } from '../files.ts'
+
+/** Sockets that are open; the system drops more. Twice the calls, so that one too many still hears `busy`. */
+export const CONTROL_CONNECTIONS_MAX = 128
+/** Calls under way, most of them followers. */
+export const CONTROL_CALLS_MAX = 64
+/** A client has so long to send its question; it lies on the same machine. */
+const REQUEST_TIMEOUT_MS = 10_000
+/** Events for a client that does not read are dropped beyond this; its answer never is. */
+export const CONTROL_UNREAD_BYTES_MAX = 1 << 20
+
+export interface Event {
+  event: string
+  [field: string]: unknown
+}
+
+export interface Call {
+  /** Aborted when the client hung up or the server closes. */
+  readonly signal: AbortSignal
+  /** A line before the answer. It may be dropped when the client does not read. */
+  readonly emit: (event: Event) => void
+}
+
+export type Handlers = {
+  readonly [M in ControlMethod]: (params: Params<M>, call: Call) => Promise<ResultOf<M>>
+}
+
+export interface ControlServer {
+  /** Takes no more calls, aborts those under way, gives them `graceMs` to end with their answers. Idempotent. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface ControlServerOptions {
+  /** The lock of the home must be held: what lies at this path is a dead daemon's. */
+  socket: string
+  handlers: Handlers
+  /** Faults of ours: what is no ShoalError, or a broken client's connection at debug level. */
+  onFault: (error: unknown, method: ControlMethod) => void
+}
+
+/** Resolves once the socket takes calls. Throws ShoalError when the path is taken by something that is no socket. */
+export async function serveControl(options: ControlServerOptions): Promise<ControlServer> {
+  const { socket } = options
+  const calls = new Map<http.ServerResponse, AbortController>()
+  const server = http.createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
+  server.maxConnections = CONTROL_CONNECTIONS_MAX
+  server.on('request', (request, response) => {
+    const stop = new AbortController()
+    const isOneTooMany = calls.size >= CONTROL_CALLS_MAX
+    if (!isOneTooMany) calls.set(response, stop)
+    response.once('close', () => {
+      calls.delete(response)
+      stop.abort()
+    })
+    // A client that goes away while we write is no fault.
+    response.on('error', () => undefined)
+    const call = { request, response, signal: stop.signal }
+    void answer(call, options, isOneTooMany)
+  })
+  unlinkStale(socket)
+  await listen(server, socket)
+  chmodSync(socket, PRIVATE_FILE_MODE)
+  let closing: Promise<void> | undefined
+  return { close: graceMs => (closing ??= close(server, calls, graceMs)) }
+}
+
+interface Exchange {
+  readonly request: http.IncomingMessage
+  readonly response: http.ServerResponse
+  readonly signal: AbortSignal
+}
+
+/** Never rejects: every end of a call is a line. */
+async function answer(exchange: Exchange, options: ControlServerOptions, isOneTooMany: boolean): Promise<void> {
+  const { request, response } = exchange
+  let method: ControlMethod | undefined
+  try {
+    const body = await bodyOf(request)
+    method = methodOf(request)
+    if (isOneTooMany) {
+      throw new ShoalError('busy', `the daemon has ${CONTROL_CALLS_MAX} calls to answer`, { hint: 'try again' })
+    }
+    const result = await dispatch(method, parseBody(body), exchange, options.handlers)
+    finish(response, 200, { v: CONTROL_VERSION, ...result })
+  } catch (error) {
+    const known = error instanceof ShoalError
+    if (!known && method !== undefined) options.onFault(error, method)
+    const told = known ? error : new ShoalError('internal', `a fault of the daemon: ${messageOf(error)}`)
+    finish(response, HTTP_STATUS[told.code] ?? 500, errorLine(told))
+  }
+}
+
+/** For tools that look at the status; ours read the line. */
+const HTTP_STATUS: Readonly<Record<string, number>> = { usage: 400, 'not-found': 404, limit: 413, busy: 503 }
+
+/** `kind`: the type of one method, so that its handler and its parameters are known to fit. */
+function dispatch<M extends ControlMethod>(
+  kind: M,
+  body: unknown,
+  { response, signal }: Exchange,
+  handlers: Handlers
+): Promise<ResultOf<M>> {
+  const emit = (event: Event): void => {
+    const isUnread = response.writableLength > CONTROL_UNREAD_BYTES_MAX
+    if (isUnread || response.destroyed || response.writableEnded) return
+    head(response, 200)
+    response.write(`${JSON.stringify({ v: CONTROL_VERSION, ...event })}\n`)
+  }
+  return handlers[kind](parseParams(kind, body), { signal, emit })
+}
+
+function methodOf({ method, url = '' }: http.IncomingMessage): ControlMethod {
+  const name = /^\/v1\/([a-z.]{1,32})$/.exec(url)?.[1]
+  if (method === 'POST' && name !== undefined && isMethod(name)) return name
+  throw new ShoalError('usage', `there is no method ${JSON.stringify(`${method ?? ''} ${url}`.slice(0, 80))}`, {
+    hint: 'client and daemon may be of different versions: `shoal stop`, then start the daemon again'
+  })
+}
+
+/** Reads to the end also what is too long, and forgets it: a client that is cut off in its question never hears why. */
+async function bodyOf(request: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length <= CONTROL_BODY_BYTES_MAX) chunks.push(chunk)
+  }
+  if (length <= CONTROL_BODY_BYTES_MAX) return Buffer.concat(chunks).toString('utf8')
+  throw new ShoalError('limit', `a call has at most ${CONTROL_BODY_BYTES_MAX} bytes`)
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw new ShoalError('usage', 'a call is one JSON object', { cause })
+  }
+}
+
+function head(response: http.ServerResponse, status: number): void {
+  if (!response.headersSent) response.writeHead(status, { 'content-type': 'application/x-ndjson', connection: 'close' })
+}
+
+function finish(response: http.ServerResponse, status: number, line: object): void {
+  if (response.destroyed || response.writableEnded) return
+  head(response, status)
+  response.end(`${JSON.stringify(line)}\n`)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function unlinkStale(socket: string): void {
+  const stat = lstatSync(socket, { throwIfNoEntry: false })
+  if (stat === undefined) return
+  if (!stat.isSocket()) {
+    throw new ShoalError('conflict', `${socket} is in the way: it is no socket`, { hint: 'move it away' })
+  }
+  guarded('remove', socket, () => {
+    unlinkSync(socket)
+  })
+}
+
+function listen(server: http.Server, socket: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', cause => {
+      reject(new ShoalError('internal', `cannot listen on ${socket}: ${cause.message}`, { cause }))
+    })
+    server.listen(socket, resolve)
+  })
+}
+
+async function close(
+  server: http.Server,
+  calls: ReadonlyMap<http.ServerResponse, AbortController>,
+  graceMs: number
+): Promise<void> {
+  assert(graceMs >= 0, 'a grace is no debt')
+  // The socket's file goes with the listener.
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  for (const stop of calls.values()) stop.abort()
+  server.closeIdleConnections()
+  const timer = setTimeout(() => {
+    server.closeAllConnections()
+  }, graceMs)
+  await closed
+  clearTimeout(timer)
+}

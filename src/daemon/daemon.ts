@@ -1,0 +1,228 @@
+/** One running node: the home, the node's machine, its sockets and disks, and the control API over them. */
+import path from 'node:path'
+import type { Logger } from 'pino'
+import { must } from '../base/assert.ts'
+import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
+import { ShoalError } from '../base/errors.ts'
+import { peerIdText } from '../base/ids.ts'
+import { FolderLeafStore } from '../io/share/leaf-store.ts'
+import { StateDb } from '../io/state/db.ts'
+import { Store } from '../io/store/store.ts'
+import { addressText, type Address } from '../wire/common.ts'
+import type { Ticket } from '../wire/ticket.ts'
+import type { Config } from './config.ts'
+import { serveControl, type ControlServer } from './control/server.ts'
+import { Directory } from './directory.ts'
+import { getHandlers } from './handlers/get.ts'
+import { nodeHandlers } from './handlers/node.ts'
+import { overlayHandlers } from './handlers/overlay.ts'
+import { ringHandlers } from './handlers/ring.ts'
+import { shareHandlers } from './handlers/share.ts'
+import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
+import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
+import type { Services } from './services.ts'
+import { controlSocketPath, nameSocket } from './socket-path.ts'
+import { Transfers } from './transfers.ts'
+
+type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
+
+export interface DaemonOptions {
+  /** Its lock is held until the process ends. */
+  home: LivingHome
+  config: Config
+  log: Logger
+  /** For peers that misbehave in tests. */
+  seams?: RuntimeSeams
+}
+
+export interface Daemon {
+  readonly id: string
+  readonly name: string
+  /** HOST:PORT, what others dial. */
+  readonly addresses: readonly string[]
+  /** Resolves when `stop` was asked for over the control API. */
+  readonly stopAsked: Promise<void>
+  /** Says goodbye, keeps everything for the next start. Idempotent. */
+  stop(): Promise<void>
+}
+
+const CONTROL_GRACE_MS = 1_000
+/** In the state database: whose members and records are in it. */
+const OVERLAY_KEY = 'overlay'
+
+/** Resolves when the node is ready: it listens, and answers the control API. Throws ShoalError. */
+export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
+  const running = new RunningDaemon(options)
+  try {
+    await running.open()
+    return running
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+/** What one overlay needs. */
+interface Living {
+  readonly runtime: Runtime
+  readonly directory: Directory
+  readonly transfers: Transfers
+}
+
+class RunningDaemon implements Daemon {
+  readonly id: string
+  readonly name: string
+  private readonly options: DaemonOptions
+  private readonly asked = Promise.withResolvers<undefined>()
+  private home: LivingHome
+  private db: StateDb | undefined
+  private store: Store | undefined
+  private living: Living | undefined
+  private server: ControlServer | undefined
+  private stopping: Promise<void> | undefined
+
+  constructor(options: DaemonOptions) {
+    this.options = options
+    this.home = options.home
+    this.id = peerIdText(options.home.identity.id)
+    this.name = options.config.settings.name
+  }
+
+  get stopAsked(): Promise<void> {
+    return this.asked.promise
+  }
+
+  get addresses(): readonly string[] {
+    return this.life.runtime.addresses.map(addressText)
+  }
+
+  private get life(): Living {
+    return must(this.living, 'the node runs')
+  }
+
+  async open(): Promise<void> {
+    const { log, config } = this.options
+    const { dir } = this.home
+    this.db = StateDb.open(homePaths(dir).state)
+    const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
+    this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
+    await this.dropStaleOverlay()
+    await this.live(config.settings.listen)
+    const services: Services = {
+      ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
+      home: () => this.home,
+      runtime: () => this.life.runtime,
+      directory: () => this.life.directory,
+      transfers: () => this.life.transfers,
+      adoptTicket: async ticket => this.adoptTicket(ticket),
+      leaveOverlay: async () => this.leaveOverlay(),
+      askToStop: () => {
+        this.asked.resolve(undefined)
+      },
+      startedMs: performance.now()
+    }
+    await this.serve(services)
+    log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id }, 'ready')
+  }
+
+  /** The home may have left or changed its overlay while no daemon ran: what was kept for the old one goes. */
+  private async dropStaleOverlay(): Promise<void> {
+    const db = must(this.db, 'the state is open')
+    const { id } = this.home.overlay
+    if (textOf(db.get(OVERLAY_KEY) ?? EMPTY_BYTES) === id) return
+    await forgetOverlay(db)
+    await db.put(OVERLAY_KEY, utf8(id))
+  }
+
+  private async serve(services: Services): Promise<void> {
+    const { dir } = this.home
+    const socket = controlSocketPath(dir)
+    this.server = await serveControl({
+      socket,
+      handlers: {
+        ...nodeHandlers(services),
+        ...overlayHandlers(services),
+        ...shareHandlers(services),
+        ...getHandlers(services),
+        ...ringHandlers(services)
+      },
+      onFault: (err, method) => {
+        this.options.log.error({ err, method }, 'a call failed')
+      }
+    })
+    nameSocket(dir, socket)
+  }
+
+  /** Starts the node in the overlay of the home. */
+  private async live(listen: Address): Promise<void> {
+    const { config, log, seams = {} } = this.options
+    const settings = { ...config.settings, listen }
+    const db = must(this.db, 'the state is open')
+    const store = must(this.store, 'the store is open')
+    const runtime = await Runtime.open({ home: this.home, settings, db, store, log, seams })
+    const directory = new Directory(runtime.net, store)
+    const transfers = new Transfers({ runtime, store, db, log })
+    this.living = { runtime, directory, transfers }
+    runtime.watch(({ room, event }) => {
+      if (room !== 'membership') return
+      if (event.kind === 'member')
+        log.info(
+          { member: event.member.name, id: peerIdText(event.member.id), state: event.member.state, was: event.was },
+          'member'
+        )
+      if (event.kind === 'member' && !this.home.overlay.met) this.noteMet()
+    })
+    await directory.serve()
+    await transfers.restart()
+  }
+
+  /** What finds no room on the disk is noted with the next news of a member. */
+  private noteMet(): void {
+    try {
+      this.home = { ...markMet(this.home), overlay: { ...this.home.overlay, met: true } }
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      this.options.log.warn({ problem: error.message }, 'that a member was met is not noted')
+    }
+  }
+
+  private async move(home: LivingHome): Promise<void> {
+    const { runtime } = this.life
+    await runtime.close()
+    this.home = home
+    await this.dropStaleOverlay()
+    // Whom others know is the port: it stays, also when the system chose it.
+    await this.live(runtime.net.listening)
+  }
+
+  private async adoptTicket(ticket: Ticket): Promise<void> {
+    const before = this.home.overlay
+    const home = join(this.home, ticket)
+    if (home.overlay.id !== before.id) {
+      await this.move(home)
+      return
+    }
+    this.home = home
+    await this.life.runtime.join(ticket.contacts)
+  }
+
+  private async leaveOverlay(): Promise<void> {
+    await this.life.runtime.sayGoodbye()
+    await this.move(found(leave(this.home), this.home.overlay.settings.preset))
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.end()
+    return this.stopping
+  }
+
+  private async end(): Promise<void> {
+    await this.server?.close(CONTROL_GRACE_MS)
+    if (this.living !== undefined) {
+      await this.living.runtime.sayGoodbye()
+      await this.living.runtime.close()
+    }
+    this.store?.closeAll()
+    await this.db?.close()
+  }
+}

@@ -1,0 +1,143 @@
+/** get, pause and rm. The daemon fetches; a caller only follows. */
+import path from 'node:path'
+import { ShoalError } from '../../base/errors.ts'
+import type { ContentId } from '../../base/ids.ts'
+import type { Progress } from '../../core/exchange/contract.ts'
+import { must } from '../../base/assert.ts'
+import type { Params, ResultOf } from '../../wire/control.ts'
+import { isMagnet, parseMagnet } from '../../wire/magnet.ts'
+import { hasPieceLayers, parseTorrent } from '../../wire/torrent.ts'
+import type { Call, Handlers } from '../control/server.ts'
+import { findContent, holdersOf, ownContent, type FoundContent } from '../find.ts'
+import type { Services } from '../services.ts'
+import { every } from './every.ts'
+
+const TELL_MS = 100
+const TORRENT_TEXT_MAX = 1 << 20
+
+export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' | 'rm'> {
+  return {
+    get: async (params, call) => get(services, params, call),
+    pause: async ({ id }) => {
+      const content = await ownContent(services, id)
+      await services.transfers().pause(content)
+      return { id: content, paused: true }
+    },
+    rm: async (params, { signal }) => rm(services, params, signal)
+  }
+}
+
+async function get(services: Services, params: Params<'get'>, call: Call): Promise<ResultOf<'get'>> {
+  if (!path.isAbsolute(params.dir)) throw new ShoalError('usage', `get takes an absolute folder, not ${params.dir}`)
+  const startedMs = performance.now()
+  const found = await wanted(services, params, call)
+  const { content, holders } = found
+  const known = services.store.holding(content)
+  const again = known?.kind === 'download' && known.complete && known.root === params.dir
+  await services.store.addDownload({
+    ...{ content, folder: params.dir, include: params.include ?? [], overwrite: params.overwrite ?? false },
+    ...{ serve: params.share ?? true, rename: params.rename ?? false }
+  })
+  if (again) await services.transfers().forget(content)
+  await services.transfers().start(content)
+  const runtime = services.runtime()
+  const contacts = holders.flatMap(id => runtime.contact(id) ?? [])
+  runtime.call((node, at) => {
+    node.exchange.sources(content, contacts, at)
+  })
+  const progress = await follow(services, content, call)
+  return {
+    ...{ event: 'done', id: content, path: must(services.store.pathOf(content), 'a download has a path') },
+    ...{ bytes: progress.wantedBytes, fetchedBytes: progress.fetchedBytes, reusedBytes: progress.reusedBytes },
+    seconds: Math.round(performance.now() - startedMs) / 1000,
+    sources: services.transfers().sources(progress)
+  }
+}
+
+async function wanted(
+  services: Services,
+  { what, torrent }: Params<'get'>,
+  { signal, emit }: Call
+): Promise<FoundContent> {
+  const ask = (): void => {
+    emit({ event: 'waiting', for: 'the members to say who has it' })
+  }
+  if (torrent !== undefined) {
+    if (torrent.length > TORRENT_TEXT_MAX) throw new ShoalError('limit', 'the .torrent file is too long')
+    const { manifest, pieceLayers } = parseTorrent(Buffer.from(torrent, 'base64'))
+    ask()
+    const found = await holdersOf(services, manifest.contentId, signal)
+    if (hasPieceLayers(manifest, pieceLayers)) await services.store.keepManifest({ manifest, pieceLayers })
+    return found
+  }
+  if (what === undefined || what === '')
+    throw new ShoalError('usage', 'get needs an ID, a name, a magnet link or a .torrent file', {
+      hint: '`shoal ls --all` lists what is shared'
+    })
+  // A link that is none is refused before anybody is asked.
+  if (isMagnet(what)) parseMagnet(what)
+  ask()
+  return findContent(services, what, signal)
+}
+
+/** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
+async function follow(services: Services, content: ContentId, { signal, emit }: Call): Promise<Progress> {
+  for await (const _ of every(TELL_MS, signal)) {
+    const transfers = services.transfers()
+    const progress = transfers.progress(content)
+    if (progress === undefined) throw new ShoalError('interrupted', 'the download was removed')
+    if (progress.state === 'complete') return progress
+    if (progress.state === 'paused') await judgePause(services, content)
+    if (progress.state === 'finding') await judgeManifest(services, content)
+    const row = await transfers.row(content)
+    if (row !== undefined) emit({ event: 'progress', ...row })
+  }
+  throw new ShoalError('interrupted', 'the caller hung up; the download goes on')
+}
+
+async function judgePause(services: Services, content: ContentId): Promise<void> {
+  const reason = services.transfers().pauseReason(content)
+  const problem = services.store.problem(content)
+  switch (reason) {
+    case undefined:
+      return
+    case 'user':
+      throw new ShoalError('interrupted', 'the download is paused', { hint: `go on: shoal get ${content}` })
+    case 'disk-full':
+      throw new ShoalError('disk-full', `no room left for ${services.store.pathOf(content) ?? content}`, {
+        hint: 'make room: the download goes on by itself (`shoal get` again follows it)'
+      })
+    case 'conflict':
+    case 'disk':
+      // Nothing of it was touched; the next try may say --overwrite or another folder.
+      await services.transfers().forget(content)
+      await services.store.remove(content, { deleteFiles: false })
+      throw (
+        problem ??
+        new ShoalError(reason === 'disk' ? 'permission' : 'conflict', `${content} cannot be written`, {
+          hint: 'choose another folder with -o'
+        })
+      )
+  }
+}
+
+/** A manifest that is refused is that of the content: nobody has a better one. */
+async function judgeManifest(services: Services, content: ContentId): Promise<void> {
+  const problem = services.store.problem(content)
+  if (problem?.code !== 'bad-input') return
+  await services.transfers().forget(content)
+  await services.store.remove(content, { deleteFiles: false })
+  throw problem
+}
+
+async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal): Promise<ResultOf<'rm'>> {
+  const content = await ownContent(services, params.id)
+  if (params.yes !== true) {
+    const { holders } = await holdersOf(services, content, signal)
+    if (holders.length === 0) return { id: content, removed: false, lastHolder: true }
+  }
+  const files = params.deleteFiles === true ? ((await services.store.manifest(content))?.manifest.files.length ?? 0) : 0
+  await services.transfers().forget(content)
+  await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
+  return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles: files } : {}) }
+}

@@ -1,0 +1,29 @@
+/**
+ * What a node shares, asked by a member: one request and one answer on a stream of `/shoal/shares/1`. A name narrows the
+ * answer to the shares of exactly that name; a content to that one.
+ */
+import { bool, contentIdCodec, list, optional, struct, text, upTo, varint, type Decoded } from './codec.ts'
+import { FILES_MAX, PIECE_LENGTH_BYTES_MAX } from './layout.ts'
+
+export const SHARES_PROTOCOL = '/shoal/shares/1'
+/** In one answer; a node that shares more says so by `more`. */
+export const SHARES_MAX = 2_000
+export const SHARE_NAME_BYTES_MAX = 255
+/** An answer of the largest kind. */
+export const SHARES_ANSWER_BYTES_MAX = SHARES_MAX * (SHARE_NAME_BYTES_MAX + 64)
+
+export const sharesRequest = struct({ name: optional(text(SHARE_NAME_BYTES_MAX)), content: optional(contentIdCodec) })
+export type SharesRequest = Decoded<typeof sharesRequest>
+
+export const shareSummary = struct({
+  content: contentIdCodec,
+  name: text(SHARE_NAME_BYTES_MAX),
+  bytes: varint,
+  files: upTo(FILES_MAX),
+  pieceLengthBytes: upTo(PIECE_LENGTH_BYTES_MAX),
+  complete: bool
+})
+export type ShareSummary = Decoded<typeof shareSummary>
+
+export const sharesAnswer = struct({ shares: list(shareSummary, SHARES_MAX), more: bool })
+export type SharesAnswer = Decoded<typeof sharesAnswer>

@@ -1,0 +1,158 @@
+/**
+ * A ticket: full membership of an overlay in one word that survives a chat window, a double click and a line break.
+ *
+ *     shoal1 base32(payload, checksum)
+ *
+ * Base 32 of RFC 4648 in lower case, without padding: `-` and `_` of the denser base 64 end a word for a double click. The
+ * checksum is the first four bytes of SHA-256 over the prefix and the payload, so a ticket cut short or mistyped is
+ * refused as that, before anything in it is believed. The overlay's id is not carried: it is SHA-256(operator public key,
+ * salt), so no ticket can contradict itself.
+ *
+ * A later form gets another digit in the prefix, and old programs say that it is newer than they are.
+ */
+import { concat, equal, sha256, utf8 } from '../base/bytes.ts'
+import { ShoalError } from '../base/errors.ts'
+import { ID_BYTES, overlayId, type OverlayId } from '../base/ids.ts'
+import { contact, type Contact } from './common.ts'
+import { checked, encode, fixed, list, oneOf, struct, tryDecode, u8, type Decoded } from './codec.ts'
+
+export const OVERLAY_KEY_BYTES = 32
+export const OVERLAY_SALT_BYTES = 16
+export const TICKET_CONTACTS_MAX = 8
+export const REPLICAS_MAX = 16
+/** Over the longest ticket: (32 + 16 + 32 + 5 + 1 + 8 * 289 + 4) * 8 / 5 + 6 letters. What is longer is none. */
+export const TICKET_TEXT_LENGTH_MAX = 4_096
+
+/** Append only: the place in the list is the number on the wire. */
+export const PRESETS = ['lan', 'local', 'wan'] as const
+export type Preset = (typeof PRESETS)[number]
+
+/** What all members of an overlay must agree on. */
+export const overlaySettings = checked(
+  struct({
+    /** Scale of the failure detector's times. */
+    preset: oneOf(PRESETS),
+    detector: oneOf(['swim', 'heartbeat']),
+    routing: oneOf(['chord', 'pastry']),
+    /** Nodes that keep a record. */
+    replicas: u8,
+    choking: oneOf(['cluster', 'open'])
+  }),
+  ({ replicas }) => (replicas < 1 || replicas > REPLICAS_MAX ? `${replicas} replicas` : undefined)
+)
+export type OverlaySettings = Decoded<typeof overlaySettings>
+
+export const OVERLAY_SETTINGS_DEFAULT: OverlaySettings = {
+  preset: 'lan',
+  detector: 'swim',
+  routing: 'chord',
+  replicas: 3,
+  choking: 'cluster'
+}
+
+const payload = struct({
+  /** Ed25519 public key. */
+  operator: fixed(ID_BYTES),
+  salt: fixed(OVERLAY_SALT_BYTES),
+  key: fixed(OVERLAY_KEY_BYTES),
+  settings: overlaySettings,
+  contacts: list(contact, TICKET_CONTACTS_MAX)
+})
+
+export interface Ticket {
+  readonly overlay: OverlayId
+  readonly operator: Uint8Array
+  readonly salt: Uint8Array
+  /** The overlay key: whoever has it is a member. */
+  readonly key: Uint8Array
+  readonly settings: OverlaySettings
+  /** Whom to ask first, at most TICKET_CONTACTS_MAX. */
+  readonly contacts: readonly Contact[]
+}
+
+/** The overlay's id survives the rotation of its keys. */
+export function overlayIdOf(operator: Uint8Array, salt: Uint8Array): OverlayId {
+  return overlayId(sha256(concat(operator, salt)))
+}
+
+const NAME = 'shoal'
+const VERSION = '1'
+const PREFIX = NAME + VERSION
+const CHECKSUM_BYTES = 4
+
+/** Throws RangeError for what breaks a limit of the schema. */
+export function encodeTicket(ticket: Omit<Ticket, 'overlay'>): string {
+  const { operator, salt, key, settings } = ticket
+  const bytes = encode(payload, { operator, salt, key, settings, contacts: [...ticket.contacts] })
+  return PREFIX + base32(concat(bytes, checksum(bytes)))
+}
+
+/** White space is ignored wherever it stands. Throws ShoalError `bad-input`. */
+export function decodeTicket(text: string): Ticket {
+  if (text.length > 2 * TICKET_TEXT_LENGTH_MAX) throw noTicket()
+  const word = text.replace(/\s+/g, '')
+  if (word.length > TICKET_TEXT_LENGTH_MAX || !word.startsWith(NAME)) throw noTicket()
+  const version = word.charAt(NAME.length)
+  if (version > VERSION && version <= '9') {
+    throw new ShoalError('bad-input', `this ticket has form ${version}, and this Shoal reads form ${VERSION}`, {
+      hint: 'copy the ticket again, or upgrade Shoal'
+    })
+  }
+  const bytes = version === VERSION ? unbase32(word.slice(PREFIX.length)) : undefined
+  if (bytes === undefined || bytes.length <= CHECKSUM_BYTES) throw damaged()
+  const body = bytes.subarray(0, -CHECKSUM_BYTES)
+  if (!equal(checksum(body), bytes.subarray(-CHECKSUM_BYTES))) throw damaged()
+  const decoded = tryDecode(payload, body)
+  if (decoded === undefined) throw damaged()
+  return { overlay: overlayIdOf(decoded.operator, decoded.salt), ...decoded }
+}
+
+function noTicket(): ShoalError {
+  return new ShoalError('bad-input', `this is no ticket: a ticket is one word that begins with ${PREFIX}`, {
+    hint: '`shoal invite` on a member prints one'
+  })
+}
+
+function damaged(): ShoalError {
+  return new ShoalError('bad-input', 'this ticket is cut short or mistyped', {
+    hint: 'copy all of it, or ask for it again: `shoal invite` prints it'
+  })
+}
+
+function checksum(body: Uint8Array): Uint8Array {
+  return sha256(concat(utf8(PREFIX), body)).subarray(0, CHECKSUM_BYTES)
+}
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+
+function base32(bytes: Uint8Array): string {
+  let text = ''
+  let held = 0
+  let bits = 0
+  for (const byte of bytes) {
+    held = (held << 8) | byte
+    bits += 8
+    for (; bits >= 5; bits -= 5) text += ALPHABET.charAt((held >>> (bits - 5)) & 31)
+    held &= (1 << bits) - 1
+  }
+  return bits === 0 ? text : text + ALPHABET.charAt((held << (5 - bits)) & 31)
+}
+
+/** Undefined unless `text` is what base32 writes for some bytes: bits left over are zero, and are fewer than a letter. */
+function unbase32(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor((text.length * 5) / 8))
+  let length = 0
+  let held = 0
+  let bits = 0
+  for (const letter of text) {
+    const digit = ALPHABET.indexOf(letter)
+    if (digit < 0) return undefined
+    held = (held << 5) | digit
+    bits += 5
+    if (bits < 8) continue
+    bits -= 8
+    bytes[length++] = held >>> bits
+    held &= (1 << bits) - 1
+  }
+  return bits < 5 && held === 0 ? bytes : undefined
+}

@@ -1,0 +1,65 @@
+import { expect, it, vi, onTestFinished } from 'vitest'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { Output, type Mode } from '../../../src/cli/output.ts'
+
+function outputTo(mode: Mode, isTTY: boolean) {
+  const said = { stdout: '', stderr: '' }
+  const sink = (name: 'stdout' | 'stderr') => ({
+    isTTY,
+    columns: 20,
+    write: (text: string) => {
+      said[name] += text
+    }
+  })
+  const output = new Output({ stdout: sink('stdout'), stderr: sink('stderr'), mode, env: { TERM: 'xterm' } })
+  return { output, said }
+}
+
+it('redraws progress at most ten times a second on a terminal', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { output, said } = outputTo('text', true)
+  for (let ms = 0; ms < 1000; ms += 10) {
+    output.progress(() => `${ms}`)
+    vi.advanceTimersByTime(10)
+  }
+  expect(said.stderr.split('\r')).toHaveLength(11)
+  output.note('done')
+  expect(said.stderr.endsWith('900\r\u001b[Kdone\n')).toBe(true)
+})
+
+it('prints progress every five seconds where nothing can be redrawn', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { output, said } = outputTo('json', false)
+  for (let ms = 0; ms < 11_000; ms += 100) {
+    output.progress(() => `${ms}`)
+    vi.advanceTimersByTime(100)
+  }
+  expect(said).toEqual({ stdout: '', stderr: '0\n5000\n10000\n' })
+})
+
+it('draws a frame over the last one on a terminal only', () => {
+  const answer = { json: {}, text: () => 'text\n', ids: () => [] }
+  const terminal = outputTo('text', true)
+  terminal.output.frame(answer)
+  const pipe = outputTo('text', false)
+  pipe.output.frame(answer)
+  const json = outputTo('json', true)
+  json.output.frame(answer)
+  expect([terminal, pipe, json].map(({ said }) => said.stdout)).toEqual([
+    '\u001b[H\u001b[Jtext\n',
+    'text\n',
+    '{"v":1}\n'
+  ])
+})
+
+it('keeps quiet with -q, but for ids and errors', () => {
+  const { output, said } = outputTo('quiet', false)
+  output.note('note')
+  output.progress(() => 'progress')
+  output.event({ event: 'x' })
+  output.answer({ json: {}, text: () => 'text', ids: () => ['1', '2'] })
+  output.error(new ShoalError('usage', 'no\nway'))
+  expect(said).toEqual({ stdout: '1\n2\n', stderr: 'shoal: no\\nway\n' })
+})

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { ShoalError } from '../../../src/base/errors.ts'
+import { parseSetting, SETTING_KEYS, SETTINGS, settingKey, variableName } from '../../../src/wire/control-settings.ts'
+
+describe('an endpoint', () => {
+  it.each([
+    ['0.0.0.0:7462', { host: '0.0.0.0', port: 7462 }],
+    ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+    ['[::1]:80', { host: '::1', port: 80 }],
+    ['[fe80::1%eth0]:80', { host: 'fe80::1%eth0', port: 80 }],
+    ['example.org:65535', { host: 'example.org', port: 65_535 }],
+    ['localhost:1', { host: 'localhost', port: 1 }]
+  ])('reads %s', (text, endpoint) => {
+    expect(parseSetting('listen', text, '--listen')).toEqual(endpoint)
+  })
+
+  it.each([
+    ...[
+      '',
+      ':',
+      ':80',
+      'host',
+      'host:',
+      'host:65536',
+      'host:-1',
+      'host:1e3',
+      'host:80:90',
+      '::1:80',
+      '[::1]',
+      '[host]:80'
+    ],
+    ...[
+      '1.2.3:80',
+      '1.2.3.256:80',
+      '01.2.3.4:80',
+      'a b:80',
+      '-a:80',
+      'a..b:80',
+      'a/b:80',
+      'host:80 ',
+      'h'.repeat(254) + ':1'
+    ]
+  ])('refuses %j', text => {
+    expect(() => parseSetting('listen', text, '--listen')).toThrow(ShoalError)
+  })
+
+  it('to advertise may leave the port out, or be none', () => {
+    expect(parseSetting('advertise', 'example.org', 'x')).toEqual({ host: 'example.org', port: undefined })
+    expect(parseSetting('advertise', '', 'x')).toBeUndefined()
+    expect(() => parseSetting('advertise', 'example.org:0', 'x')).toThrow(/port 0/)
+  })
+})
+
+describe('a setting', () => {
+  it.each(SETTING_KEYS)('%s takes its own default', key => {
+    const { fallback } = SETTINGS[key]
+    if (fallback !== undefined) expect(() => parseSetting(key, fallback, 'default')).not.toThrow()
+  })
+
+  it('that will not do is named with its place, its text and what is wrong', () => {
+    expect(() => parseSetting('upload-slots', '65', 'SHOAL_UPLOAD_SLOTS')).toThrow(
+      'SHOAL_UPLOAD_SLOTS: "65" will not do: a number from 1 to 64'
+    )
+  })
+
+  it.each(['0', '-1', '1.5', '1e1', '', 'many', '99999999999'])('upload-slots refuses %j', text => {
+    expect(() => parseSetting('upload-slots', text, 'x')).toThrow(ShoalError)
+  })
+
+  it.each(['', 'a\nb', 'a\u202eb', 'é'.repeat(32)])('name refuses %j', text => {
+    expect(() => parseSetting('name', text, 'x')).toThrow(ShoalError)
+  })
+
+  it('name takes 63 bytes', () => {
+    expect(parseSetting('name', 'é'.repeat(31) + 'a', 'x')).toBe('é'.repeat(31) + 'a')
+  })
+
+  it('that does not exist is answered with those that do', () => {
+    expect(() => settingKey('lissen')).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(() => settingKey('toString')).toThrow(expect.objectContaining({ code: 'not-found' }))
+  })
+
+  it('has a variable', () => {
+    expect(SETTING_KEYS.map(variableName)).toEqual([
+      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS']
+    ])
+  })
+})
