@@ -19,7 +19,7 @@ if (!sizes.includes(size)) {
 const root = path.resolve(import.meta.dirname, '..')
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-test-'))
 
-const step = { script, suite, simulation }
+const step = { script, suite, simulation, mutants }
 
 /** In the order in which they run: what fails fast comes first. */
 const steps = [
@@ -28,7 +28,10 @@ const steps = [
   step.script('lint:format'),
   step.script('types'),
   step.suite('tidy'),
-  step.suite('unit')
+  step.suite('unit'),
+  step.simulation({ reduced: 200, full: 2000 }),
+  step.suite('integration'),
+  ...(size === 'full' ? [step.mutants(), step.suite('fuzz'), step.suite('interop')] : [])
 ]
 
 const totals = { passed: 0, failed: 0 }
@@ -69,6 +72,16 @@ function suite(name) {
     return judged(exitCode, countsOfReport(report))
   }
   return { name, run }
+}
+
+/** Deliberate bugs, each of which a checker of the simulations must catch. */
+function mutants() {
+  const run = async () => {
+    const { exitCode, output } = await start(['test/simulation/mutants.ts'])
+    const counts = /^mutants: (\d+) passed, (\d+) failed$/.exec(output.trimEnd().split('\n').at(-1) ?? '')
+    return judged(exitCode, counts && { passed: Number(counts[1]), failed: Number(counts[2]) })
+  }
+  return { name: 'mutants', run }
 }
 
 /** test/simulation/run.ts; so many seeds by size: `{ reduced: 200, full: 2000 }`. */

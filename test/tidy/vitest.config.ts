@@ -20,7 +20,10 @@ export default defineConfig({
     maxWorkers: 2,
     cache: false,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'threads' } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'threads', testTimeout: 60_000 }
+      },
       // The linter warms up for some seconds.
       {
         extends: true,
