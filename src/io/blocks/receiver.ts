@@ -43,6 +43,8 @@ interface Open extends Expectation {
   readonly layout: Layout
   /** Of the piece, once they are known. */
   hashes: Uint8Array | undefined
+  /** Ends when those that came are on disk, or the request has failed. */
+  keeping: Promise<void> | undefined
   /** Leaves of the range that were taken in, and those that are on disk. */
   readonly taken: Bitfield
   readonly written: Bitfield
@@ -92,6 +94,7 @@ export class Receiver {
       ...expectation,
       layout,
       hashes: undefined,
+      keeping: undefined,
       taken: new Bitfield(leaves),
       written: new Bitfield(leaves),
       writing: 0,
@@ -154,7 +157,7 @@ export class Receiver {
           else if (frame !== undefined) {
             const ended = frame
             frame = undefined
-            await this.end(peer, ended)
+            await this.end(ended)
           }
         }
         if (this.writingBytes > WRITE_BEHIND_BYTES_MAX) await this.room()
@@ -193,29 +196,30 @@ export class Receiver {
       throw new DecodeError(`${peer.unexpectedBytes} bytes that nobody asked for`)
   }
 
-  private async end(peer: Peer, frame: Frame): Promise<void> {
+  private async end(frame: Frame): Promise<void> {
     if (frame.kind === 'dropped') return
     if (frame.kind === 'leaves') {
       await this.leaves(frame)
       return
     }
     const { open, buffer } = frame
-    if (open.failure === undefined && open.hashes === undefined) await this.takeHashes(peer, open, buffer)
+    if (open.failure === undefined && open.hashes === undefined) this.takeHashes(open, buffer)
     this.pool.give(buffer)
   }
 
-  private async takeHashes(peer: Peer, open: Open, buffer: Buffer): Promise<void> {
-    const { store } = this.options
-    open.hashes = await store.leafHashes(open.content, open.range.piece)
-    if (open.hashes !== undefined) return
-    const result = await store.keepLeafHashes(open.content, open.range.piece, buffer)
-    if (!result.ok) this.fail(open, result.reason)
-    else open.hashes = Uint8Array.from(buffer)
+  /** At hand at once when they are right, without waiting for the disk: the store writes no leaf of the piece before them. */
+  private takeHashes(open: Open, buffer: Buffer): void {
+    const { content, range } = open
+    open.keeping = this.options.store.keepLeafHashes(content, range.piece, Uint8Array.from(buffer)).then(result => {
+      if (!result.ok) this.fail(open, result.reason)
+    })
   }
 
   private async leaves(frame: Frame & { kind: 'hashes' | 'leaves' }): Promise<void> {
     const { open, head, buffer, filled } = frame
     if (open.failure === undefined) open.hashes ??= await this.options.store.leafHashes(open.content, open.range.piece)
+    // Those that came were wrong, or the disk took none: that is why, and not that none came.
+    if (open.hashes === undefined) await open.keeping
     const hashes = open.hashes
     // Without `hashes` first nothing can be checked: the uploader was asked for them, or they are here.
     if (open.failure === undefined && hashes === undefined) this.fail(open, 'refused')

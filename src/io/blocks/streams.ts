@@ -51,6 +51,7 @@ class Inbox {
   private next = 0
   private bytes = 0
   private waiting: PromiseWithResolvers<void> | undefined
+  private resuming = false
   end: { readonly error: Error | undefined } | undefined
 
   constructor(stream: MessageStream) {
@@ -72,6 +73,8 @@ class Inbox {
       this.chunks = []
       this.next = 0
     }
+    // Before nothing is left: the sender would stand still until what it sends next is here.
+    if (this.bytes <= UNREAD_BYTES_MAX / 2) this.resume()
     return chunk
   }
 
@@ -102,8 +105,7 @@ class Inbox {
   private readonly onMessage = (event: StreamMessageEvent): void => {
     if (event.data instanceof Uint8Array) this.push(event.data)
     else for (const chunk of event.data) this.push(chunk)
-    const { readStatus } = this.stream as { readStatus?: string }
-    if (this.bytes >= UNREAD_BYTES_MAX && readStatus === 'readable') this.stream.pause()
+    this.holdBack()
     this.wake()
   }
 
@@ -119,14 +121,23 @@ class Inbox {
     this.wake()
   }
 
+  private holdBack(): void {
+    const { readStatus } = this.stream as { readStatus?: string }
+    if (this.bytes >= UNREAD_BYTES_MAX && readStatus === 'readable' && !this.resuming) this.stream.pause()
+  }
+
   private resume(): void {
     const { readStatus } = this.stream as { readStatus?: string }
-    if (readStatus !== 'paused') return
+    if (readStatus !== 'paused' || this.resuming) return
+    this.resuming = true
     try {
       this.stream.resume()
     } catch {
       // The muxer is gone: that shows as the end.
     }
+    this.resuming = false
+    // Not before: the stream hands out what it kept first and tells the muxer to go on after that, whatever was said meanwhile.
+    this.holdBack()
   }
 }
 

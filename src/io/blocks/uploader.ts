@@ -1,6 +1,6 @@
 /**
  * The uploader's end: one stream per peer, opened with the first upload. The uploads to a peer take turns, a frame each, so a
- * small one never waits for a large one; while one frame is being sent the next is read. Peers do not wait for each other.
+ * small one never waits for a large one; while one frame is being sent the next few are read. Peers do not wait for each other.
  */
 import type { Stream } from '@libp2p/interface'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -21,6 +21,9 @@ export const OPEN_DEADLINE_MS = 10_000
 export const STALL_DEADLINE_MS = 30_000
 /** Of one peer: what the machine would ever let a peer ask for at once, and some. */
 export const UPLOADS_PER_PEER_MAX = 8_192
+
+/** Frames of one peer that are being read, or were read and wait for those before them. */
+export const FRAMES_AHEAD_MAX = 4
 
 /** Where an upload's bytes come from: the store, or in tests something that corrupts them. */
 export type LeafSource = Pick<Store, 'read' | 'leafHashesToSend' | 'layout'>
@@ -108,14 +111,15 @@ export class Uploader {
     peer.running = true
     const stall = new Watchdog(STALL_DEADLINE_MS, AbortSignal.any([this.options.signal, peer.gone.signal]))
     try {
-      let frame = this.nextFrame(peer)
-      while (frame !== undefined) {
+      const ahead: Frame[] = []
+      for (;;) {
+        this.readAhead(peer, ahead)
+        const frame = ahead.shift()
+        if (frame === undefined) return
         const bytes = await frame.bytes
-        const following = this.nextFrame(peer)
+        this.readAhead(peer, ahead)
         if (typeof bytes === 'string') await this.giveUp(id, peer, frame.upload, bytes, stall)
         else await this.send(id, peer, frame, bytes, stall)
-        // What came while nothing was left to read ahead.
-        frame = following ?? this.nextFrame(peer)
       }
     } catch (error) {
       peer.stream?.abort(error instanceof Error ? error : new Error('block stream'))
@@ -166,6 +170,14 @@ export class Uploader {
     if (address === undefined) throw new Error('the peer is not connected')
     peer.stream = await this.options.net.openStream({ id, address }, BLOCKS_PROTOCOL, within(OPEN_DEADLINE_MS, signal))
     return peer.stream
+  }
+
+  private readAhead(peer: Peer, ahead: Frame[]): void {
+    while (ahead.length < FRAMES_AHEAD_MAX) {
+      const frame = this.nextFrame(peer)
+      if (frame === undefined) return
+      ahead.push(frame)
+    }
   }
 
   /** Takes the next turn and begins to read. */

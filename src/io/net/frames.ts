@@ -1,9 +1,10 @@
 /**
  * Reading and writing libp2p streams with a bound on what is in memory.
  *
- * Three traps of the library's streams are behind this. `onDrain` keeps its first promise for ever, so it waits only
+ * Four traps of the library's streams are behind this. `onDrain` keeps its first promise for ever, so it waits only
  * once: here the 'drain' event is awaited, and again while bytes are left. A stream that nobody reads is not held back by
- * itself: it must be paused before its buffer is full. And a 'close' can come while a paused stream still has bytes.
+ * itself: it must be paused before its buffer is full. A 'close' can come while a paused stream still has bytes. And a pause
+ * while a stream resumes is undone by the end of the resume.
  */
 import type { MessageStream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { concat, EMPTY_BYTES } from '../../base/bytes.ts'
@@ -95,6 +96,7 @@ export class ByteReader {
   private readonly stream: MessageStream
   private readonly queue = new ByteQueue()
   private wantedBytes = 0
+  private resuming = false
   private end: End | undefined
   private arrived = Promise.withResolvers<undefined>()
 
@@ -151,7 +153,7 @@ export class ByteReader {
   private readonly onMessage = (event: StreamMessageEvent): void => {
     if (event.data instanceof Uint8Array) this.queue.push(event.data)
     else for (const chunk of event.data) this.queue.push(chunk)
-    if (this.queue.length >= Math.max(UNREAD_BYTES_MAX, this.wantedBytes)) this.pause()
+    this.holdBack()
     if (this.queue.length >= this.wantedBytes) this.arrived.resolve(undefined)
   }
 
@@ -173,19 +175,24 @@ export class ByteReader {
     this.arrived.resolve(undefined)
   }
 
-  private pause(): void {
+  private holdBack(): void {
     const { readStatus } = this.stream as { readStatus?: string }
-    if (readStatus === 'readable') this.stream.pause()
+    const isFull = this.queue.length >= Math.max(UNREAD_BYTES_MAX, this.wantedBytes)
+    if (isFull && readStatus === 'readable' && !this.resuming) this.stream.pause()
   }
 
   private resume(): void {
     const { readStatus } = this.stream as { readStatus?: string }
-    if (readStatus !== 'paused') return
+    if (readStatus !== 'paused' || this.resuming) return
+    this.resuming = true
     try {
       this.stream.resume()
     } catch {
       // Bytes that waited were given before the muxer was told; that it is gone shows as the end.
     }
+    this.resuming = false
+    // Not before: the stream hands out what it kept first and tells the muxer to go on after that, whatever was said meanwhile.
+    this.holdBack()
   }
 }
 

@@ -6,6 +6,7 @@
 import fs, { type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { assert } from '../../base/assert.ts'
+import { LruMap } from '../../base/bounded.ts'
 import { equal, hex } from '../../base/bytes.ts'
 import { HASH_BYTES, pieceRoot, powerOfTwo } from '../../wire/merkle.ts'
 import { errorCodeOf, storeError } from './errors.ts'
@@ -13,11 +14,14 @@ import type { LeafHashes, LeafWriter } from './leaves.ts'
 
 /** Written and read at once: the hashes of 32 MiB. */
 const CHUNK_BYTES = 64 << 10
+/** Chunks at hand for pieces that are asked for one by one: the hashes of 1 GiB. */
+export const CHUNKS_AT_HAND_MAX = 32
 const TEMPORARY = 'tmp'
 
 export class FolderLeafStore implements LeafHashes {
   private readonly folder: string
   private temporaries = 0
+  private readonly atHand = new LruMap<string, Promise<Uint8Array | undefined>>(CHUNKS_AT_HAND_MAX)
 
   private constructor(folder: string) {
     this.folder = folder
@@ -77,16 +81,38 @@ export class FolderLeafStore implements LeafHashes {
     const leaves = Math.min(leavesPerPiece, leafCount - start)
     assert(leaves > 0, 'a piece of this file')
     if (leafCount === 1) return new Uint8Array(root)
-    const hashes = await this.range(root, start, leaves)
-    if (hashes === undefined) return undefined
+    const range = { at: start * HASH_BYTES, end: (start + leaves) * HASH_BYTES }
+    const hashes = await this.range(root, range, leafCount * HASH_BYTES)
     const width = leafCount > leavesPerPiece ? leavesPerPiece : powerOfTwo(leafCount)
-    return equal(pieceRoot(hashes, width), expected) ? hashes : undefined
+    if (hashes !== undefined && equal(pieceRoot(hashes, width), expected)) return hashes
+    // Whoever makes them again is not to be told of the old ones.
+    this.atHand.delete(chunkKey(root, range.at))
+    return undefined
   }
 
-  private async range(root: Uint8Array, start: number, leaves: number): Promise<Uint8Array | undefined> {
+  /** Pieces are a power of two of leaves: one begins and ends in the same chunk, or is larger than it. */
+  private async range(
+    root: Uint8Array,
+    { at, end }: { at: number; end: number },
+    bytes: number
+  ): Promise<Uint8Array | undefined> {
+    if (end - at > CHUNK_BYTES) return this.readRange(root, at, end)
+    const key = chunkKey(root, at)
+    const start = at - (at % CHUNK_BYTES)
+    let chunk = this.atHand.touch(key)
+    if (chunk === undefined) {
+      chunk = this.readRange(root, start, Math.min(bytes, start + CHUNK_BYTES))
+      this.atHand.set(key, chunk)
+      // A failure is told to those who wait for it, and tried again by those who come later.
+      chunk.catch(() => this.atHand.delete(key))
+    }
+    return (await chunk)?.subarray(at - start, end - start)
+  }
+
+  private async readRange(root: Uint8Array, at: number, end: number): Promise<Uint8Array | undefined> {
     try {
       await using file = await fs.open(this.pathOf(root))
-      return await readAt(file, start * HASH_BYTES, leaves * HASH_BYTES)
+      return await readAt(file, at, end - at)
     } catch (error) {
       missing(error)
       return undefined
@@ -97,6 +123,11 @@ export class FolderLeafStore implements LeafHashes {
   async delete(root: Uint8Array): Promise<void> {
     await fs.rm(this.pathOf(root), { force: true })
   }
+}
+
+/** Of the chunk that holds the byte. */
+function chunkKey(root: Uint8Array, at: number): string {
+  return `${hex(root)} ${Math.floor(at / CHUNK_BYTES)}`
 }
 
 /** False when the error says that there is no such file; throws any other. */

@@ -51,6 +51,8 @@ export class Content {
   private readonly naming: Naming
   private readonly files: OpenFiles
   private readonly hashesAtHand = new LruMap<PieceIndex, Uint8Array>(HASHES_AT_HAND_MAX)
+  /** Leaf hashes on their way to the disk. */
+  private readonly keeping = new Map<PieceIndex, Promise<void>>()
   /** Inodes of unfinished files. */
   private readonly parts = new Map<number, bigint>()
   private dirtyFiles = new Set<number>()
@@ -133,6 +135,7 @@ export class Content {
   async write(piece: PieceIndex, leafStart: number, bytes: Uint8Array): Promise<void> {
     const { layout } = this.manifest
     const file = layout.fileOf(piece)
+    await this.keeping.get(piece)
     await this.usePart(file, fd => writeAt(fd, bytes, layout.offsetInFile(piece) + leafStart * LEAF_BYTES))
     // After the write: a sync that began before it must not take it for done.
     this.dirtyFiles.add(file)
@@ -187,12 +190,22 @@ export class Content {
     return hashes
   }
 
-  /** Keeps a copy; `hashes` were proved. */
+  /** Keeps a copy, at hand at once; `hashes` were proved. Resolves when it is on disk; no leaf of the piece is written before. */
   async keepLeafHashes(piece: PieceIndex, hashes: Uint8Array): Promise<void> {
     if (this.hashesAtHand.has(piece) || this.isOwnHash(piece)) return
     const copy = hashes.slice()
-    await this.leaves?.write(piece, copy)
     this.hashesAtHand.set(piece, copy)
+    const keeping = this.leaves?.write(piece, copy)
+    if (keeping === undefined) return
+    this.keeping.set(piece, keeping)
+    try {
+      await keeping
+    } catch (error) {
+      this.hashesAtHand.delete(piece)
+      throw error
+    } finally {
+      this.keeping.delete(piece)
+    }
   }
 
   /** As leafHashes, from the bytes on disk where nothing is kept; undefined when those are not (all) right. */

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { concat, hex, sha256, utf8 } from '../../../../src/base/bytes.ts'
-import { FolderLeafStore } from '../../../../src/io/share/leaf-store.ts'
+import { CHUNKS_AT_HAND_MAX, FolderLeafStore } from '../../../../src/io/share/leaf-store.ts'
 import { FileTree } from '../../../../src/wire/tree.ts'
 import { allOf, temporaryFolder } from './kit.ts'
 
@@ -93,6 +93,40 @@ describe('stored leaf hashes', () => {
     await store.delete(one.root)
     expect(await store.piece(one.root, which)).toBeUndefined()
     await store.delete(one.root)
+  })
+
+  it('are right again when they were damaged and made anew', async () => {
+    const folder = temporaryFolder()
+    const store = await FolderLeafStore.open(folder)
+    const one = made(10)
+    await stored(store, one)
+    const [file = ''] = filesIn(folder)
+    const which = { leafCount: 10, leavesPerPiece, piece: 1, expected: one.pieceLayer.subarray(32, 64) }
+    fs.writeFileSync(file, new Uint8Array(one.layer.length))
+    expect(await store.piece(one.root, which)).toBeUndefined()
+    await stored(store, one)
+    expect(hex((await store.piece(one.root, which))!)).toBe(hex(one.layer.subarray(128, 256)))
+  })
+
+  it('are read from the disk once for many pieces, of a bounded number of files', async () => {
+    const folder = temporaryFolder()
+    const store = await FolderLeafStore.open(folder)
+    const one = made(8)
+    const pieceOf = (root: Uint8Array, layer: Uint8Array, piece: number): Promise<Uint8Array | undefined> => {
+      const expected = layer.subarray(piece * 32, piece * 32 + 32)
+      return store.piece(root, { leafCount: (layer.length / 32) * leavesPerPiece, leavesPerPiece, piece, expected })
+    }
+    await stored(store, one)
+    expect(await pieceOf(one.root, one.pieceLayer, 0)).toBeDefined()
+    fs.rmSync(filesIn(folder)[0]!)
+    expect(hex((await pieceOf(one.root, one.pieceLayer, 1))!)).toBe(hex(one.layer.subarray(128)))
+
+    for (let i = 0; i < CHUNKS_AT_HAND_MAX; i++) {
+      const other = made(8 + 4 * (i + 1))
+      await stored(store, other)
+      expect(await pieceOf(other.root, other.pieceLayer, 0)).toBeDefined()
+    }
+    expect(await pieceOf(one.root, one.pieceLayer, 1)).toBeUndefined()
   })
 
   it('may be put twice, also at the same time', async () => {
