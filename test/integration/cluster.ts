@@ -125,8 +125,10 @@ export class Daemon {
     return members.find(({ id }) => id === other.id)?.state
   }
 
+  /** Undefined while it has nothing of this content. */
   async transfer(content: string): Promise<TransferRow | undefined> {
-    return (await this.ask('status', { id: content })).transfers[0]
+    const { transfers } = await this.ask('status', {})
+    return transfers.find(({ id }) => id === content)
   }
 
   /** Ready when it resolves. With `peer`, arguments of test/fixtures/peers/peer.ts, it is that one instead. */

@@ -1,6 +1,7 @@
 /** One download from four holders, three of which fail it in three ways while it is under way. */
 import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ResultOf } from '../../src/wire/control.ts'
 import { LEAF_BYTES } from '../../src/wire/layout.ts'
 import { Cluster, until, type Daemon } from './cluster.ts'
 import { makeFile, sha256, size } from './content.ts'
@@ -26,11 +27,10 @@ describe('of four holders one is killed, one stopped, one sends flipped bits, on
     for (const [name, peer] of Object.entries(behaviours)) await cluster.join(name, { peer })
     await cluster.converged()
     file = makeFile(cluster.folder('big.bin'), size.bigBytes)
-    for (const holder of [2, 3, 4, 5])
-      ({ id } = await cluster
-        .node(holder)
-        .ask('share', { paths: [file] })
-        .then(({ shares }) => shares[0]!))
+    for (const holder of [2, 3, 4, 5]) {
+      const { shares } = await cluster.node(holder).ask('share', { paths: [file] })
+      id = shares[0]!.id
+    }
     downloader = cluster.node(1)
     target = cluster.folder('fetched')
   })
@@ -38,7 +38,7 @@ describe('of four holders one is killed, one stopped, one sends flipped bits, on
 
   it('completes', async () => {
     const [killed, stopped] = [cluster.node(2), cluster.node(3)]
-    const getting = downloader.ok('get', [id, '-o', target])
+    const getting = downloader.run(['get', id, '-o', target])
     const hasSent = (one: Daemon): Promise<unknown> =>
       until(`${one.name} has sent something`, async () => {
         const row = await downloader.transfer(id)
@@ -54,8 +54,10 @@ describe('of four holders one is killed, one stopped, one sends flipped bits, on
       return banned.length > 0
     })
     expect(wrongLeaves(`${target}/big.bin.part`, file)).toEqual([])
-    const done = await getting
-    const bytesBy = Object.fromEntries(done.sources.map(({ name, bytes }) => [name, bytes]))
+    const { code, lines } = await getting
+    expect(code).toBe(0)
+    const { sources } = lines.at(-1) as unknown as ResultOf<'get'>
+    const bytesBy = Object.fromEntries(sources.map(({ name, bytes }) => [name, bytes]))
     expect(Object.keys(bytesBy).toSorted()).toEqual(['killed', 'slow', 'stopped'])
     expect(Object.values(bytesBy).reduce((sum, bytes) => sum + bytes, 0)).toBe(size.bigBytes)
   })

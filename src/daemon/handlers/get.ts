@@ -1,7 +1,7 @@
 /** get, pause and rm. The daemon fetches; a caller only follows. */
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { ContentId } from '../../base/ids.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Progress } from '../../core/exchange/contract.ts'
 import { must } from '../../base/assert.ts'
 import type { Params, ResultOf } from '../../wire/control.ts'
@@ -45,7 +45,7 @@ async function get(services: Services, params: Params<'get'>, call: Call): Promi
   runtime.call((node, at) => {
     node.exchange.sources(content, contacts, at)
   })
-  const progress = await follow(services, content, call)
+  const progress = await follow(services, found, call)
   return {
     ...{ event: 'done', id: content, path: must(services.store.pathOf(content), 'a download has a path') },
     ...{ bytes: progress.wantedBytes, fetchedBytes: progress.fetchedBytes, reusedBytes: progress.reusedBytes },
@@ -81,14 +81,18 @@ async function wanted(
 }
 
 /** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
-async function follow(services: Services, content: ContentId, { signal, emit }: Call): Promise<Progress> {
+async function follow(services: Services, found: FoundContent, { signal, emit }: Call): Promise<Progress> {
+  const { content } = found
   for await (const _ of every(TELL_MS, signal)) {
     const transfers = services.transfers()
     const progress = transfers.progress(content)
     if (progress === undefined) throw new ShoalError('interrupted', 'the download was removed')
     if (progress.state === 'complete') return progress
     if (progress.state === 'paused') await judgePause(services, content)
-    if (progress.state === 'finding') await judgeManifest(services, content)
+    if (progress.state === 'finding') {
+      await judgeManifest(services, content)
+      judgeHolders(services, found)
+    }
     const row = await transfers.row(content)
     if (row !== undefined) emit({ event: 'progress', ...row })
   }
@@ -128,6 +132,17 @@ async function judgeManifest(services: Services, content: ContentId): Promise<vo
   await services.transfers().forget(content)
   await services.store.remove(content, { deleteFiles: false })
   throw problem
+}
+
+/** Whoever is banned is not asked. Another one may come to hold it: the download waits for that, its caller does not. */
+function judgeHolders(services: Services, { content, holders }: FoundContent): void {
+  const bans = services.runtime().call((node, at) => node.exchange.banned(at))
+  const isBanned = (id: NodeId): boolean =>
+    bans.some(ban => ban.peer === id && (ban.content === content || ban.content === 'everywhere'))
+  if (holders.length === 0 || !holders.every(isBanned)) return
+  throw new ShoalError('integrity', `all who hold ${content} are banned: they sent what is wrong`, {
+    hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
+  })
 }
 
 async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal): Promise<ResultOf<'rm'>> {

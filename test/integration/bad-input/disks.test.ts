@@ -63,12 +63,19 @@ async function joined(home: string, options: { uid?: number } = {}): Promise<voi
   await running(home, options)
 }
 
+/** The other is seen, so what it shares is found. */
+async function met(home: string, options: { uid?: number } = {}): Promise<void> {
+  const { status, stderr } = await shoal(home, ['members', '--wait', '2', '--timeout', '60'], options)
+  expect(status, stderr).toBe(0)
+}
+
 describe.skipIf(!isRoot)('a full disk', () => {
   it('pauses a download; `get` says so, and it goes on by itself when there is room', async () => {
     const disk = smallDisk(20 * MIB)
     const home = path.join(temporaryFolder(), 'home')
     makeFile(path.join(disk, 'ballast'), 15 * MIB)
     await joined(home)
+    await met(home)
     expectRefusal(await shoal(home, ['get', id, '-o', disk]), {
       status: 9,
       says: /no room left for .*\/big\.bin/,
@@ -87,7 +94,9 @@ describe.skipIf(!isRoot)('a full disk', () => {
     const target = temporaryFolder()
     await joined(home)
     const ballast = fill(disk)
-    const noRoom = { status: 9, says: /(room|full)/, next: /[Mm]ake room/ } as const
+    // That it met a member is among what cannot be kept.
+    await met(home)
+    const noRoom = { status: 9, says: /(room|full|does not take)/, next: /[Mm]ake room/ } as const
     expectRefusal(await shoal(home, ['get', id, '-o', target]), noRoom)
     expectRefusal(await shoal(home, ['share', makeFile(path.join(target, 'mine'), 3 * MIB)]), noRoom)
     expectRefusal(await shoal(home, ['config', 'set', 'upload-slots', '3']), noRoom)
@@ -130,6 +139,7 @@ describe.skipIf(!isRoot)('a user without rights', () => {
     fs.mkdirSync(path.join(root, 'closed/target'), { recursive: true })
     fs.chmodSync(path.join(root, 'closed'), 0o700)
     await joined(home, { uid })
+    await met(home, { uid })
     const say = (...args: string[]) => start({ args: ['--home', home, ...args], cwd: root, uid }).ended
     const unread = { status: 1, says: /cannot read ".*secret": permission denied/, next: /right to read it/ } as const
     expectRefusal(await say('share', 'secret'), unread)
