@@ -15,6 +15,7 @@ import {
   membershipMessage,
   type MembershipMessage
 } from '../../src/wire/membership.ts'
+import { viewsDiffer } from './support/views.ts'
 
 export type MembershipWorld = World<MembershipMessage, never, MembershipEvent, Membership>
 export type MembershipNode = SimNode<Membership>
@@ -106,27 +107,5 @@ export function membershipWorld(settings: MembershipWorldSettings): MembershipWo
 
 /** Undefined when all live nodes see the same: each other alive, alike, and nobody else. */
 export function disagreement(world: MembershipWorld): string | undefined {
-  const live = world.nodes.filter(node => node.isUp)
-  for (const observer of live) {
-    for (const node of world.nodes) {
-      if (node === observer) continue
-      const seen = observer.machine.member(node.id)
-      const problem = node.isUp ? difference(seen, node.machine.member(node.id), node.address) : ghost(seen)
-      if (problem !== undefined) return `${observer.name} of ${node.name}: ${problem}`
-    }
-  }
-  return undefined
-}
-
-function ghost(seen: Member | undefined): string | undefined {
-  return seen?.state === 'alive' || seen?.state === 'suspect' ? `${seen.state}, but it is gone` : undefined
-}
-
-function difference(seen: Member | undefined, own: Member | undefined, address: Address): string | undefined {
-  if (own === undefined) return 'it has not announced itself'
-  if (seen === undefined) return 'unknown'
-  if (seen.state !== 'alive') return `${seen.state} ${seen.incarnation}, but it lives with ${own.incarnation}`
-  if (seen.incarnation !== own.incarnation) return `incarnation ${seen.incarnation}, not ${own.incarnation}`
-  if (seen.address.host !== address.host) return `at ${seen.address.host}, not at ${address.host}`
-  return undefined
+  return viewsDiffer(world.nodes, machine => machine)
 }

@@ -218,7 +218,7 @@ const faults = (): RecordsSpec => {
     play: world => {
       const oracle: RecordsOracle = new Oracle(world)
       const keys = someKeys(world)
-      startMany(world, oracle, world.random.chance(0.4) ? 5 + world.random.below(5) : 5 + world.random.below(36))
+      startMany(world, oracle, world.random.chance(0.4) ? 5 + world.random.below(5) : 5 + world.random.below(26))
       // A write may take a second and more on some: long enough to crash within.
       for (const node of world.random.sample(world.nodes, Math.floor(world.nodes.length / 3)))
         node.disk.slowness = world.random.range(20, 200)
