@@ -15,9 +15,9 @@ if (Number(process.versions.node.split('.')[0]) < 22) {
   process.exit(1)
 }
 const { socketTransport } = await import('../dist/cli/transport.js')
+const { daemonEntry } = await import('../dist/cli/entry.js')
 const { ringPicture } = await import('../dist/cli/ring-picture.js')
 
-const MAIN = path.resolve(import.meta.dirname, '../dist/daemon/main.js')
 const NODES = 5
 const BIG_BYTES = 256 * 2 ** 20
 const KILL_AT = 0.25
@@ -86,7 +86,7 @@ async function shareFolder(target) {
   const [n1, n2, n3, n4] = nodes
   const { shares } = await ask(n1, 'share', { paths: [target] })
   const { id, name, bytes, files } = shares[0]
-  line(`n1 shares ${bold(name)}: ${files} files, ${size(bytes)} ${dim(`content ID ${id.slice(0, 16)}…`)}`)
+  line(`n1 shares ${bold(name)}: ${files} files, ${size(bytes)}  ${dim(`content ID ${id.slice(0, 16)}…`)}`)
   const fetched = []
   for (const node of [n2, n3, n4]) {
     const done = await ask(node, 'get', { what: id, dir: node.downloads })
@@ -160,13 +160,13 @@ async function showRing() {
   for (const row of ringPicture(marks)) say(row)
   const [n1] = nodes
   const { owner, hops } = await ask(n1, 'ring.lookup', { key: 'a fish' })
-  line(`the key of "a fish" belongs to ${owner.name}, ${hops} hops from n1`)
+  line(`the key of "a fish" belongs to ${owner.name}, ${hops} ${hops === 1 ? 'hop' : 'hops'} from n1`)
 }
 
 /** An overlay whose members are processes of one machine: the preset scales the failure detector's times. */
 function found(name) {
-  const args = ['--disable-warning=ExperimentalWarning', MAIN, 'home', 'init', '--home', path.join(root, name)]
-  const { status, stdout } = spawnSync('node', args, {
+  const [command, ...args] = daemonEntry('home', 'init', '--home', path.join(root, name))
+  const { status, stdout } = spawnSync(command, args, {
     input: JSON.stringify({ name, preset: 'local' }),
     encoding: 'utf8'
   })
@@ -175,10 +175,9 @@ function found(name) {
 
 function startNode(name) {
   const home = path.join(root, name)
-  const args = ['--disable-warning=ExperimentalWarning', MAIN, 'daemon', '--home', home, '--report', 'json']
-  const child = spawn('node', [...args, '--name', name, '--listen', '127.0.0.1:0'], {
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
+  const flags = ['--home', home, '--report', 'json', '--name', name, '--listen', '127.0.0.1:0']
+  const [command, ...args] = daemonEntry('daemon', ...flags)
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const downloads = path.join(root, `${name}-downloads`)
   const transport = socketTransport(home, 'npm run demo')
   const node = { name, home, child, downloads, transport, lastWords: '', killed: false }

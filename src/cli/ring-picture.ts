@@ -41,7 +41,8 @@ export function ringPicture(marks: readonly RingMark[]): string[] {
     while (taken.has(`${right}${row}`) && row < canvas.length - 1) row++
     taken.add(`${right}${row}`)
     const text = label.slice(0, LABEL_LENGTH_MAX)
-    put(right ? x + 2 : x - 1 - text.length, row, text)
+    if (right) put(x + 1, row, ` ${text}`)
+    else put(x - 1 - text.length, row, `${text} `)
   }
   return canvas.map(row => row.join('').trimEnd())
 }

@@ -14,7 +14,7 @@ const floors = {
   cli: ['base', 'wire']
 }
 const pure = '^src/(base|wire|core|sim)/'
-const libp2p = 'node_modules/(libp2p|@libp2p|@chainsafe/libp2p-[^/]+|@multiformats|it-pipe)/'
+const libp2p = 'node_modules/(libp2p|@libp2p|@chainsafe/libp2p-[^/]+|@multiformats)/'
 
 const pointDown = Object.entries(floors).map(([floor, below]) => ({
   name: `${floor}-points-down`,
