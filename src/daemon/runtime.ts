@@ -26,6 +26,7 @@ import { addressText, type Address, type Contact } from '../wire/common.ts'
 import type { Settings } from '../wire/control-settings.ts'
 import { dialAddresses } from './addresses.ts'
 import { Driver } from './driver.ts'
+import { Muffler } from './muffler.ts'
 import type { Home } from './home.ts'
 
 /** What a machine persisted, and what the network did, in the state database. */
@@ -65,6 +66,7 @@ export class Runtime {
   private readonly driver: Driver<NodeMessage, ExchangeCommand, NodeEvent>
   private readonly blocks: BlockEngine
   private readonly log: Logger
+  private readonly muffler = new Muffler(() => now().mono)
   private readonly watchers = new Set<(event: NodeEvent) => void>()
 
   private constructor(parts: RuntimeParts, net: Net, addresses: readonly [Address, ...Address[]]) {
@@ -88,6 +90,9 @@ export class Runtime {
       done: (token, result) => {
         this.driver.done(token, result)
       },
+      onMisbehaved: (peer, what) => {
+        this.misbehaved(peer, 'blocks', what)
+      },
       ...(seams.source === undefined ? {} : { source: seams.source(store) }),
       ...(seams.onUpload === undefined ? {} : { onUpload: seams.onUpload })
     })
@@ -104,7 +109,9 @@ export class Runtime {
         this.emitted(event)
       },
       malformed: (from, via, problem) => {
-        log.warn({ peer: peerIdText(from.id), via, problem }, 'a message that is none of ours')
+        this.muffler.say(`malformed ${from.id}`, suppressed => {
+          log.warn({ peer: peerIdText(from.id), via, problem, suppressed }, 'a message that is none of ours')
+        })
       },
       stalled: lateMs => {
         log.warn({ lateMs: Math.round(lateMs) }, 'the event loop stood still')
@@ -180,7 +187,14 @@ export class Runtime {
     this.log.warn({ lane, from: addressText(from), ...who, reason, suppressed }, 'refused')
   }
 
+  private misbehaved(peer: NodeId, room: string, what: string): void {
+    this.muffler.say(`${room} ${peer}`, suppressed => {
+      this.log.warn({ peer: peerIdText(peer), room, what, suppressed }, 'a peer broke the protocol')
+    })
+  }
+
   private emitted(event: NodeEvent): void {
+    if (event.event.kind === 'misbehaved') this.misbehaved(event.event.peer, event.room, event.event.what)
     for (const watcher of this.watchers) watcher(event)
   }
 

@@ -12,7 +12,7 @@ import type { StateDb } from '../io/state/db.ts'
 import type { Holding } from '../io/store/catalogue.ts'
 import type { Store } from '../io/store/store.ts'
 import type { SourceRow, TransferRow } from '../wire/control.ts'
-import { nameOf, shortId } from './people.ts'
+import { nameOf } from './people.ts'
 import type { Runtime } from './runtime.ts'
 import type { NodeEvent } from '../core/node/node.ts'
 
@@ -157,15 +157,13 @@ export class Transfers {
           'banned a source'
         )
         return
-      case 'misbehaved':
-        this.log.warn({ peer: shortId(event.peer), what: event.what }, 'a peer broke the protocol')
-        return
       case 'accused':
         this.log.debug({ content: event.content }, 'accused of a wrong leaf')
         return
       case 'changed':
         this.log.warn({ content: event.content, piece: event.piece }, 'a shared file changed: share it again')
         return
+      case 'misbehaved':
       case 'progress':
       case 'announce':
       case 'wanted-providers':

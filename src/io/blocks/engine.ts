@@ -55,7 +55,6 @@ export class BlockEngine {
       this.answer(token, result)
     }
     const misbehaved = (peer: NodeId, what: string): void => {
-      options.log.warn({ peer, what }, 'peer broke the protocol')
       options.onMisbehaved?.(peer, what)
     }
     this.receiver = new Receiver({ store, done, traffic, misbehaved, signal })
