@@ -45,7 +45,10 @@ class Acked implements Checker<RecordsWorld, Node, BothEvent> {
   private readonly down = new Map<Node, Set<string>>()
 
   say(world: RecordsWorld, provider: Node, key: Key, held: Held): void {
-    this.said.set(`${key}/${provider.id}`, { provider, key, held, sequence: undefined, interrupted: false, acks: 0 })
+    const name = `${key}/${provider.id}`
+    // A provider that forgot what it said has nothing to withdraw, and answers nothing.
+    const interrupted = held === 'none' && this.said.get(name)?.interrupted === true
+    this.said.set(name, { provider, key, held, sequence: undefined, interrupted, acks: 0 })
     world.call(provider, (machine, now) => {
       if (held === 'none') machine.withdraw(key, now)
       else machine.publish(key, held, now)

@@ -1,0 +1,12 @@
+/** Seeds that once failed, by what they showed. A change of a scenario's draws makes them other runs: then they show less. */
+import { expect, it } from 'vitest'
+import { scenarios } from '../../simulation/scenarios/index.ts'
+
+it.each([
+  { name: 'node', seed: 2, shows: 'a restarted node tells its ring whom it remembers' },
+  { name: 'records-faults', seed: 2282, shows: 'a provider that forgot what it said has nothing to withdraw' }
+])('$shows ($name, seed $seed)', ({ name, seed }) => {
+  const outcome = scenarios.find(one => one.name === name)?.run(seed)
+  expect(outcome?.failure).toBeUndefined()
+  expect(outcome?.messages).toBeGreaterThan(0)
+})
