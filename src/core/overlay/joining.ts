@@ -4,8 +4,8 @@
  * everybody whom the ring names there, so that its list skips nobody; its patience for that ends some day.
  *
  * When all that answer are joining too (the whole shoal restarted, or two nodes that were alone met), the one of the
- * lowest id among them stands up as a ring of one, and the others find it on their next round. Should two nodes stand up
- * for want of knowing each other, the rings merge later.
+ * lowest id among them stands up as a ring of one after some rounds: two newcomers may know of each other before they know
+ * of the ring. The others find it on their next round. Should two nodes stand up all the same, the rings merge later.
  */
 import type { NodeId } from '../../base/ids.ts'
 import { between } from '../../base/ring.ts'
@@ -24,6 +24,8 @@ export class Joining {
   /** Asked on this round; at most JOIN_ASKED_MAX. */
   private readonly asked = new Map<NodeId, 'unjoined' | 'silent'>()
   private patience = 0
+  /** Rounds in which everybody that answered was joining too, and of a higher id. */
+  private rounds = 0
   private retryAt: Instant = instant(0)
 
   constructor(ring: RingContext, near: Neighbours, slot: QuerySlot) {
@@ -35,6 +37,7 @@ export class Joining {
   begin(now: Instant): void {
     this.asked.clear()
     this.patience = this.ring.settings.joinPatience
+    this.rounds = 0
     this.retryAt = now
   }
 
@@ -52,7 +55,7 @@ export class Joining {
       this.slot.start({ kind: 'join' }, next, now)
       return undefined
     }
-    const first = this.lowestOfAll()
+    const first = this.lowestOfAll() && ++this.rounds >= this.ring.settings.standUpRounds
     this.asked.clear()
     this.retryLater(now)
     return first ? 'stand-up' : undefined

@@ -21,6 +21,8 @@ export interface RingSettings {
   readonly joinRetryMs: number
   /** How often a joining node waits for its membership to know whom the ring knows. */
   readonly joinPatience: number
+  /** Rounds that find nobody in a ring before a node is the ring itself: time for its membership to know the ring. */
+  readonly standUpRounds: number
   /** How long a candidate that did not answer as a member of the ring is left alone. */
   readonly passOverMs: number
 }
@@ -36,6 +38,7 @@ export const RING_DEFAULTS: RingSettings = {
   lookupDeadlineMs: 10_000,
   joinRetryMs: 300,
   joinPatience: 10,
+  standUpRounds: 3,
   passOverMs: 4_000
 }
 

@@ -4,6 +4,7 @@ import { scenarios } from '../../simulation/scenarios/index.ts'
 
 it.each([
   { name: 'node', seed: 2, shows: 'a restarted node tells its ring whom it remembers' },
+  { name: 'ring-churn', seed: 2563, shows: 'two newcomers that know but each other wait for the ring' },
   { name: 'records-faults', seed: 2282, shows: 'a provider that forgot what it said has nothing to withdraw' }
 ])('$shows ($name, seed $seed)', ({ name, seed }) => {
   const outcome = scenarios.find(one => one.name === name)?.run(seed)
