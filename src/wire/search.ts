@@ -74,10 +74,9 @@ const queryBlock = ggep(
 const query: Codec<BodyOf<'query'>> = {
   write: (w, { query: { text, content, filter }, trace }) => {
     minimumSpeed.write(w, 0)
-    const raw = utf8(text)
-    if (raw.length > QUERY_TEXT_BYTES_MAX || raw.includes(0))
-      throw new RangeError('a query too long, or with a NUL in it')
-    w.raw(raw)
+    const problem = textProblem(text, QUERY_TEXT_BYTES_MAX)
+    if (problem !== undefined) throw new RangeError(problem)
+    w.raw(utf8(text))
     w.u8(0)
     queryBlock.write(w, { content, ...filter, trace: trace ? true : undefined })
   },
