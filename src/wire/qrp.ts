@@ -57,14 +57,23 @@ export class QrpTable {
 
   /** Of folded words (`base/words.ts`); of 2^bitsMax slots, or of fewer as soon as they do. */
   static of(words: Iterable<string>, bitsMax = QRP_BITS_MAX): QrpTable {
+    const builder = QrpTable.builder(bitsMax)
+    builder.add(words)
+    return builder.table()
+  }
+
+  /** As `of`, for words that come in parts: `table` has all that were added. */
+  static builder(bitsMax = QRP_BITS_MAX): { add(words: Iterable<string>): void; table(): QrpTable } {
     if (!isTableSize(bitsMax)) throw new RangeError(`a table of 2^${bitsMax} slots`)
     const slots = new Uint8Array(2 ** bitsMax / 8)
-    for (const word of words) {
-      eachPrefix(word, sum => {
-        setSlot(slots, hashOf(sum) >>> (32 - bitsMax))
-      })
+    const add = (words: Iterable<string>): void => {
+      for (const word of words) {
+        eachPrefix(word, sum => {
+          setSlot(slots, hashOf(sum) >>> (32 - bitsMax))
+        })
+      }
     }
-    return new QrpTable(fitted(slots))
+    return { add, table: () => new QrpTable(fitted(slots.slice())) }
   }
 
   /** All that any of them has, at the size of the largest: at a smaller one it would say maybe to nearly everything. */
