@@ -9,7 +9,7 @@
  */
 import type { NodeId } from '../../base/ids.ts'
 import type { Instant } from '../../base/time.ts'
-import { TTL_HARD_MAX, type Query, type QueryHit } from '../../wire/search.ts'
+import { TTL_HARD_MAX, type Query, type QueryHit, type SearchResult } from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
 import { admit, onward } from './header.ts'
 import { answer } from './hits.ts'
@@ -18,23 +18,15 @@ import type { Neighbour } from './neighbour.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Routes } from './routes.ts'
 import { HITS_PER_QUERY_MAX } from './settings.ts'
-import type { Wanted } from './wanted.ts'
-
-/** What tables know of where a query would find something. */
-export interface Guide {
-  /** Whether to send it to the neighbour with this TTL. */
-  leads(neighbour: Neighbour, wanted: Wanted, ttl: number): boolean
-  /** Whether this node's own index may have it. */
-  mayHave(wanted: Wanted): boolean
-  wanted(query: Query['query']): Wanted
-}
+import type { Tables } from './tables.ts'
+import { wantedBy, type Wanted } from './wanted.ts'
 
 export interface FloodParts {
   readonly context: SearchContext
   readonly neighbours: Neighbours
   readonly routes: Routes
   readonly matches: Matches
-  readonly guide: Guide
+  readonly tables: Tables
   /** A hit for a query of this node itself. */
   readonly arrived: (from: Neighbour, hit: QueryHit, now: Instant) => void
 }
@@ -73,8 +65,8 @@ export class Flood {
 
   /** False when it would find nothing there, or the neighbour is sent too much already. */
   sendTo(neighbour: Neighbour, query: Query, wanted: Wanted, now: Instant): boolean {
-    const { context, guide } = this.parts
-    if (!guide.leads(neighbour, wanted, query.ttl)) {
+    const { context, tables } = this.parts
+    if (!tables.leads(neighbour, wanted, query.ttl)) {
       context.tally.pruned++
       return false
     }
@@ -94,7 +86,8 @@ export class Flood {
     }
     const hit = admit(message)
     const path = hit?.trace?.path.length ?? 0
-    if (hit === undefined || path > TTL_HARD_MAX) {
+    // Each node that a hit went through has named itself: one that has named more went further than it may.
+    if (hit === undefined || path >= TTL_HARD_MAX) {
       context.dropped('expired')
       return
     }
@@ -132,32 +125,28 @@ export class Flood {
   }
 
   private first(from: Neighbour, query: Query, now: Instant): void {
-    const { context, routes, guide, matches } = this.parts
+    const { context, routes, tables, matches, neighbours } = this.parts
     routes.queries.set(query.id, { from: from.id, ttl: query.ttl, hits: 0 }, now)
     context.tally.queries++
-    const wanted = guide.wanted(query.query)
+    const wanted = wantedBy(query.query)
     const forwarded = this.goOn(from, query, wanted, now)
-    if (!guide.mayHave(wanted)) {
-      answer(context, from.contact, query, [], forwarded)
+    if (!tables.mayHave(wanted)) {
+      answer(context, from.contact, query, { results: [], forwarded })
       return
     }
-    const job = {
-      query: query.query,
-      matched: results => {
-        // The asker may have gone meanwhile, and with it the way back.
-        if (this.parts.neighbours.get(from.id) !== undefined)
-          answer(context, from.contact, query, results, forwarded)
-      }
-    } satisfies Parameters<Matches['add']>[1]
-    if (!matches.add(from.id, job, now)) context.dropped('busy')
+    const matched = (results: readonly SearchResult[]): void => {
+      // The asker may have gone meanwhile, and with it the way back.
+      if (neighbours.get(from.id) !== undefined) answer(context, from.contact, query, { results, forwarded })
+    }
+    if (!matches.add(from.id, { query: query.query, matched }, now)) context.dropped('busy')
   }
 
   /** Known here, but those behind may not have heard of it. */
   private again(from: Neighbour, query: Query, now: Instant): void {
-    const { context, guide } = this.parts
+    const { context } = this.parts
     context.tally.widened++
-    const forwarded = this.goOn(from, query, guide.wanted(query.query), now)
-    if (forwarded > 0) answer(context, from.contact, query, [], forwarded)
+    const forwarded = this.goOn(from, query, wantedBy(query.query), now)
+    if (forwarded > 0) answer(context, from.contact, query, { results: [], forwarded })
   }
 
   private goOn(from: Neighbour, query: Query, wanted: Wanted, now: Instant): number {

@@ -17,8 +17,3 @@ export function onward<H extends Header>(descriptor: H): H | undefined {
   const { ttl, hops } = descriptor
   return ttl <= 1 ? undefined : { ...descriptor, ttl: ttl - 1, hops: hops + 1 }
 }
-
-/** The header of an answer, which goes back as far as its cause came. */
-export function back({ id, hops }: Header): Header {
-  return { id, ttl: hops + 1, hops: 0 }
-}

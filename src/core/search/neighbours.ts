@@ -22,7 +22,7 @@ import type { Handshake } from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
 import { Neighbour } from './neighbour.ts'
 import { People } from './people.ts'
-import { FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
+import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
 
 /** Members are told of one after the other: after this there is a choice. */
 const FIRST_ASK_MS = 200
@@ -45,7 +45,7 @@ export class Neighbours {
   private readonly context: SearchContext
   private readonly owner: NeighboursOwner
   private readonly byId = new Map<NodeId, Neighbour>()
-  /** At most as many as are lacking, and one more. */
+  /** At most ASKED_MAX, and one in place of a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
   private readonly restingUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
@@ -176,7 +176,7 @@ export class Neighbours {
   }
 
   private fill(now: Instant): void {
-    for (let lacking = this.lacking(); lacking > 0; lacking--) {
+    while (this.lacking() > 0 && this.asked.size < ASKED_MAX) {
       if (!this.ask('more', now)) break
     }
     if (this.lacking() > 0) this.askAt = after(now, this.pauseMs())
@@ -240,8 +240,9 @@ export class Neighbours {
     const wanted = this.asked.delete(from.id) || degree < this.context.settings.degreeMin
     if (this.isFull() && !(wanted && this.letGo(now))) this.context.send(from, this.word('refuse'))
     else {
+      // Before anything that only a neighbour may say.
+      this.context.send(from, { kind: 'accept', degree: this.byId.size + 1 })
       this.add(from, degree, now)
-      this.context.send(from, this.word('accept'))
     }
   }
 

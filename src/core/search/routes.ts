@@ -4,6 +4,7 @@
  * What is remembered for that is also what tells a duplicate: bounded, and forgotten in generations.
  */
 import type { NodeId } from '../../base/ids.ts'
+import type { Instant } from '../../base/time.ts'
 import type { DescriptorId } from '../../wire/search.ts'
 import { Generations } from './generations.ts'
 import { HOLDERS_PER_GENERATION_MAX, IDS_PER_GENERATION_MAX } from './settings.ts'
@@ -19,6 +20,8 @@ export interface QueryRoute {
 
 export interface PingRoute {
   readonly from: NodeId | undefined
+  readonly sentAt: Instant
+  /** That went back. */
   pongs: number
 }
 

@@ -109,19 +109,16 @@ export const SEARCHES_MAX = 64
 export const SEARCH_TIMEOUT_MS_MAX = 60_000
 /** Results that one search tells of. */
 export const RESULTS_MAX = 4_096
-/** What the results of one hit may take of its payload of 64 KiB; the rest is for the header and the holder. */
-export const HIT_RESULT_BYTES_MAX = 48 << 10
-/** What a result takes beside its name and path, rounded up: index, size, extensions with the content's id. */
-export const RESULT_OVERHEAD_BYTES = 128
+/** Members asked at once: others ask too meanwhile, and all would end up with more than they look for. */
+export const ASKED_MAX = 2
 /** Members remembered as not to be asked, as banned, or as neighbours a moment ago. */
 export const RESTING_MAX = 1_024
 /** Random members looked at for one that can be asked, before the next pause. */
 export const PICKS_MAX = 32
 /** What a former neighbour sent before it heard that it is one. */
 export const FORMER_MS = 10_000
-/** Pongs that answer one ping (0.6's scheme), that are kept of one neighbour, and nodes that pongs told of. */
+/** Pongs from the cache that answer one ping (0.6's scheme), and nodes that pongs told of. */
 export const PONGS_PER_PING_MAX = 10
-export const PONGS_PER_NEIGHBOUR_MAX = 32
 export const REACH_MAX = 4_096
 /** A node that no pong told of for so long is out of reach. */
 export const REACH_MS = 300_000
@@ -136,3 +133,5 @@ export const PUSHES_MAX = 64
 /** Pieces of tables taken from a neighbour: a table of 2^21 slots has at most eight, and there are two. */
 export const TABLE_PARTS_PER_SECOND = 8
 export const TABLE_PARTS_BURST = 64
+/** The neighbours are asked after this, when the own index has not answered by then. */
+export const OWN_MS = 50

@@ -1,13 +1,12 @@
 /** What a query wants, as routing tables see it: words of which each must be there. */
+import { queryWordsOf } from '../../base/words.ts'
 import type { SearchQuery } from '../../wire/search.ts'
 
-export interface Wanted {
-  /** None: everything fits. */
-  readonly words: readonly string[]
-}
+/** None: everything fits. */
+export type Wanted = readonly string[]
 
 /** A content is one word: its hexadecimal digits. */
-export function wantedBy(query: SearchQuery, wordsOf: (text: string) => string[]): Wanted {
-  const words = wordsOf(query.text)
-  return { words: query.content === undefined ? words : [...words, query.content] }
+export function wantedBy({ text, content }: SearchQuery): Wanted {
+  const words = text === '' ? [] : queryWordsOf(text)
+  return content === undefined ? words : [...words, content]
 }
