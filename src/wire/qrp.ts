@@ -7,8 +7,8 @@
  * numbers of slots, each as plain bits or as the gaps between set slots, whichever is shorter, and nothing is deflated.
  *
  * A table is as small as its fill allows: folded to half its size it would be over QRP_FILL_PERCENT_MAX full, or it has the
- * smallest size. And its patches weigh at least a quarter of it. So what a neighbour can make a node keep is in proportion
- * to what it has to send.
+ * smallest size. Patches that weigh less than a quarter of their table are refused. So what a neighbour can make a node keep
+ * is in proportion to what it has to send.
  */
 import { utf8 } from '../base/bytes.ts'
 import { DecodeError, Reader } from './codec.ts'
@@ -205,7 +205,10 @@ function spareHalf(slots: Uint8Array): Uint8Array | undefined {
   return countOf(half) * 100 <= QRP_FILL_PERCENT_MAX * half.length * 8 ? half : undefined
 }
 
-/** Only where somebody chose words for their hashes, and set all slots of one part: a small one has its weight from its fill. */
+/**
+ * By their fill tables of words weigh half or more of what they take. One of 2^21 slots, all set in one part and none in the
+ * others, weighs an eighth: it takes a million words chosen for their hashes, and its neighbours do without.
+ */
 function tooLight(patches: readonly Uint8Array[], tableBytes: number): boolean {
   return 4 * patches.reduce((sum, patch) => sum + patch.length, 0) < tableBytes
 }
@@ -213,7 +216,6 @@ function tooLight(patches: readonly Uint8Array[], tableBytes: number): boolean {
 function fitted(slots: Uint8Array): Uint8Array {
   let fit = slots
   for (let half = spareHalf(fit); half !== undefined; half = spareHalf(half)) fit = half
-  while (bitsOf(fit) > QRP_BITS_MIN && tooLight(packed(fit), fit.length)) fit = halved(fit)
   return fit
 }
 

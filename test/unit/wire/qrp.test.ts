@@ -62,9 +62,10 @@ describe('a table of words', () => {
     }
   })
 
-  it('knows a word by its first 8 code points, of whatever length', () => {
-    // Four bytes each.
-    const long = '𝐀🐟𝄞𠀀𐌰𓀀𝕏😀'
+  it.each([
+    ['of one byte', 'abdfhjlo'],
+    ['of four bytes', '𝐀🐟𝄞𠀀𐌰𓀀𝕏😀']
+  ])('knows a word by its first 8 code points, %s each', (_what, long) => {
     const table = QrpTable.of([`${long}tail`])
     expect(table.count).toBe(QRP_PREFIX_POINTS_MAX)
     expect(table.has(`${long}other tail`)).toBe(true)
@@ -169,7 +170,7 @@ describe('patches', () => {
     ['a number beyond counting', 14, [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]]],
     ['more bytes than plain bits', 14, [new Array<number>(2_049).fill(0)]],
     ['plain bits where gaps are shorter', 14, [new Array<number>(2_048).fill(0)]],
-    ['a table larger than it needs to be', 15, [[1, 2, 3]]],
+    ['a table larger than it needs to be', 15, [new Array<number>(1_200).fill(20)]],
     ['a table much larger than what came of it', 21, new Array<number[]>(8).fill([])]
   ])('are refused with %s', (_what, bits, patches) => {
     expect(
