@@ -15,6 +15,7 @@ import {
   type ShareIndex
 } from '../../../../src/io/index/index.ts'
 import { SCHEMA_VERSION } from '../../../../src/io/index/schema.ts'
+import { IndexThread } from '../../../../src/io/index/thread.ts'
 import { tagOf } from './tag.ts'
 import type { SearchQuery } from '../../../../src/wire/search.ts'
 
@@ -130,6 +131,17 @@ describe('the index in its thread', () => {
     expect(await ours.contents()).toEqual([])
     await ours.put(share(2, 1))
     expect(await ours.contents()).toEqual([share(2, 0).content])
+  })
+
+  it('stops waiting at the deadline, and hears nothing of the answer that comes later', async () => {
+    const ours = await open()
+    await ours.put(share(1, 20_000))
+    await ours.close()
+    const thread = await IndexThread.start(path)
+    expect(await codeOf(thread.ask({ kind: 'summary' }, 1))).toBe('timeout')
+    expect(await thread.ask({ kind: 'contents' }, 60_000)).toEqual([share(1, 0).content])
+    await thread.close(60_000)
+    expect(await codeOf(thread.ask({ kind: 'contents' }, 60_000))).toBe('interrupted')
   })
 
   it('has no file to open: says so', async () => {

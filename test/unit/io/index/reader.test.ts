@@ -140,6 +140,13 @@ describe('an answer', () => {
     expect(reader.match(query('same'), 1e9).length).toBe(RESULTS_MAX)
   })
 
+  it('has the file that says it all behind a thousand that only stand in a share that does', () => {
+    const others = Array.from({ length: 1_000 }, (_, i) => `${i}.jpg`)
+    put(share('a', 'Holiday Photos', ...others, 'holidays.txt'))
+    expect(found('holiday photos')).toEqual(['[Holiday Photos]', 'holidays.txt'])
+    expect(found('holid')).toEqual(['holidays.txt', '[Holiday Photos]'])
+  })
+
   it('has whole words first among more matches than are ranked', () => {
     put(share('a', 'many', ...Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `samely ${i}.txt`)))
     put(share('b', 'few', 'some/same.txt', 'same/other.txt'))
