@@ -9,7 +9,7 @@ import { Random } from '../../../../src/base/random.ts'
 import type { Share } from '../../../../src/io/index/index.ts'
 import { CANDIDATES_MAX, IndexReader, RESULTS_MAX } from '../../../../src/io/index/reader.ts'
 import { connect, connectToRead, prepareFile } from '../../../../src/io/index/schema.ts'
-import { IndexWriter, NAMES_MAX } from '../../../../src/io/index/writer.ts'
+import { ERASED_AT_ONCE, IndexWriter, NAMES_MAX } from '../../../../src/io/index/writer.ts'
 import { FILES_MAX } from '../../../../src/wire/layout.ts'
 import type { SearchFilter, SearchQuery } from '../../../../src/wire/search.ts'
 import { DrawnNames } from '../../../bench/names/drawn.ts'
@@ -41,8 +41,11 @@ const rows = (entries: Share['entries']): { paths: string; bytes: Float64Array }
   paths: entries.map(({ path }) => path).join('\0'),
   bytes: Float64Array.from(entries, ({ bytes }) => bytes)
 })
+function done(steps: Iterable<undefined>): number {
+  return [...steps].length
+}
 function put(share: Share): void {
-  writer.begin(share)
+  done(writer.begin(share))
   if (share.entries.length > 0) writer.add(rows(share.entries))
   writer.commit()
 }
@@ -162,8 +165,8 @@ describe('shares come and go', () => {
     expect(found('old')).toEqual(['old.txt'])
     expect(found('first')).toEqual([])
     expect(reader.totals()).toEqual({ files: 2, bytes: 2_000 })
-    writer.remove('a'.repeat(64) as Share['content'])
-    writer.remove('c'.repeat(64) as Share['content'])
+    done(writer.remove('a'.repeat(64) as Share['content']))
+    done(writer.remove('c'.repeat(64) as Share['content']))
     expect(reader.contents()).toEqual(['b'.repeat(64)])
     expect(reader.terms('file_terms', '', 100)).not.toContain('new')
     for (const table of ['file', 'file_words', 'share', 'share_words']) {
@@ -171,8 +174,22 @@ describe('shares come and go', () => {
     }
   })
 
+  it('a large share goes in steps, and is seen until the last; given up in the middle, it stays', () => {
+    const { content } = share('a', '')
+    put(share('a', 'large', ...Array.from({ length: 3 * ERASED_AT_ONCE }, (_, i) => `${i}.txt`)))
+    const steps = writer.remove(content)
+    steps.next()
+    steps.next()
+    expect(found('0')).toEqual(['0.txt'])
+    writer.rollback()
+    expect(() => steps.next()).toThrow(/given up/u)
+    expect(db.prepare('SELECT count(*) AS count FROM file').get()).toEqual({ count: 3 * ERASED_AT_ONCE })
+    expect(done(writer.remove(content))).toBe(4)
+    expect([found('0'), reader.contents()]).toEqual([[], []])
+  })
+
   it('a share is seen when it is whole, and not at all when it is given up', () => {
-    writer.begin(share('a', 'late'))
+    done(writer.begin(share('a', 'late')))
     writer.add(rows([{ path: 'early.txt', bytes: 1 }]))
     expect(found('early')).toEqual([])
     writer.rollback()
@@ -182,7 +199,7 @@ describe('shares come and go', () => {
   })
 
   it('refuses a share of too many files, and one too many for the index', () => {
-    writer.begin(share('a', 'vast'))
+    done(writer.begin(share('a', 'vast')))
     expect(() => writer.add({ paths: '', bytes: new Float64Array(FILES_MAX + 1) })).toThrow(/more than 1000000 names/u)
     writer.rollback()
     db.prepare("INSERT INTO share VALUES (1, 'full', 'full', 0, ?)").run(NAMES_MAX - 1)
@@ -216,7 +233,7 @@ describe('drawn names', () => {
       const drawn = names.share(20)
       put(drawn)
       shares.push(drawn)
-      if (random.below(4) === 0) writer.remove(shares.splice(random.below(shares.length), 1)[0]!.content)
+      if (random.below(4) === 0) done(writer.remove(shares.splice(random.below(shares.length), 1)[0]!.content))
       // Below the number of candidates the answer is exact.
       if (shares.reduce((sum, { entries }) => sum + entries.length, 0) >= CANDIDATES_MAX) break
       for (let i = 0; i < 40; i++) {
