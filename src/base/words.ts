@@ -34,6 +34,8 @@ const RUN = new RegExp(
 const ASCII_RUN = /(?<letters>[a-z]+(?:'[a-z]+)*)|(?<digits>\d+)/gi
 /** `mobyDick`, `HTTPServer`, `don't`. */
 const PART_BORDER = new RegExp(`(?<=[\\p{Ll}\\p{M}])(?=\\p{Lu})|(?<=\\p{Lu})(?=\\p{Lu}\\p{Ll})|${APOSTROPHE}`, 'v')
+/** Most of what people write. */
+const ONE_PART = /^[A-Za-z][a-z]*$/
 const APOSTROPHES = new RegExp(APOSTROPHE, 'gv')
 
 const ASCII = /^\p{ASCII}*$/u
@@ -109,6 +111,10 @@ function cut(word: string): string {
 }
 
 function addParts(words: Set<string>, letters: string): void {
+  if (ONE_PART.test(letters)) {
+    words.add(cut(letters.toLowerCase()))
+    return
+  }
   const parts = letters.split(PART_BORDER)
   for (const part of parts) words.add(cut(fold(part)))
   if (parts.length > 1) words.add(cut(fold(parts.join(''))))

@@ -1,5 +1,6 @@
 /**
- * Whether and how well a name answers: words that are whole before words that only begin so, those of the name before those of
+ * Whether and how well a name answers: words that are whole before words that only begin so (in the name itself, where they stand
+ * there), those of the name before those of
  * the folders and the share around it, shorter names before longer, shares before files; what is equal in all of that goes by
  * its content ID and path, so that two runs give one order.
  */
@@ -45,7 +46,7 @@ export class Ranking {
     for (const asked of this.asked) {
       const own = degree(words.own, asked)
       const folders = degree(words.folders, asked)
-      const best = Math.max(own, folders, degree(words.share, asked))
+      const best = own > 0 ? own : Math.max(folders, degree(words.share, asked))
       if (best === 0) return undefined
       if (best < 2) begun++
       if (own === 0) around++

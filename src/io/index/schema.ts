@@ -29,11 +29,14 @@ const UNICODE = process.versions.unicode ?? ''
 /** SQLite's primary codes for a file that is damaged, or no database. */
 const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26]
 
+/** Prefixes of up to so many code points have lists of their own: those are the frequent ones. */
+export const PREFIX_POINTS_MAX = 6
+const PREFIXES = Array.from({ length: PREFIX_POINTS_MAX }, (_, i) => i + 1).join(' ')
 /**
- * Prefixes up to 4 letters have doclists of their own: those are the frequent ones. Columns rather than positions are kept:
+ * Columns rather than positions are kept:
  * ranking asks in which of them a word stands, and nothing asks for phrases.
  */
-const WORD_TABLE = "content='', contentless_delete=1, tokenize='ascii', detail=column, prefix='1 2 3 4'"
+const WORD_TABLE = `content='', contentless_delete=1, tokenize='ascii', detail=column, prefix='${PREFIXES}'`
 const TABLES = `
   CREATE TABLE share (seq INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL);
   CREATE TABLE file (id INTEGER PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL);
@@ -41,10 +44,11 @@ const TABLES = `
   CREATE VIRTUAL TABLE file_words USING fts5(name, folders, share, marks, ${WORD_TABLE});
   CREATE TABLE made (unicode TEXT NOT NULL);
 `
-/** Of a connection that reads: the distinct words of each index. Temporary tables are no part of the file. */
+/** Of a connection that reads: the distinct words of each index, and where they stand. Temporary tables are no part of the file. */
 const VOCABULARIES = `
   CREATE VIRTUAL TABLE temp.share_terms USING fts5vocab(main, share_words, row);
   CREATE VIRTUAL TABLE temp.file_terms USING fts5vocab(main, file_words, row);
+  CREATE VIRTUAL TABLE temp.file_instances USING fts5vocab(main, file_words, instance);
 `
 
 /** Brings the file into being or up to date, and says whether it had to begin anew. Throws what SQLite throws. */

@@ -1,6 +1,7 @@
 /**
  * The thread in which the index lives: SQLite is synchronous, and neither a query nor a checkpoint may hold up the daemon's event
- * loop. Requests are served one after another; only a summary goes in slices, between which others are served.
+ * loop. Requests are served one after another; only what takes
+ * long (a summary, a removal) goes in steps, between which others are served.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -42,7 +43,7 @@ const isWrite = ({ kind }: Request): boolean => ['begin', 'add', 'commit', 'remo
 
 async function serve(number: number, request: Request): Promise<void> {
   try {
-    const value = request.kind === 'summary' ? await summary() : answer(request)
+    const value = await answer(request)
     say({ kind: 'done', number, value })
   } catch (error) {
     if (isDamage(error)) beginAnew()
@@ -52,15 +53,17 @@ async function serve(number: number, request: Request): Promise<void> {
   if (request.kind === 'close') port.close()
 }
 
-function answer(request: Exclude<Request, { kind: 'summary' }>): Answers[keyof Answers] {
+/** What takes long is a promise; everything else is done when this returns. */
+function answer(request: Request): Answers[keyof Answers] | Promise<Answers[keyof Answers]> {
   switch (request.kind) {
     case 'match':
       return reader.match(request.query, request.limit)
     case 'contents':
       return reader.contents()
+    case 'summary':
+      return summary()
     case 'begin':
-      toWrite().begin(request.share)
-      return undefined
+      return inSteps(toWrite().begin(request.share))
     case 'add':
       toWrite().add(request.rows)
       return undefined
@@ -71,12 +74,16 @@ function answer(request: Exclude<Request, { kind: 'summary' }>): Answers[keyof A
       toWrite().rollback()
       return undefined
     case 'remove':
-      toWrite().remove(request.content)
-      return undefined
+      return inSteps(toWrite().remove(request.content))
     case 'close':
       closeFile()
       return undefined
   }
+}
+
+async function inSteps(steps: Iterable<undefined>): Promise<undefined> {
+  for (const _ of steps) await new Promise(setImmediate)
+  return undefined
 }
 
 function toWrite(): IndexWriter {

@@ -10,6 +10,8 @@ import { SHARE_SPAN } from './schema.ts'
 
 /** Names in all shares together: four times what is promised to stay small and fast. */
 export const NAMES_MAX = 4_000_000
+/** Files of a share that go in one step. */
+export const ERASED_AT_ONCE = 512
 /** Distinct marks of a share, which has those of all its files. */
 const SHARE_MARKS_MAX = 128
 
@@ -52,10 +54,10 @@ export class IndexWriter {
     )
   }
 
-  /** Begins to put a share in the place of what has its content ID; `add` and `commit` follow, or `rollback`. */
-  begin(share: ShareRow): void {
+  /** Begins to put a share in the place of what has its content ID; `add` and `commit` follow, or `rollback`. In steps, as `remove`. */
+  *begin(share: ShareRow): Generator<undefined, void> {
     this.db.exec('BEGIN IMMEDIATE')
-    this.erase(share.content)
+    yield* this.erase(share.content)
     const { last } = this.db.prepare('SELECT max(seq) AS last FROM share').get() as { last: number | null }
     const shareWords = wordsOf(share.name).join(' ')
     this.put = { share, seq: (last ?? 0) + 1, shareWords, marks: new Set(), files: 0 }
@@ -105,9 +107,10 @@ export class IndexWriter {
     this.put = undefined
   }
 
-  remove(content: ContentId): void {
+  /** In steps of some milliseconds: a large share takes seconds, and queries come between. */
+  *remove(content: ContentId): Generator<undefined, void> {
     this.db.exec('BEGIN IMMEDIATE')
-    this.erase(content)
+    yield* this.erase(content)
     this.db.exec('COMMIT')
   }
 
@@ -116,14 +119,23 @@ export class IndexWriter {
     this.db.close()
   }
 
-  private erase(content: ContentId): void {
-    const row = this.db.prepare('SELECT seq FROM share WHERE content = ?').get(content) as { seq: number } | undefined
+  private *erase(content: ContentId): Generator<undefined, void> {
+    const row = this.db.prepare('SELECT seq, files FROM share WHERE content = ?').get(content)
     if (row === undefined) return
-    const [first, last] = [row.seq * SHARE_SPAN, (row.seq + 1) * SHARE_SPAN - 1]
-    this.db.prepare('DELETE FROM file_words WHERE rowid BETWEEN ? AND ?').run(first, last)
-    this.db.prepare('DELETE FROM file WHERE id BETWEEN ? AND ?').run(first, last)
-    this.db.prepare('DELETE FROM share_words WHERE rowid = ?').run(row.seq)
-    this.db.prepare('DELETE FROM share WHERE seq = ?').run(row.seq)
+    const { seq, files } = row as { seq: number; files: number }
+    const eraseWords = this.db.prepare('DELETE FROM file_words WHERE rowid BETWEEN ? AND ?')
+    const eraseFiles = this.db.prepare('DELETE FROM file WHERE id BETWEEN ? AND ?')
+    const last = seq * SHARE_SPAN + files
+    for (let from = seq * SHARE_SPAN; from <= last; from += ERASED_AT_ONCE) {
+      if (!this.db.isTransaction)
+        throw new ShoalError('interrupted', 'the share stays in the index: its removal was given up')
+      const to = Math.min(from + ERASED_AT_ONCE - 1, last)
+      eraseWords.run(from, to)
+      eraseFiles.run(from, to)
+      yield
+    }
+    this.db.prepare('DELETE FROM share_words WHERE rowid = ?').run(seq)
+    this.db.prepare('DELETE FROM share WHERE seq = ?').run(seq)
   }
 
   private underWay(): Put {
