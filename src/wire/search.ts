@@ -1,112 +1,215 @@
 /**
  * The messages of search, on the stream channel between neighbours of the flooding graph. Descriptors are Gnutella 0.4's
- * (Ping 0x00, Pong 0x01, Push 0x40, Query 0x80, QueryHit 0x81, and 0.6's route table update 0x30): a header of 23 bytes (id
- * 16 B, type, TTL, hops, payload length, little-endian) and a payload. Header, Ping and Query are byte for byte those of the
- * 0.4 specification; what 0.4 has no field for (peer IDs, 64-bit sizes, content IDs, the filter) rides in GGEP blocks. What
- * two nodes say to become neighbours is no descriptor, as 0.6's handshake is none.
+ * (Ping 0x00, Pong 0x01, Push 0x40, Query 0x80, QueryHit 0x81, and 0.6's route table update 0x30): behind the message's tag a
+ * header of 23 bytes (id 16 B, type, TTL, hops, payload length, little-endian) and a payload. Header, Ping and Query are byte
+ * for byte those of the 0.4 specification; what 0.4 has no field for (peer IDs, 64-bit sizes, content IDs, the filter) rides
+ * in GGEP blocks. What two nodes say to become neighbours is no descriptor, as 0.6's handshake is none.
+ *
+ * A message is one descriptor, and has one encoding: what 0.4 leaves open (unused fields, the place of an address, the order
+ * of extensions, extensions of others) is refused. IDs of extensions of our own are lower-case, so that they meet none that
+ * is registered.
  */
-import type { ContentId, NodeId } from '../base/ids.ts'
-import type { Contact } from './common.ts'
+import { textOf, utf8 } from '../base/bytes.ts'
+import { contentIdCodec, DecodeError, nodeIdCodec, Reader, union, upTo, varint, Writer, type Codec } from './codec.ts'
+import { beyondQuad, byte, descriptorIdCodec, ipv4, quadOf, u16le, u32le, zero } from './descriptor.ts'
+import { ggep, present, wholeText } from './ggep.ts'
+import { partsOf, patchProblem, QRP_BITS_MAX, QRP_BITS_MIN, QRP_PATCH_BYTES_MAX } from './qrp.ts'
+import { checkServent, contactOf, hitPayload, host, needed, SERVENT_ID_BYTES, serventId } from './search-hit.ts'
+import {
+  DEGREE_MAX,
+  FILTER_TYPE_BYTES_MAX,
+  PAYLOAD_BYTES_MAX,
+  QUERY_TEXT_BYTES_MAX,
+  type Descriptor,
+  type Handshake,
+  type Header,
+  type SearchMessage
+} from './search-model.ts'
 
-/** 16 bytes, 32 hexadecimal digits. */
-export type DescriptorId = string & { readonly brand: 'DescriptorId' }
+export * from './search-model.ts'
+export { hitClaim, hitPages } from './search-hit.ts'
+export { descriptorId, type DescriptorId } from './descriptor.ts'
 
-/** A descriptor is dropped when its TTL and hops come to more (gtk-gnutella's hard limit). */
-export const TTL_HARD_MAX = 15
-export const QUERY_TEXT_BYTES_MAX = 256
-/** One descriptor's payload. */
-export const PAYLOAD_BYTES_MAX = 64 << 10
-export const HIT_RESULTS_MAX = 64
-export const RESULT_NAME_BYTES_MAX = 255
-/** A path inside a share; a longer one is found, and its hit names the share only. */
-export const RESULT_PATH_BYTES_MAX = 4_096
+type Kind = Descriptor['kind']
+type BodyOf<K extends Kind> = Omit<Extract<Descriptor, { kind: K }>, keyof Header | 'kind'>
 
-export interface Header {
-  readonly id: DescriptorId
-  readonly ttl: number
-  readonly hops: number
+const ping: Codec<object> = {
+  write: () => {},
+  read: () => ({})
 }
 
-/** What kinds of files by their extension; `base/kinds.ts` has the lists. Or one extension, without its dot, folded. */
-export interface SearchFilter {
-  readonly type: string | undefined
-  readonly minBytes: number | undefined
-  readonly maxBytes: number | undefined
+const pongBlock = ggep({ host, node: { id: 'n', data: nodeIdCodec } }, { nulFree: false })
+
+const pong: Codec<BodyOf<'pong'>> = {
+  write: (w, { peer, files, kilobytes }) => {
+    u16le.write(w, peer.address.port)
+    ipv4.write(w, quadOf(peer.address.host))
+    u32le.write(w, files)
+    u32le.write(w, kilobytes)
+    pongBlock.write(w, { host: beyondQuad(peer.address.host), node: peer.id })
+  },
+  read: r => {
+    const port = u16le.read(r)
+    const quad = ipv4.read(r)
+    const files = u32le.read(r)
+    const kilobytes = u32le.read(r)
+    const block = pongBlock.read(r)
+    return { peer: contactOf(needed(block.node, 'node'), { port, quad, beyond: block.host }), files, kilobytes }
+  }
 }
 
-/** What is searched: words, every one of which a result has (as a prefix of one of its words); or the holders of one content. */
-export interface SearchQuery {
-  readonly text: string
-  readonly content: ContentId | undefined
-  readonly filter: SearchFilter
+const minimumSpeed = zero(u16le, 'a minimum speed')
+const queryBlock = ggep(
+  {
+    content: { id: 'c', data: contentIdCodec },
+    type: { id: 'k', data: wholeText(FILTER_TYPE_BYTES_MAX) },
+    minBytes: { id: 'm', data: varint },
+    trace: { id: 't', data: present },
+    maxBytes: { id: 'x', data: varint }
+  },
+  { nulFree: false }
+)
+
+const query: Codec<BodyOf<'query'>> = {
+  write: (w, { query: { text, content, filter }, trace }) => {
+    minimumSpeed.write(w, 0)
+    const raw = utf8(text)
+    if (raw.length > QUERY_TEXT_BYTES_MAX || raw.includes(0))
+      throw new RangeError('a query too long, or with a NUL in it')
+    w.raw(raw)
+    w.u8(0)
+    queryBlock.write(w, { content, ...filter, trace: trace ? true : undefined })
+  },
+  read: r => {
+    minimumSpeed.read(r)
+    const text = textOf(r.until(0, QUERY_TEXT_BYTES_MAX))
+    if (text === undefined) throw new DecodeError('a query that is not UTF-8')
+    const block: Partial<ReturnType<typeof queryBlock.read>> = r.left > 0 ? queryBlock.read(r) : {}
+    const { content, type, minBytes, maxBytes, trace } = block
+    return { query: { text, content, filter: { type, minBytes, maxBytes } }, trace: trace === true }
+  }
 }
 
-export interface SearchResult {
-  readonly content: ContentId
-  /** Of the share. */
-  readonly name: string
-  /** Of the file inside it, with `/` between folders; undefined: the share itself. */
-  readonly path: string | undefined
-  /** Of the file, or of the whole share. */
-  readonly bytes: number
+/** 0.4's file index; here the content is named in an extension. */
+const fileIndex = zero(u32le, 'a file index')
+const pushBlock = ggep(
+  {
+    content: { id: 'c', data: contentIdCodec },
+    holder: { id: 'd', data: nodeIdCodec },
+    host,
+    requester: { id: 'n', data: nodeIdCodec }
+  },
+  { nulFree: false }
+)
+
+const push: Codec<BodyOf<'push'>> = {
+  write: (w, { holder, content, requester }) => {
+    w.raw(serventId(holder))
+    fileIndex.write(w, 0)
+    ipv4.write(w, quadOf(requester.address.host))
+    u16le.write(w, requester.address.port)
+    pushBlock.write(w, { content, holder, host: beyondQuad(requester.address.host), requester: requester.id })
+  },
+  read: r => {
+    const servent = r.take(SERVENT_ID_BYTES)
+    fileIndex.read(r)
+    const quad = ipv4.read(r)
+    const port = u16le.read(r)
+    const block = pushBlock.read(r)
+    const holder = needed(block.holder, 'holder')
+    checkServent(servent, holder)
+    const requester = contactOf(needed(block.requester, 'requester'), { port, quad, beyond: block.host })
+    return { holder, content: needed(block.content, 'content'), requester }
+  }
 }
 
-export interface Ping extends Header {
-  readonly kind: 'ping'
+/** 0.6 has the variants 0, reset, and 1, patch. */
+const ROUTE_TABLE_VARIANT = 2
+
+const routeTable: Codec<BodyOf<'route-table'>> = {
+  write: (w, { bits, part, parts, patch }) => {
+    const problem = routeTableProblem({ bits, part, parts, patch })
+    if (problem !== undefined) throw new RangeError(problem)
+    w.u8(ROUTE_TABLE_VARIANT)
+    for (const field of [bits, part, parts]) byte.write(w, field)
+    w.raw(patch)
+  },
+  read: r => {
+    if (r.u8() !== ROUTE_TABLE_VARIANT) throw new DecodeError('another variant of a route table')
+    const bits = byte.read(r)
+    const part = byte.read(r)
+    const parts = byte.read(r)
+    if (r.left > QRP_PATCH_BYTES_MAX) throw new DecodeError(`${r.left} bytes, the limit is ${QRP_PATCH_BYTES_MAX}`)
+    const patch = new Uint8Array(r.take(r.left))
+    const problem = routeTableProblem({ bits, part, parts, patch })
+    if (problem !== undefined) throw new DecodeError(problem)
+    return { bits, part, parts, patch }
+  }
 }
 
-export interface Pong extends Header {
-  readonly kind: 'pong'
-  readonly peer: Contact
-  readonly files: number
-  readonly kilobytes: number
+function routeTableProblem({ bits, part, parts, patch }: BodyOf<'route-table'>): string | undefined {
+  if (bits < QRP_BITS_MIN || bits > QRP_BITS_MAX) return `a table of 2^${bits} slots`
+  if (parts !== partsOf(bits) || part >= parts) return `part ${part} of ${parts}`
+  return patchProblem(bits, patch)
 }
 
-export interface Query extends Header {
-  readonly kind: 'query'
-  readonly query: SearchQuery
-  /** Every node that takes it answers with a hit, maybe an empty one, that says how many copies it sent on. */
-  readonly trace: boolean
+/** Each kind's number in the header and its payload. */
+const payloads: { readonly [K in Kind]: readonly [type: number, payload: Codec<BodyOf<K>>] } = {
+  ping: [0x00, ping],
+  pong: [0x01, pong],
+  'route-table': [0x30, routeTable],
+  push: [0x40, push],
+  query: [0x80, query],
+  'query-hit': [0x81, hitPayload]
+}
+const kindOf = new Map(Object.entries(payloads).map(([kind, [type]]) => [type, kind as Kind]))
+
+/** Header and payload, nothing behind them: all that is left of the message. */
+const descriptor: Codec<Descriptor> = {
+  write: (w, v) => {
+    const [type, payload] = payloads[v.kind] as readonly [number, Codec<unknown>]
+    const body = new Writer()
+    payload.write(body, v)
+    const raw = body.finish()
+    if (raw.length > PAYLOAD_BYTES_MAX) throw new RangeError(`${raw.length} bytes, the limit is ${PAYLOAD_BYTES_MAX}`)
+    descriptorIdCodec.write(w, v.id)
+    for (const field of [type, v.ttl, v.hops]) byte.write(w, field)
+    u32le.write(w, raw.length)
+    w.raw(raw)
+  },
+  read: r => {
+    const id = descriptorIdCodec.read(r)
+    const type = r.u8()
+    const ttl = r.u8()
+    const hops = r.u8()
+    const length = u32le.read(r)
+    if (length > PAYLOAD_BYTES_MAX) throw new DecodeError(`${length} bytes, the limit is ${PAYLOAD_BYTES_MAX}`)
+    const kind = kindOf.get(type)
+    if (kind === undefined) throw new DecodeError(`no such descriptor: ${type}`)
+    const body = new Reader(r.take(length))
+    const fields = payloads[kind][1].read(body)
+    if (body.left > 0) throw new DecodeError(`${body.left} bytes left over`)
+    return { kind, id, ttl, hops, ...fields } as Descriptor
+  }
 }
 
-export interface QueryHit extends Header {
-  readonly kind: 'query-hit'
-  readonly holder: Contact
-  readonly results: readonly SearchResult[]
-  /** By the holder, domain `shoal/hit/1`, over `hitClaim` of the same file: nobody on the way changes a hit, or makes one up for another. */
-  readonly signature: Uint8Array
-  /** Present when the query asked for it. Not signed: for people who look, never for decisions. */
-  readonly trace: { readonly forwarded: number; readonly path: readonly NodeId[] } | undefined
+const degree = upTo(DEGREE_MAX)
+const framed = union(
+  { descriptor: 1, connect: 2, accept: 3, refuse: 4, bye: 5 },
+  { descriptor: { descriptor }, connect: { degree }, accept: { degree }, refuse: { degree }, bye: {} }
+)
+
+function isHandshake(message: SearchMessage): message is Handshake {
+  return !(message.kind in payloads)
 }
 
-/** Travels the way back that hits of `holder` came: dial `requester`, who cannot dial you, and offer it `content`. */
-export interface Push extends Header {
-  readonly kind: 'push'
-  readonly holder: NodeId
-  readonly content: ContentId
-  readonly requester: Contact
+/** Throws RangeError for what breaks a limit: queries, hits and counts are cut to theirs before. */
+export const searchMessage: Codec<SearchMessage> = {
+  write: (w, v) => {
+    framed.write(w, isHandshake(v) ? v : { kind: 'descriptor', descriptor: v })
+  },
+  read: r => {
+    const message = framed.read(r)
+    return message.kind === 'descriptor' ? message.descriptor : message
+  }
 }
-
-/**
- * Query routing (QRP of the 0.6 draft): which words the sender's own index has. Goes one hop (TTL 1). A table of 2^bits slots travels
- * as patches, in order from 0 to `parts` - 1; a `patch` 0 begins a new table.
- */
-export interface RouteTable extends Header {
-  readonly kind: 'route-table'
-  /** 14 to 21. */
-  readonly bits: number
-  readonly part: number
-  readonly parts: number
-  readonly patch: Uint8Array
-}
-
-export type Descriptor = Ping | Pong | Query | QueryHit | Push | RouteTable
-
-/** How two members become neighbours, and cease to be. `degree` is the sender's number of neighbours now. */
-export type Handshake =
-  | { readonly kind: 'connect'; readonly degree: number }
-  | { readonly kind: 'accept'; readonly degree: number }
-  | { readonly kind: 'refuse'; readonly degree: number }
-  | { readonly kind: 'bye' }
-
-export type SearchMessage = Descriptor | Handshake
