@@ -35,18 +35,21 @@ export type BlockOf<E> = { [K in keyof E]: (E[K] extends Extension<infer T> ? T 
 
 /**
  * A block of these extensions. Where none of them is present nothing is written, and the reader must know by other means
- * that there is no block. `nulFree`: the block stands between NULs.
+ * that there is no block. `betweenNuls`: the block may have none in it.
  */
-export function ggep<E extends Extensions>(extensions: E, { nulFree }: { nulFree: boolean }): Codec<BlockOf<E>> {
+export function ggep<E extends Extensions>(
+  extensions: E,
+  { betweenNuls }: { betweenNuls: boolean }
+): Codec<BlockOf<E>> {
   const sorted = Object.entries(extensions).toSorted(([, a], [, b]) => (a.id < b.id ? -1 : 1))
   const byId = new Map(sorted.map(([name, { id, data }]) => [id, { name, codec: data }]))
   return {
     write: (w, v) => {
-      const present = sorted.filter(([name]) => v[name] !== undefined)
-      if (present.length > 0) w.u8(MAGIC)
-      for (const [at, [name, { id, data }]] of present.entries()) {
-        const last = at === present.length - 1
-        writeExtension(w, { id, data: encode(data, v[name]), last, nulFree })
+      const used = sorted.filter(([name]) => v[name] !== undefined)
+      if (used.length > 0) w.u8(MAGIC)
+      for (const [at, [name, { id, data }]] of used.entries()) {
+        const last = at === used.length - 1
+        writeExtension(w, { id, data: encode(data, v[name]), last, betweenNuls })
       }
     },
     read: r => {
@@ -54,7 +57,7 @@ export function ggep<E extends Extensions>(extensions: E, { nulFree }: { nulFree
       const block: Record<string, unknown> = {}
       let before = ''
       for (;;) {
-        const { id, data, last } = readExtension(r, nulFree)
+        const { id, data, last } = readExtension(r, betweenNuls)
         if (id <= before) throw new DecodeError('extensions that are not in the order of their ids')
         before = id
         const known = byId.get(id)
@@ -68,9 +71,9 @@ export function ggep<E extends Extensions>(extensions: E, { nulFree }: { nulFree
 
 function writeExtension(
   w: Writer,
-  { id, data, last, nulFree }: { id: string; data: Uint8Array; last: boolean; nulFree: boolean }
+  { id, data, last, betweenNuls }: { id: string; data: Uint8Array; last: boolean; betweenNuls: boolean }
 ): void {
-  const stuffed = nulFree && data.includes(0)
+  const stuffed = betweenNuls && data.includes(0)
   const raw = stuffed ? cobs(data) : data
   if (raw.length > GGEP_DATA_BYTES_MAX) throw new RangeError(`an extension of ${raw.length} bytes`)
   w.u8((last ? FLAG_LAST : 0) | (stuffed ? FLAG_COBS : 0) | id.length)
@@ -82,7 +85,7 @@ function writeExtension(
   w.raw(raw)
 }
 
-function readExtension(r: Reader, nulFree: boolean): { id: string; data: Uint8Array; last: boolean } {
+function readExtension(r: Reader, betweenNuls: boolean): { id: string; data: Uint8Array; last: boolean } {
   const flags = r.u8()
   if ((flags & FLAGS_REFUSED) !== 0) throw new DecodeError('an extension with flags that are not in use')
   const id = textOf(r.take(flags & ID_LENGTH))
@@ -90,7 +93,7 @@ function readExtension(r: Reader, nulFree: boolean): { id: string; data: Uint8Ar
   const raw = r.take(readLength(r))
   const stuffed = (flags & FLAG_COBS) !== 0
   const data = stuffed ? uncobs(raw) : raw
-  if (stuffed !== (nulFree && data.includes(0)))
+  if (stuffed !== (betweenNuls && data.includes(0)))
     throw new DecodeError('COBS where it does not belong, or none where it does')
   return { id, data, last: (flags & FLAG_LAST) !== 0 }
 }
@@ -118,11 +121,10 @@ export function cobs(data: Uint8Array): Uint8Array {
   const out: number[] = []
   let from = 0
   while (from <= data.length) {
-    const nul = data.indexOf(0, from)
-    const end = nul < 0 ? data.length : nul
-    const run = Math.min(end - from, COBS_RUN_MAX)
-    out.push(run + 1)
-    out.push(...data.subarray(from, from + run))
+    const reach = data.subarray(from, from + COBS_RUN_MAX)
+    const nul = reach.indexOf(0)
+    const run = nul < 0 ? reach.length : nul
+    out.push(run + 1, ...reach.subarray(0, run))
     from += run
     // A full run says nothing of a NUL behind it; a shorter one says that there is one, or the end.
     if (run < COBS_RUN_MAX) from++
@@ -148,7 +150,7 @@ export function uncobs(stuffed: Uint8Array): Uint8Array {
   return data
 }
 
-/** All of an extension's data as a text of 1 to `maxBytes` bytes without NUL. */
+/** All of an extension's data as a text of 1 to `maxBytes` bytes. */
 export function wholeText(maxBytes: number): Codec<string> {
   return {
     write: (w, v) => {
@@ -165,6 +167,7 @@ export function wholeText(maxBytes: number): Codec<string> {
 export function nulText(maxBytes: number): Codec<string> {
   return {
     write: (w, v) => {
+      if (v.includes('\0')) throw new RangeError('a text with a NUL in it')
       w.raw(textBytes(v, maxBytes))
       w.u8(0)
     },
@@ -175,15 +178,29 @@ export function nulText(maxBytes: number): Codec<string> {
 function textBytes(value: string, maxBytes: number): Uint8Array {
   const raw = utf8(value)
   if (raw.length === 0 || raw.length > maxBytes) throw new RangeError(`${raw.length} bytes of 1 to ${maxBytes}`)
-  if (raw.includes(0)) throw new RangeError('a text with a NUL in it')
   return raw
 }
 
 function soundText(raw: Uint8Array): string {
   const value = textOf(raw)
   if (value === undefined) throw new DecodeError('a text that is not UTF-8')
-  if (value === '' || value.includes('\0')) throw new DecodeError('a text that is empty, or has a NUL in it')
+  if (value === '') throw new DecodeError('a text that is empty')
   return value
+}
+
+/** A text that may have no NUL in it. */
+export function nulFree(text: Codec<string>): Codec<string> {
+  return {
+    write: (w, v) => {
+      if (v.includes('\0')) throw new RangeError('a text with a NUL in it')
+      text.write(w, v)
+    },
+    read: r => {
+      const value = text.read(r)
+      if (value.includes('\0')) throw new DecodeError('a text with a NUL in it')
+      return value
+    }
+  }
 }
 
 /** An extension whose presence is all that it says. */

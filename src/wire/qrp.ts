@@ -99,7 +99,7 @@ export class QrpTable {
       if (patchProblem(bits, patch) !== undefined) return undefined
       unpack(patch, slots.subarray(part * partBytes, (part + 1) * partBytes))
     }
-    return hasSpareHalf(slots) ? undefined : new QrpTable(slots)
+    return spareHalf(slots) === undefined ? new QrpTable(slots) : undefined
   }
 
   /** Whether some word begins with this one, as far as 8 code points tell. False is certain, true is not. */
@@ -167,17 +167,28 @@ const DOUBLED = Uint8Array.from({ length: 16 }, (_, nibble) =>
   [3, 2, 1, 0].reduce((byte, bit) => (byte << 2) | ((nibble >> bit) & 1 ? 3 : 0), 0)
 )
 
+/** Most tables are of few words, and nearly all of their bytes zero: four are looked at together. */
+function eachByte(slots: Uint8Array, visit: (byte: number, at: number) => void): void {
+  const quads = new Uint32Array(slots.buffer, slots.byteOffset, slots.length / 4)
+  for (let quad = 0; quad < quads.length; quad++) {
+    if (quads[quad] === 0) continue
+    for (let at = 4 * quad; at < 4 * quad + 4; at++) visit(slots[at] ?? 0, at)
+  }
+}
+
 function countOf(slots: Uint8Array): number {
   let count = 0
-  for (const byte of slots) count += ONES[byte] ?? 0
+  eachByte(slots, byte => {
+    count += ONES[byte] ?? 0
+  })
   return count
 }
 
-const halfOf = (byte = 0): number => HALVED[byte] ?? 0
-
 function halved(slots: Uint8Array): Uint8Array {
   const half = new Uint8Array(slots.length / 2)
-  for (let i = 0; i < half.length; i++) half[i] = (halfOf(slots[2 * i]) << 4) | halfOf(slots[2 * i + 1])
+  eachByte(slots, (byte, at) => {
+    half[at >> 1] = (half[at >> 1] ?? 0) | ((HALVED[byte] ?? 0) << (at & 1 ? 0 : 4))
+  })
   return half
 }
 
@@ -187,10 +198,11 @@ function doubled(slots: Uint8Array): Uint8Array {
   return twice
 }
 
-/** Whether a table of half the size would do. */
-function hasSpareHalf(slots: Uint8Array): boolean {
-  if (bitsOf(slots) === QRP_BITS_MIN) return false
-  return countOf(halved(slots)) * 100 <= QRP_FILL_PERCENT_MAX * slots.length * 4
+/** The table at half its size, where that would do. */
+function spareHalf(slots: Uint8Array): Uint8Array | undefined {
+  if (bitsOf(slots) === QRP_BITS_MIN) return undefined
+  const half = halved(slots)
+  return countOf(half) * 100 <= QRP_FILL_PERCENT_MAX * half.length * 8 ? half : undefined
 }
 
 /** Only where somebody chose words for their hashes, and set all slots of one part: a small one has its weight from its fill. */
@@ -200,7 +212,7 @@ function tooLight(patches: readonly Uint8Array[], tableBytes: number): boolean {
 
 function fitted(slots: Uint8Array): Uint8Array {
   let fit = slots
-  while (hasSpareHalf(fit)) fit = halved(fit)
+  for (let half = spareHalf(fit); half !== undefined; half = spareHalf(half)) fit = half
   while (bitsOf(fit) > QRP_BITS_MIN && tooLight(packed(fit), fit.length)) fit = halved(fit)
   return fit
 }

@@ -34,7 +34,7 @@ import {
   zero,
   type DescriptorId
 } from './descriptor.ts'
-import { ggep, nulText, wholeText } from './ggep.ts'
+import { ggep, nulFree, nulText, wholeText } from './ggep.ts'
 import {
   HIT_RESULTS_MAX,
   PAYLOAD_BYTES_MAX,
@@ -78,9 +78,9 @@ const resultBlock = ggep(
     /** As gtk-gnutella has it: the size of what does not fit 32 bits, whose field then has all bits set. */
     large: { id: 'LF', data: largeLittle(U32_MAX) },
     content: { id: 'c', data: contentIdCodec },
-    path: { id: 'p', data: wholeText(RESULT_PATH_BYTES_MAX) }
+    path: { id: 'p', data: nulFree(wholeText(RESULT_PATH_BYTES_MAX)) }
   },
-  { nulFree: true }
+  { betweenNuls: true }
 )
 
 /** `index` is the result's place in its hit. */
@@ -119,7 +119,7 @@ const hitBlock = ggep(
       data: struct({ forwarded: upTo(TRACE_FORWARDED_MAX), path: list(nodeIdCodec, TRACE_PATH_MAX) })
     }
   },
-  { nulFree: false }
+  { betweenNuls: false }
 )
 
 type HitBody = Pick<QueryHit, 'holder' | 'results' | 'signature' | 'trace'>

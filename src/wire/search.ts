@@ -12,7 +12,7 @@
 import { textOf, utf8 } from '../base/bytes.ts'
 import { contentIdCodec, DecodeError, nodeIdCodec, Reader, union, upTo, varint, Writer, type Codec } from './codec.ts'
 import { beyondQuad, byte, descriptorIdCodec, ipv4, quadOf, u16le, u32le, zero } from './descriptor.ts'
-import { ggep, present, wholeText } from './ggep.ts'
+import { ggep, nulFree, present, wholeText } from './ggep.ts'
 import { partsOf, patchProblem, QRP_BITS_MAX, QRP_BITS_MIN, QRP_PATCH_BYTES_MAX } from './qrp.ts'
 import { checkServent, contactOf, hitPayload, host, needed, SERVENT_ID_BYTES, serventId } from './search-hit.ts'
 import {
@@ -23,7 +23,8 @@ import {
   type Descriptor,
   type Handshake,
   type Header,
-  type SearchMessage
+  type SearchMessage,
+  type SearchQuery
 } from './search-model.ts'
 
 export * from './search-model.ts'
@@ -38,7 +39,7 @@ const ping: Codec<object> = {
   read: () => ({})
 }
 
-const pongBlock = ggep({ host, node: { id: 'n', data: nodeIdCodec } }, { nulFree: false })
+const pongBlock = ggep({ host, node: { id: 'n', data: nodeIdCodec } }, { betweenNuls: false })
 
 const pong: Codec<BodyOf<'pong'>> = {
   write: (w, { peer, files, kilobytes }) => {
@@ -62,21 +63,20 @@ const minimumSpeed = zero(u16le, 'a minimum speed')
 const queryBlock = ggep(
   {
     content: { id: 'c', data: contentIdCodec },
-    type: { id: 'k', data: wholeText(FILTER_TYPE_BYTES_MAX) },
+    type: { id: 'k', data: nulFree(wholeText(FILTER_TYPE_BYTES_MAX)) },
     minBytes: { id: 'm', data: varint },
     trace: { id: 't', data: present },
     maxBytes: { id: 'x', data: varint }
   },
-  { nulFree: false }
+  { betweenNuls: false }
 )
 
 const query: Codec<BodyOf<'query'>> = {
   write: (w, { query: { text, content, filter }, trace }) => {
     minimumSpeed.write(w, 0)
-    const raw = utf8(text)
-    if (raw.length > QUERY_TEXT_BYTES_MAX || raw.includes(0))
-      throw new RangeError('a query too long, or with a NUL in it')
-    w.raw(raw)
+    const problem = textProblem(text, QUERY_TEXT_BYTES_MAX)
+    if (problem !== undefined) throw new RangeError(problem)
+    w.raw(utf8(text))
     w.u8(0)
     queryBlock.write(w, { content, ...filter, trace: trace ? true : undefined })
   },
@@ -90,6 +90,23 @@ const query: Codec<BodyOf<'query'>> = {
   }
 }
 
+function textProblem(text: string, bytesMax: number): string | undefined {
+  const bytes = utf8(text).length
+  if (bytes > bytesMax) return `${bytes} bytes of text, the limit is ${bytesMax}`
+  return text.includes('\0') || !text.isWellFormed()
+    ? 'a text that cannot be sent: it has a NUL or half a character in it'
+    : undefined
+}
+
+/** Why this query cannot be sent, for who asks for it; undefined when it can. */
+export function queryProblem({ text, filter: { type, minBytes, maxBytes } }: SearchQuery): string | undefined {
+  if (type === '') return 'a type that is empty'
+  for (const bytes of [minBytes ?? 0, maxBytes ?? 0]) {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) return `no size: ${bytes}`
+  }
+  return textProblem(text, QUERY_TEXT_BYTES_MAX) ?? textProblem(type ?? '', FILTER_TYPE_BYTES_MAX)
+}
+
 /** 0.4's file index; here the content is named in an extension. */
 const fileIndex = zero(u32le, 'a file index')
 const pushBlock = ggep(
@@ -99,7 +116,7 @@ const pushBlock = ggep(
     host,
     requester: { id: 'n', data: nodeIdCodec }
   },
-  { nulFree: false }
+  { betweenNuls: false }
 )
 
 const push: Codec<BodyOf<'push'>> = {

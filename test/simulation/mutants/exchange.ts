@@ -94,5 +94,32 @@ export const mutants: Mutant[] = [
     replace: 'const retryAt = undefined',
     scenario,
     seeds: 100
+  },
+  {
+    name: 'hears-no-reader',
+    property: 'needed-soon',
+    file: `${ROOM}/picker.ts`,
+    find: 'if (needed !== undefined) return needed',
+    replace: '',
+    scenario: 'reading',
+    seeds: 40
+  },
+  {
+    name: 'lets-a-reader-wait-its-turn',
+    property: 'needed-soon',
+    file: `${ROOM}/rush.ts`,
+    find: 'this.parts.drop(giving)',
+    replace: '',
+    scenario: 'reading',
+    seeds: 40
+  },
+  {
+    name: 'leaves-what-gave-way-unasked',
+    property: 'completes',
+    file: `${ROOM}/rush.ts`,
+    find: 'this.parts.drop(giving)',
+    replace: 'for (const one of giving) one.source.requests.delete(one.id)',
+    scenario: 'reading',
+    seeds: 40
   }
 ]

@@ -4,6 +4,7 @@ import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'
 import { node } from './node.ts'
 import { outside } from './outside.ts'
+import { reading } from './reading.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
 import { ringChurn, ringFaults } from './ring.ts'
 
@@ -17,5 +18,6 @@ export const scenarios: readonly Scenario[] = [
   recordsFaults,
   recordsWipe,
   exchange,
+  reading,
   node
 ]

@@ -1,0 +1,96 @@
+/**
+ * The dynamic query (A. Fisk, "Gnutella Dynamic Query Protocol", 2003): no wider than the query is rare. A few neighbours are asked
+ * with a low TTL first; what came back by then says how many more nodes have to be asked for enough; so many are, and again.
+ *
+ * Where results have come, neighbours are asked one at a time, or as many as the measured rate calls for; where none have, all at
+ * the next TTL. The search is exhausted when the expected horizon (horizon.ts) holds the whole shoal, or the TTL its limit.
+ *
+ * Deviations: neighbours may be asked again with a higher TTL, under the same descriptor id (see `widen` in settings.ts), so a
+ * rare query grows ring by ring; in a random graph each ring costs about five times the one before, so the sum of all that
+ * were in vain is a quarter of the last. A round in which tables lead nowhere costs nothing, and is not waited for.
+ */
+import type { NodeId } from '../../base/ids.ts'
+import { reachedBy, type Graph } from './horizon.ts'
+import type { Neighbour } from './neighbour.ts'
+import type { SearchSettings } from './settings.ts'
+import type { Field, Step, Strategy } from './strategy.ts'
+
+/** Expected nodes beyond the horizon for which it is not widened. */
+const NODES_LEFT_MIN = 0.5
+
+export class DynamicStrategy implements Strategy {
+  private readonly settings: SearchSettings
+  private ttl: number
+  private stage: 'probe' | 'widen' = 'probe'
+  /** The highest TTL that each neighbour was asked with. */
+  private readonly askedWith = new Map<NodeId, number>()
+
+  constructor(settings: SearchSettings) {
+    this.settings = settings
+    this.ttl = Math.min(settings.probeTtl, settings.ttl)
+  }
+
+  next(field: Field): Step {
+    const graph = graphOf(field)
+    if (this.stage === 'probe') {
+      this.stage = 'widen'
+      const leading = field.neighbours.filter(neighbour => field.leads(neighbour, this.ttl))
+      const sent = this.askAll(field, leading.slice(0, this.settings.probeNeighbours))
+      if (sent > 0) return this.wait(field)
+    }
+    for (; this.ttl <= this.settings.ttl; this.ttl++) {
+      const open = field.neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) < this.ttl)
+      const sent = this.askAll(field, open.slice(0, this.wanted(field, graph)))
+      if (sent > 0) return this.wait(field)
+      if (open.length > 0 && this.openAt(field) > 0) return this.next(field)
+      if (this.isWhole(field, graph)) break
+    }
+    return { kind: 'exhausted' }
+  }
+
+  private wait(field: Field): Step {
+    return { kind: 'wait', ms: this.ttl * field.hopMs }
+  }
+
+  private openAt(field: Field): number {
+    return field.neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) < this.ttl).length
+  }
+
+  /** Returns how many were asked; those that lead nowhere have been dealt with too. */
+  private askAll(field: Field, neighbours: readonly Neighbour[]): number {
+    let sent = 0
+    for (const neighbour of neighbours) {
+      this.askedWith.set(neighbour.id, this.ttl)
+      if (field.ask(neighbour, this.ttl)) sent++
+    }
+    return sent
+  }
+
+  /** How many neighbours to ask at this TTL, by the results of the nodes that were. */
+  private wanted(field: Field, graph: Graph): number {
+    const { results, limit, neighbours } = field
+    if (results === 0) return neighbours.length
+    const nodes = (limit - results) / (results / Math.max(1, this.reached(field, graph)))
+    return Math.ceil(nodes / Math.max(1, reachedBy(graph, 1, this.ttl)))
+  }
+
+  /** Nodes that have been asked, this one included, as expected. */
+  private reached({ neighbours }: Field, graph: Graph): number {
+    let most = 1
+    for (let ttl = 1; ttl <= this.settings.ttl; ttl++) {
+      const links = neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) >= ttl).length
+      if (links > 0) most = Math.max(most, 1 + reachedBy(graph, links, ttl))
+    }
+    return most
+  }
+
+  /** Whether everybody at this TTL is everybody. */
+  private isWhole({ neighbours }: Field, graph: Graph): boolean {
+    return graph.nodes - 1 - reachedBy(graph, neighbours.length, this.ttl) < NODES_LEFT_MIN
+  }
+}
+
+function graphOf({ members, neighbours }: Field): Graph {
+  const sum = neighbours.reduce((total, { degree }) => total + Math.max(1, degree), neighbours.length)
+  return { nodes: members, degree: sum / Math.max(1, neighbours.length + 1) }
+}

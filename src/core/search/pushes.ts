@@ -1,0 +1,100 @@
+/**
+ * Push: who cannot dial a holder asks it to dial. 0.4: "Push descriptors are routed by Servent_Identifier, not by Descriptor_ID", and
+ * "may only be sent along the same path that carried the incoming QueryHit descriptor": each node on the way remembers by
+ * which neighbour the last hit of the holder came. Without such a way a query for the content finds one first.
+ *
+ * What a forged push can do: make the holder dial a member. The requester counts by its id alone; where it is, the membership
+ * says. A request to dial somebody names a member, never an address, so nobody is pointed at a third party.
+ */
+import { LruMap } from '../../base/bounded.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { Instant } from '../../base/time.ts'
+import { TTL_HARD_MAX, type Push } from '../../wire/search.ts'
+import type { SearchContext } from './context.ts'
+import { admit, onward } from './header.ts'
+import type { Neighbour } from './neighbour.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { Routes } from './routes.ts'
+import type { Searches } from './searches.ts'
+import { PUSHES_MAX } from './settings.ts'
+
+export class Pushes {
+  private readonly context: SearchContext
+  private readonly neighbours: Neighbours
+  private readonly routes: Routes
+  private readonly searches: Searches
+  /** Those that look for the holder. */
+  private readonly looking = new LruMap<string, true>(PUSHES_MAX)
+
+  constructor(parts: { context: SearchContext; neighbours: Neighbours; routes: Routes; searches: Searches }) {
+    this.context = parts.context
+    this.neighbours = parts.neighbours
+    this.routes = parts.routes
+    this.searches = parts.searches
+  }
+
+  request(holder: NodeId, content: ContentId, now: Instant): void {
+    if (holder === this.context.self.id || this.send(holder, content, now)) return
+    const name = `${holder}/${content}`
+    if (this.looking.has(name) || this.looking.size >= PUSHES_MAX) {
+      if (this.looking.size >= PUSHES_MAX) this.context.dropped('full')
+      return
+    }
+    this.looking.set(name, true)
+    this.searches.seek(
+      content,
+      {
+        found: (by, at) => by === holder && this.send(holder, content, at),
+        ended: () => {
+          this.looking.delete(name)
+        }
+      },
+      now
+    )
+  }
+
+  receive(from: Neighbour, message: Push, now: Instant): void {
+    const { context, routes, neighbours } = this
+    if (!from.pushes.take(now)) {
+      context.dropped('rate')
+      return
+    }
+    const push = admit(message)
+    if (push === undefined) {
+      context.dropped('expired')
+      return
+    }
+    if (routes.pushes.get(push.id, now) !== undefined) {
+      context.dropped('duplicate')
+      return
+    }
+    routes.pushes.set(push.id, true, now)
+    if (push.holder === context.self.id) {
+      const to = neighbours.people.get(push.requester.id)
+      if (to === undefined) context.dropped('no-route')
+      else context.outbox.emit({ kind: 'push', content: push.content, to })
+      return
+    }
+    const next = this.wayTo(push.holder, now)
+    const outgoing = onward(push)
+    if (next === undefined || next === from) context.dropped('no-route')
+    else if (outgoing === undefined) context.dropped('expired')
+    else context.send(next.contact, outgoing)
+  }
+
+  /** False when there is no way. */
+  private send(holder: NodeId, content: ContentId, now: Instant): boolean {
+    const next = this.wayTo(holder, now)
+    if (next === undefined) return false
+    const { context } = this
+    const header = { id: context.newId(), ttl: TTL_HARD_MAX, hops: 0 }
+    this.routes.pushes.set(header.id, true, now)
+    context.send(next.contact, { kind: 'push', ...header, holder, content, requester: context.self })
+    return true
+  }
+
+  private wayTo(holder: NodeId, now: Instant): Neighbour | undefined {
+    const by = this.routes.holders.get(holder, now)
+    return this.neighbours.get(holder) ?? (by === undefined ? undefined : this.neighbours.get(by))
+  }
+}

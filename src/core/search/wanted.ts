@@ -1,0 +1,12 @@
+/** What a query wants, as routing tables see it: words of which each must be there. */
+import { queryWordsOf } from '../../base/words.ts'
+import type { SearchQuery } from '../../wire/search.ts'
+
+/** None: everything fits. */
+export type Wanted = readonly string[]
+
+/** A content is one word: its hexadecimal digits. */
+export function wantedBy({ text, content }: SearchQuery): Wanted {
+  const words = text === '' ? [] : queryWordsOf(text)
+  return content === undefined ? words : [...words, content]
+}
