@@ -5,6 +5,7 @@ import { must } from '../base/assert.ts'
 import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
 import { peerIdText } from '../base/ids.ts'
+import { openIndex, type ShareIndex } from '../io/index/index.ts'
 import { FolderLeafStore } from '../io/share/leaf-store.ts'
 import { StateDb } from '../io/state/db.ts'
 import { Store } from '../io/store/store.ts'
@@ -77,6 +78,7 @@ class RunningDaemon implements Daemon {
   private home: LivingHome
   private db: StateDb | undefined
   private store: Store | undefined
+  private index: ShareIndex | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
   private stopping: Promise<void> | undefined
@@ -106,6 +108,12 @@ class RunningDaemon implements Daemon {
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
+    this.index = await openIndex({
+      path: homePaths(dir).index,
+      log: text => {
+        log.warn(text)
+      }
+    })
     await this.dropStaleOverlay()
     await this.live(config.settings.listen)
     const services: Services = {
@@ -159,7 +167,8 @@ class RunningDaemon implements Daemon {
     const settings = { ...config.settings, listen }
     const db = must(this.db, 'the state is open')
     const store = must(this.store, 'the store is open')
-    const runtime = await Runtime.open({ home: this.home, settings, db, store, log, seams })
+    const index = must(this.index, 'the index is open')
+    const runtime = await Runtime.open({ home: this.home, settings, db, store, index, log, seams })
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })
     this.living = { runtime, directory, transfers }
@@ -222,6 +231,7 @@ class RunningDaemon implements Daemon {
       await this.living.runtime.sayGoodbye()
       await this.living.runtime.close()
     }
+    await this.index?.close()
     this.store?.closeAll()
     await this.db?.close()
   }

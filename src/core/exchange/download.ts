@@ -141,6 +141,7 @@ export class Download implements FetchOwner, Stage {
       return
     }
     this.partners.failed(from, now)
+    if (result.reason === 'link') this.partners.unreached(from)
     if (result.reason === 'disk-full' || result.reason === 'disk') {
       this.pauseFor(result.reason, undefined, now)
       return
@@ -184,6 +185,13 @@ export class Download implements FetchOwner, Stage {
   /** Peers that may have it. */
   sources(contacts: readonly Contact[], now: Now): void {
     this.partners.add(contacts, now)
+    if (this.state.kind === 'finding') this.find(now)
+    this.partners.connect(now)
+  }
+
+  /** A peer that could not be dialled has dialled itself. */
+  offered(from: Contact, now: Now): void {
+    this.partners.offered(from, now)
     if (this.state.kind === 'finding') this.find(now)
     this.partners.connect(now)
   }

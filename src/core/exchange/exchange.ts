@@ -170,6 +170,12 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.tickSoon(now)
   }
 
+  /** For a peer that could not dial this node: the link that this opens serves both. Nothing when there is nothing to offer. */
+  offer(content: ContentId, to: Contact): void {
+    if (this.entries.get(content)?.share.held === undefined) return
+    this.outbox.send(to, 'stream', { kind: 'offer', content })
+  }
+
   /** It is dead or has left: what it was asked for is asked of others at once. */
   memberDown(peer: NodeId, now: Now): void {
     this.forgetPeer(peer, false, now)
@@ -263,6 +269,9 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         break
       case 'gone':
         download?.partners.gone(from.id, message.pieces)
+        break
+      case 'offer':
+        download?.offered(from, now)
         break
       default:
         unreachable(message)
@@ -359,7 +368,10 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   /** `keep`: it may be asked again later. */
   private forgetPeer(peer: NodeId, keep: boolean, now: Now): void {
     this.unchokedBy.delete(peer)
-    this.eachDownload(download => download.partners.lost(peer, { tell: false, keep }, now))
+    this.eachDownload(({ partners }) => {
+      if (keep) partners.cut(peer, now)
+      else partners.lost(peer, { tell: false, keep: false }, now)
+    })
     for (const content of this.interests.get(peer) ?? []) this.entries.get(content)?.share.loseInterest(peer)
     this.interests.delete(peer)
     this.uploads.dismiss(peer, now)

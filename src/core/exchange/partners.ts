@@ -58,6 +58,24 @@ export class Partners {
     }
   }
 
+  /** It could not be dialled, and has dialled itself: it is asked at once. */
+  offered(from: Contact, now: Now): void {
+    this.add([from], now)
+    const known = this.known.get(from.id)
+    if (known?.standing.kind === 'waiting') known.standing = { ...known.standing, retryAt: now.mono }
+  }
+
+  /** The link ended, or could not be opened. */
+  cut(peer: NodeId, now: Now): void {
+    const known = this.known.get(peer)
+    if (known?.standing.kind === 'asking') this.unreached(known)
+    this.lost(peer, { tell: false, keep: true }, now)
+  }
+
+  unreached({ contact }: Known): void {
+    this.desk.emit({ kind: 'unreachable', content: this.content, peer: contact.id })
+  }
+
   /** One to ask for the manifest. */
   askOne(now: Now): Known | undefined {
     const from = this.known.due(now)
@@ -168,7 +186,7 @@ export class Partners {
     for (const known of [...this.known]) {
       const { standing, contact } = known
       if (standing.kind === 'asking') {
-        if (now.mono - standing.since >= ANSWER_DEADLINE_MS) this.lost(contact.id, { tell: false, keep: true }, now)
+        if (now.mono - standing.since >= ANSWER_DEADLINE_MS) this.cut(contact.id, now)
       } else if (standing.kind === 'open' && this.useless(standing.source, room, now)) {
         this.lost(contact.id, { tell: true, keep: true }, now)
       }

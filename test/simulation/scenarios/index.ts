@@ -2,7 +2,7 @@
 import type { Scenario } from '../../../src/sim/scenario.ts'
 import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'
-import { node } from './node.ts'
+import { node, push } from './node.ts'
 import { outside } from './outside.ts'
 import { reading } from './reading.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
@@ -19,5 +19,6 @@ export const scenarios: readonly Scenario[] = [
   recordsWipe,
   exchange,
   reading,
-  node
+  node,
+  push
 ]
