@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ContentId } from '../base/ids.ts'
-import type { ShareIndex } from '../io/index/index.ts'
+import { openIndex, type Share, type ShareIndex, type Summary } from '../io/index/index.ts'
 import type { Holding } from '../io/store/catalogue.ts'
 import { compileGlobs } from '../io/store/glob.ts'
 import type { Store } from '../io/store/store.ts'
@@ -16,86 +16,127 @@ import { pathOf, type Manifest } from '../wire/metainfo.ts'
 
 /** How long a caller waits for the index to follow what it did; the index goes on without it. */
 const SETTLE_MS_MAX = 30_000
-
-export type IndexSummary = Awaited<ReturnType<ShareIndex['summary']>>
+/** Whatever is to be in the index is another selection than this. */
+const UNKNOWN = ''
 
 export interface IndexingParts {
-  readonly index: ShareIndex
+  /** The index's file. */
+  readonly path: string
   readonly store: Store
   readonly log: Logger
-  /** Hears the summary whenever it is another. */
-  readonly tell: (summary: IndexSummary) => void
 }
 
 export class Indexing {
-  private readonly parts: IndexingParts
+  readonly index: ShareIndex
+  private readonly store: Store
+  private readonly log: Logger
   private readonly waiting = new Set<ContentId>()
   /** What is in the index, and which files of it. */
   private readonly indexed = new Map<ContentId, string>()
   private readonly unwatch: () => void
   private working: Promise<void> | undefined
-  private summary: IndexSummary | undefined
+  private summary: Summary | undefined
+  private tell: ((summary: Summary) => void) | undefined
   private closed = false
 
-  private constructor(parts: IndexingParts) {
-    this.parts = parts
-    this.unwatch = parts.store.watch(content => {
+  private constructor(index: ShareIndex, { store, log }: IndexingParts) {
+    this.index = index
+    this.store = store
+    this.log = log
+    this.unwatch = store.watch(content => {
       this.look(content)
     })
   }
 
-  /** Tells what the index has from before, and brings it up to date behind the caller's back. */
-  static async start(parts: IndexingParts): Promise<Indexing> {
-    const indexing = new Indexing(parts)
-    await indexing.tellSummary()
-    for (const content of await parts.index.contents()) {
-      const holding = parts.store.holding(content)
-      indexing.indexed.set(content, holding === undefined ? '' : selection(holding))
-      indexing.look(content)
+  /** Brings the index up to date behind the caller's back. Throws ShoalError as openIndex. */
+  static async open(parts: IndexingParts): Promise<Indexing> {
+    // Until there is somebody to hear it, everything is looked at anyway.
+    let lost = (): void => undefined
+    const index = await openIndex({
+      path: parts.path,
+      log: text => {
+        parts.log.warn(text)
+      },
+      onLost: () => {
+        lost()
+      }
+    })
+    const indexing = new Indexing(index, parts)
+    lost = () => {
+      indexing.lose()
     }
-    for (const { content } of parts.store.holdings()) indexing.look(content)
+    indexing.run(indexing.catchUp())
     return indexing
   }
 
-  /** Once more, for a node that has just started. */
-  tellAgain(): void {
-    if (this.summary !== undefined) this.parts.tell(this.summary)
+  /** Tells `tell` what the index has, now and whenever it is another; nobody else any more. Undefined: nobody at all. */
+  tellTo(tell: ((summary: Summary) => void) | undefined): void {
+    this.tell = tell
+    if (this.summary !== undefined) tell?.(this.summary)
   }
 
   /** Resolves when the index has followed all that changed until now, or did not within 30 s. */
   async settled(): Promise<void> {
     const late = new AbortController()
-    const timer = sleep(SETTLE_MS_MAX, undefined, { signal: late.signal }).catch(() => undefined)
-    await Promise.race([this.working, timer])
+    const timer = sleep(SETTLE_MS_MAX, true, { signal: late.signal }).catch(() => true)
+    while (this.working !== undefined) if ((await Promise.race([this.working, timer])) === true) break
     late.abort()
   }
 
-  /** The index may be closed then. */
+  /** Gives up what is under way: the next start makes up for it. */
   async close(): Promise<void> {
     this.closed = true
     this.unwatch()
     this.waiting.clear()
+    await this.index.close()
     await this.working
+  }
+
+  /** What the index has from before is told at once; then what changed since is made up for. */
+  private async catchUp(): Promise<void> {
+    await this.tellSummary()
+    try {
+      for (const content of await this.index.contents()) {
+        const holding = this.store.holding(content)
+        const isSame = holding?.kind === 'share' || (holding?.complete === true && holding.include.length === 0)
+        this.indexed.set(content, isSame ? selection(holding) : UNKNOWN)
+        this.waiting.add(content)
+      }
+    } catch (err) {
+      this.problem(err, 'the index does not say what it has')
+    }
+    for (const { content } of this.store.holdings()) this.waiting.add(content)
+    await this.work()
+  }
+
+  /** The index begins anew, and has nothing. */
+  private lose(): void {
+    this.indexed.clear()
+    for (const { content } of this.store.holdings()) this.look(content)
   }
 
   private look(content: ContentId): void {
     if (this.closed) return
     this.waiting.add(content)
-    this.working ??= this.work().finally(() => {
+    if (this.working === undefined) this.run(this.work())
+  }
+
+  private run(work: Promise<void>): void {
+    this.working = work.finally(() => {
       this.working = undefined
+      // What came after the worker's last look.
+      if (this.waiting.size > 0 && !this.closed) this.run(this.work())
     })
   }
 
   private async work(): Promise<void> {
-    let isOther = false
-    for (;;) {
+    while (this.waiting.size > 0 && !this.closed) {
+      let isOther = false
       for (const content of this.waiting) {
         this.waiting.delete(content)
         if (await this.attempt(content)) isOther = true
       }
-      if (!isOther || this.closed) return
-      isOther = false
-      await this.tellSummary()
+      if (isOther) await this.tellSummary()
     }
   }
 
@@ -104,15 +145,16 @@ export class Indexing {
     try {
       return await this.follow(content)
     } catch (err) {
-      this.parts.log.error({ err, content }, 'the index does not take a content: searches will not find it')
+      this.problem(err, 'the index does not follow a content: searches will not', content)
       return false
     }
   }
 
   private async follow(content: ContentId): Promise<boolean> {
-    const { index, store } = this.parts
+    const { index, store } = this
     const holding = store.holding(content)
     const isListed = holding?.serve === true && !store.isUnlisted(content)
+    if (isListed && this.indexed.get(content) === selection(holding)) return false
     const held = isListed ? await store.manifest(content) : undefined
     if (holding === undefined || held === undefined) {
       if (!this.indexed.has(content)) return false
@@ -120,7 +162,6 @@ export class Indexing {
       this.indexed.delete(content)
       return true
     }
-    if (this.indexed.get(content) === selection(holding)) return false
     const { manifest } = held
     await index.put({
       ...{ content, name: manifest.name, bytes: manifest.layout.bytes },
@@ -132,11 +173,15 @@ export class Indexing {
 
   private async tellSummary(): Promise<void> {
     try {
-      this.summary = await this.parts.index.summary()
-      this.tellAgain()
+      this.summary = await this.index.summary()
+      this.tell?.(this.summary)
     } catch (err) {
-      this.parts.log.error({ err }, 'the index does not say what it has')
+      this.problem(err, 'the index does not say what it has')
     }
+  }
+
+  private problem(err: unknown, what: string, content?: ContentId): void {
+    if (!this.closed) this.log.error({ err, content }, what)
   }
 }
 
@@ -146,7 +191,7 @@ function selection({ include }: Holding): string {
 }
 
 /** The files inside a folder that are here, or will be. */
-function entriesOf(manifest: Manifest, { include }: Holding): Array<{ path: string; bytes: number }> {
+function entriesOf(manifest: Manifest, { include }: Holding): Share['entries'] {
   if (manifest.singleFile) return []
   const isWanted = compileGlobs(include)
   const entries: Array<{ path: string; bytes: number }> = []

@@ -85,6 +85,7 @@ export class Findings {
   private readonly words: readonly string[]
   private readonly limit: number
   private readonly found = new Map<string, Found>()
+  private readonly fits = new WeakMap<SearchResult, Fit>()
   private numbers = 0
 
   /** `words` of the query, by which results are ranked. */
@@ -113,7 +114,7 @@ export class Findings {
 
   /** What is new or better known since the last call, best first; what is new is numbered in this order. */
   fresh(): Found[] {
-    const fresh = this.ranked().filter(({ isFresh }) => isFresh)
+    const fresh = this.ordered([...this.found.values()].filter(({ isFresh }) => isFresh))
     for (const one of fresh) {
       one.isFresh = false
       one.number ??= ++this.numbers
@@ -121,11 +122,16 @@ export class Findings {
     return fresh
   }
 
-  /** Best first; what is of one content stands together, where the best of it stands. */
+  /** Best first. */
   ranked(): Found[] {
+    return this.ordered([...this.found.values()])
+  }
+
+  /** Best first; what is of one content stands together, where the best of it stands. */
+  private ordered(all: readonly Found[]): Found[] {
     const groups = new Map<ContentId, Found[]>()
-    const ranks = new Map([...this.found.values()].map(one => [one, this.rankOf(one)]))
-    for (const [one] of [...ranks].toSorted(([, a], [, b]) => compare(a, b))) {
+    const ranked = all.map(one => ({ one, rank: this.rankOf(one) }))
+    for (const { one } of ranked.toSorted((a, b) => compare(a.rank, b.rank))) {
       const group = groups.get(one.content)
       if (group === undefined) groups.set(one.content, [one])
       else group.push(one)
@@ -139,11 +145,26 @@ export class Findings {
    */
   private rankOf(one: Found): Rank {
     const { name, path } = one.told
-    const title = wordsOf(path?.split('/').at(-1) ?? name)
-    const whole = this.words.filter(word => title.includes(word)).length
-    const begun = this.words.filter(word => title.some(other => other.startsWith(word))).length
+    const { whole, begun } = this.fitOf(one.told)
     return [-whole, -begun, path === undefined ? 0 : 1, -one.holders.size, one.hops, name, path ?? '', one.content]
   }
+
+  private fitOf(result: SearchResult): Fit {
+    const known = this.fits.get(result)
+    if (known !== undefined) return known
+    const title = wordsOf(result.path?.split('/').at(-1) ?? result.name)
+    const fit = {
+      whole: this.words.filter(word => title.includes(word)).length,
+      begun: this.words.filter(word => title.some(other => other.startsWith(word))).length
+    }
+    this.fits.set(result, fit)
+    return fit
+  }
+}
+
+interface Fit {
+  readonly whole: number
+  readonly begun: number
 }
 
 type Rank = ReadonlyArray<number | string>
