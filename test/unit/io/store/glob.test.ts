@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { compileGlobs, exactGlob, GLOB_BYTES_MAX, GLOB_LENGTH_MAX, GLOBS_MAX, matches } from '../../../../src/io/store/glob.ts'
+import {
+  compileGlobs,
+  exactGlob,
+  GLOB_BYTES_MAX,
+  GLOB_LENGTH_MAX,
+  GLOBS_MAX,
+  matches
+} from '../../../../src/io/store/glob.ts'
 
 const takes = (globs: string[], path: string): boolean => compileGlobs(globs)(path.split('/'))
 
