@@ -98,3 +98,14 @@ it.each([
   })
   expect([said.stdout, output.redraws]).toEqual(['', false])
 })
+
+it('writes JSON that cannot command a terminal, answers, events and errors alike', () => {
+  const { output, said } = outputTo('json', true)
+  const name = '\u001b[2J\u009b\u202e'
+  output.answer({ json: { name }, text: () => '', ids: () => [] })
+  output.event({ name })
+  output.error(new ShoalError('usage', name))
+  expect(said.stdout.match(/\\u001b\[2J\\u009b\\u202e/g)).toHaveLength(3)
+  // eslint-disable-next-line no-control-regex -- that is what must not be there
+  expect(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}]/u.test(said.stdout)).toBe(false)
+})
