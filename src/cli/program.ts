@@ -1,14 +1,17 @@
 /** The grammar of the command line, and its help. What a command does is in commands/. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { KINDS } from '../base/kinds.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
-import { ls, rm, share } from './commands/content.ts'
+import { ls, rm, share, type ShareOptions } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
+import { search, type SearchFlags } from './commands/search.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
 import type { Context } from './context.ts'
+import { parseSize } from './sizes.ts'
 
 export interface GlobalOptions {
   home?: string
@@ -160,12 +163,18 @@ function overlayCommands(program: Command, { add, act }: Tools): void {
 
 function contentCommands(program: Command, { add, act }: Tools): void {
   const shareCommand = add(program, 'share <path...>', 'share files and folders', {
-    examples: ['shoal share ~/photos', 'shoal share ~/photos --invite'],
+    examples: ['shoal share ~/photos', 'shoal share ~/photos --invite', 'shoal share ~/draft.pdf --unlisted'],
     statuses: [...WITH_DAEMON, 3, 9],
-    more: ['Share again after changes: only what changed is read again. Symbolic links are skipped and named.']
+    more: [
+      'Share again after changes: only what changed is read again. Symbolic links are skipped and named.',
+      'What is unlisted is found by nobody, and fetched by who has its ID; whoever fetches it keeps it unlisted too. It stays so',
+      'when the same path is shared again, until --listed.'
+    ]
   })
   shareCommand.option('--invite', 'print a ticket too')
-  act(shareCommand, (context, paths: string[], options: { invite?: boolean }) => share(context, paths, options))
+  shareCommand.option('--unlisted', 'keep it out of searches and listings')
+  shareCommand.option('--listed', 'take --unlisted back')
+  act(shareCommand, (context, paths: string[], options: ShareOptions) => share(context, paths, options))
 
   const lsCommand = add(program, 'ls [id]', 'my shares and downloads, or the files of one', {
     examples: ['shoal ls', 'shoal ls --all', 'shoal ls 3f1c09ab'],
@@ -174,14 +183,28 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   lsCommand.option('--all', 'what every live member shares')
   act(lsCommand, (context, id: string | undefined, options: { all?: boolean }) => ls(context, id, options))
 
-  const getCommand = add(program, 'get <what>', 'fetch an ID, a NAME, a magnet link or a FILE.torrent', {
-    examples: ['shoal get photos', "shoal get 3f1c09ab -o ~/Downloads --include '*.jpg'", 'shoal get ./debian.torrent'],
-    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
-    more: [
-      'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
-      'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.'
-    ]
-  })
+  searchCommand(program, { add, act })
+
+  const getCommand = add(
+    program,
+    'get <what>',
+    "fetch a search's NUMBER, an ID, a NAME, a magnet link or a FILE.torrent",
+    {
+      examples: [
+        'shoal get photos',
+        'shoal get 3',
+        "shoal get 3f1c09ab -o ~/Downloads --include '*.jpg'",
+        'shoal get ./debian.torrent'
+      ],
+      statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
+      more: [
+        'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
+        'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.',
+        'A NUMBER is a result of the last `shoal search` of this node; of a file inside a share only that file is fetched. When a share',
+        'is called by the same number the command says so and does nothing: give the ID of the one that is meant.'
+      ]
+    }
+  )
   getCommand.option('-o, --output <dir>', 'the folder to fetch into; this one unless told otherwise')
   getCommand.addOption(
     new Option('--include <glob>', 'only files whose path matches; may be given again').argParser(
@@ -200,6 +223,33 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   rmCommand.option('--delete-files', 'delete the files too')
   rmCommand.option('--yes', 'do not ask when nobody else is known to hold it')
   act(rmCommand, (context, id: string, options: { deleteFiles?: boolean; yes?: boolean }) => rm(context, id, options))
+}
+
+function searchCommand(program: Command, { add, act }: Tools): void {
+  const command = add(program, 'search <words...>', 'find shares, and files inside shares, by words', {
+    examples: ['shoal search holiday beach', 'shoal search report --type pdf --min-size 10K', 'shoal get 3'],
+    statuses: [...WITH_DAEMON, 3],
+    more: [
+      'Every word must begin a word of the name or path; case, accents and punctuation do not count. The number before a result',
+      'is for `shoal get`, until the next search. Sizes: 500, 10M, 1.5GiB (1,024 bytes to the K and KiB, 1,000 to the KB).'
+    ]
+  })
+  const size = (flags: string, help: string): Option => new Option(flags, help).argParser(sizeFrom)
+  command.addOption(
+    new Option('--limit <n>', 'results that are enough; 100 unless told otherwise').argParser(numberFrom(1, true))
+  )
+  command.addOption(secondsOption('--timeout <seconds>', 'wait at most so long; 5 unless told otherwise'))
+  command.option('--type <type>', `${KINDS.join(', ')}, or an extension`)
+  command.addOption(size('--min-size <size>', 'only what has so many bytes or more'))
+  command.addOption(size('--max-size <size>', 'only what has so many bytes or fewer'))
+  command.option('--trace', 'show the way: messages, nodes reached, and who gave what')
+  act(command, (context, words: string[], options: SearchFlags) => search(context, words, options))
+}
+
+function sizeFrom(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError('It must be a size, such as 500, 10M or 1.5GiB.')
 }
 
 function insideCommands(program: Command, { add, act }: Tools): void {

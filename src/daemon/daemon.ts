@@ -5,7 +5,6 @@ import { must } from '../base/assert.ts'
 import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
 import { peerIdText } from '../base/ids.ts'
-import { openIndex, type ShareIndex } from '../io/index/index.ts'
 import { FolderLeafStore } from '../io/share/leaf-store.ts'
 import { StateDb } from '../io/state/db.ts'
 import { Store } from '../io/store/store.ts'
@@ -18,9 +17,12 @@ import { getHandlers } from './handlers/get.ts'
 import { nodeHandlers } from './handlers/node.ts'
 import { overlayHandlers } from './handlers/overlay.ts'
 import { ringHandlers } from './handlers/ring.ts'
+import { searchHandlers } from './handlers/search.ts'
 import { shareHandlers } from './handlers/share.ts'
 import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
+import { Indexing } from './indexing.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
+import { Searches } from './searches.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
 import { Transfers } from './transfers.ts'
@@ -78,7 +80,7 @@ class RunningDaemon implements Daemon {
   private home: LivingHome
   private db: StateDb | undefined
   private store: Store | undefined
-  private index: ShareIndex | undefined
+  private indexing: Indexing | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
   private stopping: Promise<void> | undefined
@@ -108,16 +110,12 @@ class RunningDaemon implements Daemon {
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
-    this.index = await openIndex({
-      path: homePaths(dir).index,
-      log: text => {
-        log.warn(text)
-      }
-    })
+    this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
     await this.live(config.settings.listen)
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
+      ...{ indexing: this.indexing, searches: new Searches(this.db) },
       home: () => this.home,
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
@@ -152,7 +150,8 @@ class RunningDaemon implements Daemon {
         ...overlayHandlers(services),
         ...shareHandlers(services),
         ...getHandlers(services),
-        ...ringHandlers(services)
+        ...ringHandlers(services),
+        ...searchHandlers(services)
       },
       onFault: (err, method) => {
         this.options.log.error({ err, method }, 'a call failed')
@@ -167,8 +166,8 @@ class RunningDaemon implements Daemon {
     const settings = { ...config.settings, listen }
     const db = must(this.db, 'the state is open')
     const store = must(this.store, 'the store is open')
-    const index = must(this.index, 'the index is open')
-    const runtime = await Runtime.open({ home: this.home, settings, db, store, index, log, seams })
+    const indexing = must(this.indexing, 'the index is open')
+    const runtime = await Runtime.open({ home: this.home, settings, db, store, index: indexing.index, log, seams })
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })
     this.living = { runtime, directory, transfers }
@@ -180,6 +179,11 @@ class RunningDaemon implements Daemon {
           'member'
         )
       if (event.kind === 'member' && !this.home.overlay.met) this.noteMet()
+    })
+    indexing.tellTo(({ table, files, bytes }) => {
+      runtime.call((node, at) => {
+        node.search.indexed(table, files, bytes, at)
+      })
     })
     await directory.serve()
     await transfers.restart()
@@ -197,6 +201,7 @@ class RunningDaemon implements Daemon {
 
   private async move(home: LivingHome): Promise<void> {
     const { runtime } = this.life
+    this.indexing?.tellTo(undefined)
     await runtime.close()
     this.home = home
     await this.dropStaleOverlay()
@@ -229,9 +234,10 @@ class RunningDaemon implements Daemon {
     await this.server?.close(CONTROL_GRACE_MS)
     if (this.living !== undefined) {
       await this.living.runtime.sayGoodbye()
+      this.indexing?.tellTo(undefined)
       await this.living.runtime.close()
     }
-    await this.index?.close()
+    await this.indexing?.close()
     this.store?.closeAll()
     await this.db?.close()
   }

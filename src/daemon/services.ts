@@ -7,7 +7,9 @@ import type { Ticket } from '../wire/ticket.ts'
 import type { Settings } from '../wire/control-settings.ts'
 import type { Directory } from './directory.ts'
 import type { Home } from './home.ts'
+import type { Indexing } from './indexing.ts'
 import type { Runtime } from './runtime.ts'
+import type { Searches } from './searches.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface Services {
@@ -20,6 +22,8 @@ export interface Services {
   readonly runtime: () => Runtime
   readonly directory: () => Directory
   readonly transfers: () => Transfers
+  readonly indexing: Indexing
+  readonly searches: Searches
   /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError `conflict`. */
   readonly adoptTicket: (ticket: Ticket) => Promise<void>
   /** Says goodbye, forgets the overlay, and founds one of its own. */

@@ -86,7 +86,7 @@ async function found(home: string, name: string, preset: string): Promise<void> 
 }
 
 /** Settings of whoever runs the benchmark are not measured. */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SHOAL_')))
 }
 

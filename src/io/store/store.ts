@@ -66,6 +66,7 @@ export class Store {
   private readonly shelf: Shelf
   private readonly preparing = new Map<ContentId, AbortController>()
   private readonly problems = new LruMap<ContentId, ShoalError>(PROBLEMS_MAX)
+  private readonly watchers = new Set<(content: ContentId) => void>()
 
   private constructor(options: StoreOptions) {
     this.home = options.home
@@ -91,6 +92,30 @@ export class Store {
     return this.catalogue.get(content)
   }
 
+  /** It stands in no index and no listing of others; whoever knows its ID may have it. */
+  isUnlisted(content: ContentId): boolean {
+    return this.catalogue.isUnlisted(content)
+  }
+
+  /** Also before there is anything of the content here. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'. */
+  async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
+    await this.catalogue.setUnlisted(content, unlisted)
+    this.changed(content)
+  }
+
+  /**
+   * Hears of each content that came, went, was completed, or was listed otherwise, once that is durable, until the returned
+   * function is called.
+   */
+  watch(watcher: (content: ContentId) => void): () => void {
+    this.watchers.add(watcher)
+    return () => this.watchers.delete(watcher)
+  }
+
+  private changed(content: ContentId): void {
+    for (const watcher of this.watchers) watcher(content)
+  }
+
   /** Where the content's file or folder stands; of a download without a manifest, the folder it will stand in. */
   pathOf(content: ContentId): string | undefined {
     const holding = this.catalogue.get(content)
@@ -111,10 +136,21 @@ export class Store {
     return this.manifests.get(content)
   }
 
-  /** Checks and keeps it; durable when it returns. Throws ShoalError 'integrity' or 'bad-input', or the system's error. */
-  async putManifest(content: ContentId, info: Uint8Array, layers: Uint8Array): Promise<Held> {
+  /**
+   * Checks and keeps it; durable when it returns. `unlisted`: so says who gave it. Throws ShoalError 'integrity' or 'bad-input',
+   * or the system's error.
+   */
+  async putManifest(
+    content: ContentId,
+    info: Uint8Array,
+    layers: Uint8Array,
+    { unlisted = false }: { unlisted?: boolean } = {}
+  ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
+    // Before the manifest: what has one, and is not unlisted, is indexed.
+    if (unlisted) await this.catalogue.setUnlisted(content, true)
     await this.manifests.put(held)
+    this.changed(content)
     return held
   }
 
@@ -135,11 +171,13 @@ export class Store {
       ...{ kind: 'download', content, root, top, begun, complete: false },
       ...{ include: [...include], overwrite, serve, rename }
     })
+    this.changed(content)
   }
 
   /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
   async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
     await this.manifests.put(heldOf(torrent))
+    this.changed(torrent.manifest.contentId)
   }
 
   /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
@@ -160,6 +198,7 @@ export class Store {
       ...{ kind: 'share', content, ...where, begun: false, complete: true },
       ...{ include: [], overwrite: false, serve: true, rename: false }
     })
+    this.changed(content)
   }
 
   /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
@@ -231,6 +270,7 @@ export class Store {
       if (known !== undefined) await this.catalogue.set({ ...known, complete: true })
       return undefined
     })
+    this.changed(content)
     if (result.ok) this.problems.delete(content)
     return result
   }
@@ -315,7 +355,9 @@ export class Store {
     if (held !== undefined && options.deleteFiles && (holding.begun || holding.complete))
       await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
     await this.catalogue.delete(content)
+    this.changed(content)
     await this.manifests.remove(content)
+    await this.catalogue.setUnlisted(content, false)
     for (const path of [this.shelf.seenPath(content), this.shelf.leavesPath(content)])
       await fs.rm(path, { force: true })
     this.problems.delete(content)
