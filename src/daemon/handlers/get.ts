@@ -32,6 +32,7 @@ async function get(services: Services, params: Params<'get'>, call: Call): Promi
   const startedMs = performance.now()
   const found = await wanted(services, params, call)
   const { content, holders } = found
+  await services.passing.yield(content)
   const known = services.store.holding(content)
   const again = known?.kind === 'download' && known.complete && known.root === params.dir
   await services.store.addDownload({
