@@ -386,7 +386,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     const leaves = this.leaves(node, content)
     const pieceKey = `${content} ${range.piece}`
     if (hashes) bench.hashes.add(pieceKey)
-    if (leaves.layout.leavesOf(range.piece) > 1 && !bench.hashes.has(pieceKey)) {
+    if (!leaves.layout.isOwnHash(range.piece) && !bench.hashes.has(pieceKey)) {
       throw new SimFailure({
         property: 'hashes-first',
         detail: `${node.name} gets a leaf of piece ${range.piece} before its hashes`
