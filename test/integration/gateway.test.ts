@@ -4,9 +4,10 @@ import net from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Random } from '../../src/base/random.ts'
+import { LEAF_BYTES } from '../../src/wire/layout.ts'
 import { Cluster, until, type Daemon } from './cluster.ts'
 import { makeFile } from './content.ts'
-import { bytesOf, read, withGateway } from './readers.ts'
+import { bytesOf, cat, read, withGateway } from './readers.ts'
 
 const MB = 1_000_000
 const FILM_BYTES = 100 * MB
@@ -85,6 +86,49 @@ describe('while a film of 100 MB is fetched from a slow and a faster holder', ()
     fs.closeSync(handle)
     const got = await read(`${base}${id}/`, { range: 'bytes=0-9' })
     expect(got.status).toBe(409)
+  })
+})
+
+describe('when nothing arrives any more', () => {
+  let cluster: Cluster
+  let base: string
+  let id: string
+  let reader: Daemon
+  let missing: number
+  beforeAll(async () => {
+    cluster = await Cluster.start(1)
+    reader = cluster.node(1)
+    await cluster.join('stopped', { peer: ['--rate', String(4 * MB)] })
+    base = await withGateway(reader)
+    await cluster.converged()
+    const film = makeFile(cluster.folder('film.mp4'), 40 * MB)
+    ;({ id } = (await cluster.node(2).ask('share', { paths: [film] })).shares[0]!)
+    void reader.begin(['get', id, '-o', cluster.folder('got')])
+    await until('some is there', async () => ((await reader.transfer(id))?.haveBytes ?? 0) > MB)
+    expect((await read(`${base}${id}/`, { range: 'bytes=0-99999' })).status).toBe(206)
+    await cluster.node(2).kill('SIGSTOP')
+    const isMissing = (leaf: number): boolean => {
+      const bytes = bytesOf(cluster.folder('got/film.mp4.part'), leaf * LEAF_BYTES, leaf * LEAF_BYTES + 100)
+      return bytes.every(byte => byte === 0)
+    }
+    // What was on its way has come.
+    await until('it stands still', async () => ((await reader.transfer(id))?.bytesPerSecond ?? 1) === 0)
+    for (missing = 0; !isMissing(missing);) missing++
+  })
+  afterAll(() => cluster.close())
+
+  it('a wait ends: with 504 before the head, by cutting the connection after it, with 2 for cat', async () => {
+    const at = missing * LEAF_BYTES
+    const [late, cut, printed] = await Promise.all([
+      read(`${base}${id}/`, { range: `bytes=${at}-` }),
+      read(`${base}${id}/`, { range: `bytes=${at - 10}-` }).catch((error: unknown) => error),
+      cat(reader, [id, '--offset', String(at)]).printed
+    ])
+    expect(late.status).toBe(504)
+    expect(late.body.toString()).toMatch(/^nothing of what comes next arrived within 30 s\n/)
+    expect(cut).toBeInstanceOf(Error)
+    expect(reader.logged('a reader was cut off')).toMatchObject([{ level: 'warn', code: 'timeout' }])
+    expect([printed.code, printed.stderr]).toEqual([2, expect.stringMatching(/^shoal: nothing of what comes next/)])
   })
 })
 

@@ -51,7 +51,22 @@ it('documents these statuses and no others, in --help', async () => {
 })
 
 const commands = [
-  ...['init', 'daemon', 'stop', 'invite', 'join', 'leave', 'members', 'share', 'ls', 'get', 'rm', 'status', 'ring'],
+  ...[
+    'init',
+    'daemon',
+    'stop',
+    'invite',
+    'join',
+    'leave',
+    'members',
+    'share',
+    'ls',
+    'get',
+    'cat',
+    'rm',
+    'status',
+    'ring'
+  ],
   ...['ring lookup', 'config show', 'config get', 'config set']
 ]
 
