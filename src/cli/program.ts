@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS } from '../base/kinds.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
+import { cat, type CatOptions } from './commands/cat.ts'
 import { ls, rm, share, type ShareOptions } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { get, type GetOptions } from './commands/get.ts'
@@ -216,6 +217,28 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   getCommand.option('--rename', 'change names that the file system of DIR cannot hold')
   act(getCommand, (context, what: string, options: GetOptions) => get(context, what, options))
 
+  const catCommand = add(program, 'cat <what>', 'print the bytes of a file: ID, ID/PATH, NAME or NAME/PATH', {
+    examples: [
+      'shoal cat talk.mp4 | mpv -',
+      'shoal cat photos/2024/sea.jpg > sea.jpg',
+      'shoal cat 3f1c09ab/big.iso --range 0-1023'
+    ],
+    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
+    more: [
+      'Also while it is being fetched: what comes next is fetched first. What this node neither holds nor fetches is fetched into its',
+      'home as long as this runs, and offered to nobody; `shoal get` keeps it.'
+    ]
+  })
+  catCommand.option(
+    '--range <a-b>',
+    'only these bytes, counted from 0, both ends included; A- to the end, -N the last N'
+  )
+  catCommand.addOption(new Option('--offset <n>', 'from this byte on').argParser(numberFrom(0, true, BYTES_DIGITS_MAX)))
+  catCommand.addOption(
+    new Option('--length <n>', 'at most so many bytes').argParser(numberFrom(0, true, BYTES_DIGITS_MAX))
+  )
+  act(catCommand, (context, what: string, options: CatOptions) => cat(context, what, options))
+
   const rmCommand = add(program, 'rm <id>', 'forget a share or download; files stay', {
     examples: ['shoal rm 3f1c09ab', 'shoal rm 3f1c09ab --delete-files --yes'],
     statuses: [...WITH_DAEMON, 3, 11]
@@ -289,9 +312,13 @@ function secondsOption(flags: string, help: string): Option {
   return new Option(flags, help).argParser(numberFrom(0, false))
 }
 
-function numberFrom(least: number, whole: boolean) {
+/** Of a count of bytes: more than any disk has, and still a whole number to us. */
+const BYTES_DIGITS_MAX = 15
+
+function numberFrom(least: number, whole: boolean, digitsMax = 9) {
   return (text: string): number => {
-    const number = /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN
+    const isNumber = /^[0-9]+(\.[0-9]{1,3})?$/.test(text) && Math.trunc(Number(text)) < 10 ** digitsMax
+    const number = isNumber ? Number(text) : NaN
     if (number >= least && (!whole || Number.isInteger(number))) return number
     throw new InvalidArgumentError(`It must be a ${whole ? 'whole ' : ''}number, ${least} or more.`)
   }

@@ -13,6 +13,10 @@ import type { Ticket } from '../wire/ticket.ts'
 import type { Config } from './config.ts'
 import { serveControl, type ControlServer } from './control/server.ts'
 import { Directory } from './directory.ts'
+import { openGateway } from './gateway/gateway.ts'
+import { listenGateway, type GatewayListener } from './gateway/listener.ts'
+import { PassingFetches } from './gateway/passing.ts'
+import { catHandlers } from './handlers/cat.ts'
 import { getHandlers } from './handlers/get.ts'
 import { nodeHandlers } from './handlers/node.ts'
 import { overlayHandlers } from './handlers/overlay.ts'
@@ -83,6 +87,8 @@ class RunningDaemon implements Daemon {
   private indexing: Indexing | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
+  private passing: PassingFetches | undefined
+  private listener: GatewayListener | undefined
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -112,7 +118,13 @@ class RunningDaemon implements Daemon {
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
     this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
+    await PassingFetches.sweep(dir, this.store)
     await this.live(config.settings.listen)
+    this.passing = new PassingFetches({
+      ...{ home: dir, store: this.store },
+      transfers: () => this.life.transfers,
+      runtime: () => this.life.runtime
+    })
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
       ...{ indexing: this.indexing, searches: new Searches(this.db) },
@@ -120,6 +132,8 @@ class RunningDaemon implements Daemon {
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
       transfers: () => this.life.transfers,
+      passing: this.passing,
+      gateway: () => this.listener?.address,
       adoptTicket: async ticket => this.adoptTicket(ticket),
       leaveOverlay: async () => this.leaveOverlay(),
       askToStop: () => {
@@ -128,7 +142,8 @@ class RunningDaemon implements Daemon {
       startedMs: performance.now()
     }
     await this.serve(services)
-    log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id }, 'ready')
+    const gateway = this.listener?.address
+    log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id, gateway }, 'ready')
   }
 
   /** The home may have left or changed its overlay while no daemon ran: what was kept for the old one goes. */
@@ -143,6 +158,9 @@ class RunningDaemon implements Daemon {
   private async serve(services: Services): Promise<void> {
     const { dir } = this.home
     const socket = controlSocketPath(dir)
+    const gateway = openGateway({ services })
+    const at = services.settings.gateway
+    if (at !== undefined) this.listener = await listenGateway(at, gateway)
     this.server = await serveControl({
       socket,
       handlers: {
@@ -150,12 +168,14 @@ class RunningDaemon implements Daemon {
         ...overlayHandlers(services),
         ...shareHandlers(services),
         ...getHandlers(services),
+        ...catHandlers(services),
         ...ringHandlers(services),
         ...searchHandlers(services)
       },
       onFault: (err, method) => {
         this.options.log.error({ err, method }, 'a call failed')
-      }
+      },
+      contents: gateway
     })
     nameSocket(dir, socket)
   }
@@ -202,6 +222,7 @@ class RunningDaemon implements Daemon {
   private async move(home: LivingHome): Promise<void> {
     const { runtime } = this.life
     this.indexing?.tellTo(undefined)
+    await this.passing?.close()
     await runtime.close()
     this.home = home
     await this.dropStaleOverlay()
@@ -231,7 +252,8 @@ class RunningDaemon implements Daemon {
   }
 
   private async end(): Promise<void> {
-    await this.server?.close(CONTROL_GRACE_MS)
+    await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
+    if (this.living !== undefined) await this.passing?.close()
     if (this.living !== undefined) {
       await this.living.runtime.sayGoodbye()
       this.indexing?.tellTo(undefined)

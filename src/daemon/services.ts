@@ -6,6 +6,7 @@ import type { Store } from '../io/store/store.ts'
 import type { Ticket } from '../wire/ticket.ts'
 import type { Settings } from '../wire/control-settings.ts'
 import type { Directory } from './directory.ts'
+import type { PassingFetches } from './gateway/passing.ts'
 import type { Home } from './home.ts'
 import type { Indexing } from './indexing.ts'
 import type { Runtime } from './runtime.ts'
@@ -24,6 +25,9 @@ export interface Services {
   readonly transfers: () => Transfers
   readonly indexing: Indexing
   readonly searches: Searches
+  readonly passing: PassingFetches
+  /** Where the gateway listens: HOST:PORT, or nowhere. */
+  readonly gateway: () => string | undefined
   /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError `conflict`. */
   readonly adoptTicket: (ticket: Ticket) => Promise<void>
   /** Says goodbye, forgets the overlay, and founds one of its own. */

@@ -374,7 +374,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     const leaves = this.leaves(node, content)
     const pieceKey = `${content} ${range.piece}`
     if (hashes) bench.hashes.add(pieceKey)
-    if (leaves.layout.leavesOf(range.piece) > 1 && !bench.hashes.has(pieceKey)) {
+    if (!leaves.layout.isOwnHash(range.piece) && !bench.hashes.has(pieceKey)) {
       throw new SimFailure({
         property: 'hashes-first',
         detail: `${node.name} gets a leaf of piece ${range.piece} before its hashes`

@@ -178,6 +178,11 @@ export interface ControlMethods {
     }
     result: SearchAnswer
   }
+  /**
+   * Makes one file readable by `GET` of `url` on this socket, fetching what is not here, until the caller hangs up: no answer comes before.
+   * Streams `{event:'waiting', for}` and `{event:'open', id, url, bytes}`. `what` as in get, `path` inside of it.
+   */
+  cat: { params: { what: string; path?: string }; result: { closed: true } }
   /** Pauses a download that is under way; `get` again goes on. */
   pause: { params: { id: string }; result: { id: string; paused: true } }
   /** `lastHolder` is answered without doing anything when nobody else is known to hold it and `yes` is not set. */
@@ -206,6 +211,8 @@ export interface StatusResult {
   name: string
   overlay: string
   addresses: string[]
+  /** Below which contents are read by HTTP, ID/PATH; absent when there is no listener. */
+  gateway?: string
   members: { alive: number; suspect: number; dead: number; left: number }
   transfers: TransferRow[]
   banned: BannedRow[]
@@ -321,6 +328,7 @@ const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: F
     trace: maybe('boolean'),
     tellMs: maybe('number')
   },
+  cat: { what: required('string'), path: maybe('string') },
   pause: { id: required('string') },
   rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
   status: { id: maybe('string'), follow: maybe('boolean') },

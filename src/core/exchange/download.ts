@@ -9,11 +9,10 @@
  * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
  */
 import { Bitfield } from '../../base/bitfield.ts'
-import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { ContentId } from '../../base/ids.ts'
 import { after, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { RejectReason } from '../../wire/exchange.ts'
-import type { LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { LeafRange } from '../../wire/layout.ts'
 import type { Now, Result } from '../machine.ts'
 import type { PauseReason, Prepared, Progress } from './contract.ts'
 import type { Desk } from './desk.ts'

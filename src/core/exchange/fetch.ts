@@ -230,9 +230,9 @@ export class Fetch {
     return { request: id, range, hashes }
   }
 
-  /** A leaf can be checked by itself when it is its piece, or when the hashes of the piece came or come before it. */
+  /** A leaf can be checked by itself when its hash is that of its piece, or when the hashes of the piece came or come before it. */
   private wantsHashes(source: OpenSource, range: LeafRange): boolean {
-    if (this.layout.leavesOf(range.piece) === 1) return false
+    if (this.layout.isOwnHash(range.piece)) return false
     const begun = this.picker.begunOf(range.piece)
     return !(begun?.hashes === true || this.asksIn(begun, source).some(request => request.hashes))
   }

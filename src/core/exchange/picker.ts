@@ -198,9 +198,7 @@ export class Picker {
     for (const range of this.preferred.ranges) {
       const { piece, leafStart, leafCount } = range
       if (!taker.have.hasSome(piece) || !this.lack(range).free || !suits(range)) continue
-      let gives = false
-      this.eachLeaf(range, leaf => (gives ||= taker.have.has(piece, leaf)))
-      if (!gives) continue
+      if (!taker.have.hasAny(range)) continue
       const begun = this.beginning(piece)
       const run = this.freeRun(begun, taker, leavesMax, { from: leafStart, to: leafStart + leafCount })
       if (run === undefined) continue

@@ -5,7 +5,6 @@ import type { Now } from '../machine.ts'
 import type { RequestId } from './contract.ts'
 import { Pace, type Mark } from './pace.ts'
 import type { Ask, Taker } from './picker.ts'
-import { EXPECTED_UNKNOWN_MS } from './settings.ts'
 
 export interface Request extends Ask {
   readonly id: RequestId

@@ -36,6 +36,7 @@ async function get(services: Services, params: Params<'get'>, call: Call): Promi
   const startedMs = performance.now()
   const found = await wanted(services, params, call)
   const { content, holders } = found
+  await services.passing.yield(content)
   const known = services.store.holding(content)
   const include = includeOf(params, found, known)
   const isOther = known !== undefined && JSON.stringify(known.include) !== JSON.stringify(include)

@@ -149,7 +149,12 @@ async function listing(services: Services, what: string, signal: AbortSignal): P
   }
 }
 
-async function manifestOf(services: Services, content: ContentId, holders: readonly NodeId[]): Promise<Manifest> {
+/** What is kept here, else asked of those who hold it. Throws ShoalError. */
+export async function manifestOf(
+  services: Services,
+  content: ContentId,
+  holders: readonly NodeId[]
+): Promise<Manifest> {
   const known = await services.store.manifest(content)
   if (known !== undefined) return known.manifest
   for (const id of holders) {

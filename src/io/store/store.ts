@@ -24,14 +24,16 @@ import type { Result } from '../../core/machine.ts'
 import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
 import type { Manifest } from '../../wire/metainfo.ts'
 import type { StateDb } from '../state/db.ts'
+import { Arrivals } from './arrivals.ts'
 import { syncFolder } from './atomic.ts'
 import { errno, makeFolders } from './beneath.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
-import { problemOf, reasonOf, type Failed } from './failures.ts'
+import { problemOf, reasonOf, type ReadResult } from './failures.ts'
 import { finish } from './finish.ts'
 import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
 import { samePlace } from './previous.ts'
+import { Reads } from './reads.ts'
 import { deleteFiles } from './remove.ts'
 import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
 import { Shelf, type SharedLeafHashes } from './shelf.ts'
@@ -56,10 +58,11 @@ export interface DownloadOptions {
   readonly rename?: boolean
 }
 
-export type { SharedLeafHashes, ScannedContent }
-export type ReadResult = { readonly ok: true } | Failed
+export type { ReadResult, SharedLeafHashes, ScannedContent }
 
 export class Store {
+  /** For readers on this machine. */
+  readonly reads: Reads
   private readonly home: string
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
@@ -73,7 +76,13 @@ export class Store {
     this.catalogue = new Catalogue(options.db)
     this.manifests = new Manifests(join(options.home, 'manifests'))
     const { home, shared } = options
-    this.shelf = new Shelf({ home, shared, catalogue: this.catalogue, manifests: this.manifests })
+    const { catalogue, manifests } = this
+    this.shelf = new Shelf({ home, shared, catalogue, manifests })
+    this.reads = new Reads({
+      ...{ catalogue, manifests, shelf: this.shelf },
+      read: (content, range, into) => this.read(content, range, into),
+      leafHashes: (content, piece) => this.leafHashesToSend(content, piece)
+    })
   }
 
   /** Throws the system's error when the home cannot be written. */
@@ -229,6 +238,7 @@ export class Store {
       if (!opened.placed.empty) await opened.seen.save(this.shelf.seenPath(content))
       if (prepared.have.count < prepared.layout.leaves) await mustBeWritable(holding)
       signal.throwIfAborted()
+      opened.arrivals = new Arrivals(prepared.have.clone())
       this.shelf.keep(opened)
       return prepared
     } catch (error) {

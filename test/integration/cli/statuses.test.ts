@@ -62,6 +62,7 @@ const commands = [
     'share',
     'ls',
     'get',
+    'cat',
     'rm',
     'search',
     'status',

@@ -60,6 +60,15 @@ export const mutants: Mutant[] = [
     seeds: 200
   },
   {
+    name: 'takes-a-short-last-piece-for-its-leaf',
+    property: 'hashes-first',
+    file: `${ROOM}/fetch.ts`,
+    find: 'if (this.layout.isOwnHash(range.piece)) return false',
+    replace: 'if (this.layout.leavesOf(range.piece) === 1) return false',
+    scenario,
+    seeds: 20
+  },
+  {
     name: 'asks-on-of-who-sent-a-bad-leaf',
     property: 'bans-liars',
     file: `${ROOM}/download.ts`,
