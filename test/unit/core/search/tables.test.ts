@@ -4,7 +4,7 @@ import { SEARCH_DEFAULTS, TABLE_PARTS_BURST } from '../../../../src/core/search/
 import type { Contact } from '../../../../src/wire/common.ts'
 import { QrpTable } from '../../../../src/wire/qrp.ts'
 import type { RouteTable } from '../../../../src/wire/search.ts'
-import type { Lone} from './lone.ts';
+import type { Lone } from './lone.ts'
 import { among, descriptor, idsOf, others, queryOf, result, words } from './lone.ts'
 
 const near = others.slice(0, 4)
@@ -136,13 +136,10 @@ describe('the tables of neighbours', () => {
 
 describe('a table that comes in', () => {
   const large = QrpTable.of(Array.from({ length: 40_000 }, (_, i) => `${i}w`))
-  const parts = large.patches().map(
-    (patch, part, all) =>
-      ({
-        ...{ kind: 'route-table', id: descriptor(5), ttl: 1, hops: 0, bits: large.bits },
-        ...{ part, parts: all.length, patch }
-      })
-  )
+  const header = { kind: 'route-table', id: descriptor(5), ttl: 1, hops: 0 } as const
+  const parts = large
+    .patches()
+    .map((patch, part, all): RouteTable => ({ ...header, bits: large.bits, part, parts: all.length, patch }))
 
   it('counts once all its parts are there', () => {
     const lone = among([a, b])
