@@ -20,7 +20,7 @@ import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Handshake } from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
-import { Neighbour } from './neighbour.ts'
+import { Meters, Neighbour } from './neighbour.ts'
 import { People } from './people.ts'
 import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
 
@@ -53,6 +53,7 @@ export class Neighbours {
   private readonly asked = new Map<NodeId, Asked>()
   private readonly restingUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  private readonly meters = new LruMap<NodeId, Meters>(RESTING_MAX)
   private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private state: 'new' | 'started' = 'new'
   private failures = 0
@@ -130,6 +131,10 @@ export class Neighbours {
   }
 
   receive(from: Contact, message: Handshake, now: Instant): void {
+    if (!this.metersOf(from.id, now).handshakes.take(now)) {
+      this.context.dropped('rate')
+      return
+    }
     switch (message.kind) {
       case 'connect':
         this.connect(from, message.degree, now)
@@ -298,9 +303,15 @@ export class Neighbours {
     this.end(id, now)
   }
 
+  private metersOf(id: NodeId, now: Instant): Meters {
+    let meters = this.meters.touch(id)
+    if (meters === undefined) this.meters.set(id, (meters = new Meters(this.context.settings, now)))
+    return meters
+  }
+
   private add(contact: Contact, degree: number, now: Instant): void {
     this.formerUntil.delete(contact.id)
-    const neighbour = new Neighbour(contact, degree, this.context.settings, now)
+    const neighbour = new Neighbour(contact, degree, this.metersOf(contact.id, now))
     this.byId.set(contact.id, neighbour)
     this.failures = 0
     this.owner.linked(neighbour, now)

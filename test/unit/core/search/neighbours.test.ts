@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
+import { HANDSHAKES_BURST, SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { among, descriptor, idsOf, Lone, others, queryOf } from './lone.ts'
 
@@ -131,6 +131,15 @@ describe('being asked', () => {
     lone.hear(others[0]!, connect(0))
     expect(size(lone)).toBe(3)
     expect(lone.to('accept')).toEqual([others[0]!.id])
+  })
+})
+
+describe('a peer that says the words of the handshake without end', () => {
+  it('is answered at a bounded rate', () => {
+    const lone = new Lone()
+    for (let i = 0; i < 1_000; i++) lone.hear(others[0]!, connect(0))
+    expect(lone.all('accept')).toHaveLength(HANDSHAKES_BURST)
+    expect(lone.search.counters().dropped.rate).toBe(1_000 - HANDSHAKES_BURST)
   })
 })
 
