@@ -51,7 +51,8 @@ export class Neighbours {
   private readonly byId = new Map<NodeId, Neighbour>()
   /** At most ASKED_MAX, and one in place of a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
-  private readonly restingUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  /** Not to be asked before then, and how often in a row that was so. */
+  private readonly resting = new LruMap<NodeId, { readonly until: Instant; readonly times: number }>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private readonly meters = new LruMap<NodeId, Meters>(RESTING_MAX)
   private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
@@ -94,7 +95,7 @@ export class Neighbours {
     const known = this.people.get(contact.id) !== undefined
     this.people.up(contact)
     if (known) return
-    this.restingUntil.delete(contact.id)
+    this.resting.delete(contact.id)
     const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
     // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
@@ -200,7 +201,7 @@ export class Neighbours {
 
   private mayAsk(id: NodeId, now: Instant): boolean {
     if (this.byId.has(id) || this.asked.has(id)) return false
-    return !isAhead(this.restingUntil.get(id), now) && !isAhead(this.bannedUntil.get(id), now)
+    return !isAhead(this.resting.get(id)?.until, now) && !isAhead(this.bannedUntil.get(id), now)
   }
 
   /** The one asked will not be a neighbour. */
@@ -215,7 +216,10 @@ export class Neighbours {
   }
 
   private rest(id: NodeId, now: Instant): void {
-    this.restingUntil.set(id, after(now, this.context.jitter(this.context.settings.restMs)))
+    const { restMs, restMsMax } = this.context.settings
+    const times = this.resting.get(id)?.times ?? 0
+    const ms = this.context.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
+    this.resting.set(id, { until: after(now, ms), times: times + 1 })
   }
 
   private pauseMs(): number {
@@ -314,6 +318,7 @@ export class Neighbours {
     const neighbour = new Neighbour(contact, degree, this.metersOf(contact.id, now))
     this.byId.set(contact.id, neighbour)
     this.failures = 0
+    this.resting.delete(contact.id)
     this.owner.linked(neighbour, now)
     this.changed(now)
   }

@@ -16,8 +16,9 @@ export interface SearchSettings {
   /** What the doubling ends at: below `degreeMin`, and from there on. */
   readonly retryPoorMsMax: number
   readonly retryMsMax: number
-  /** A member that refused, said bye or did not answer is not asked for so long. */
+  /** A member that refused, said bye or did not answer is not asked for so long; doubled by each further time, up to the second. */
   readonly restMs: number
+  readonly restMsMax: number
   /** From one exchange of a neighbour for a random member to the next: so that healed halves grow together again. */
   readonly rewireMs: number
   /** A neighbour that was cut off is not taken back for so long. */
@@ -72,6 +73,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   retryPoorMsMax: 2_000,
   retryMsMax: 60_000,
   restMs: 10_000,
+  restMsMax: 300_000,
   rewireMs: 120_000,
   banMs: 300_000,
   memoryMs: 60_000,

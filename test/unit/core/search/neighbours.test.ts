@@ -64,6 +64,22 @@ describe('looking for neighbours', () => {
     expect(perMinute[2]).toBeLessThan(120)
   })
 
+  it('asks the same one less and less often', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(others[0]!)
+    const asked: number[] = []
+    for (let minute = 0; minute < 30; minute++) {
+      const before = lone.all('connect').length
+      lone.until(lone.ms + 60_000)
+      asked.push(lone.all('connect').length - before)
+    }
+    expect(asked[0]).toBeGreaterThanOrEqual(2)
+    const late = asked.slice(-10).reduce((sum, one) => sum + one)
+    expect(late).toBeGreaterThanOrEqual(1)
+    expect(late).toBeLessThanOrEqual(3)
+  })
+
   it('is a neighbour as soon as it hears a question from one that it has asked', () => {
     const lone = new Lone()
     lone.start()
