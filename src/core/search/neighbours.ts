@@ -20,12 +20,16 @@ import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Handshake } from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
-import { Neighbour } from './neighbour.ts'
+import { Meters, Neighbour } from './neighbour.ts'
 import { People } from './people.ts'
 import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
 
 /** Members are told of one after the other: after this there is a choice. */
 const FIRST_ASK_MS = 200
+/** From the coming of a member until a neighbour is given up for one, by those on whom the lot falls. */
+const REWIRE_SOON_MS = 5_000
+/** From a change of the degree until the neighbours are told, so that several changes make one. */
+const TELL_DEGREE_MS = 2_000
 
 interface Asked {
   readonly contact: Contact
@@ -47,8 +51,10 @@ export class Neighbours {
   private readonly byId = new Map<NodeId, Neighbour>()
   /** At most ASKED_MAX, and one in place of a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
-  private readonly restingUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  /** Not to be asked before then, and how often in a row that was so. */
+  private readonly resting = new LruMap<NodeId, { readonly until: Instant; readonly times: number }>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  private readonly meters = new LruMap<NodeId, Meters>(RESTING_MAX)
   private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private state: 'new' | 'started' = 'new'
   private failures = 0
@@ -56,6 +62,7 @@ export class Neighbours {
   private rewireAt: Instant
   /** The degree that all neighbours have heard of. */
   private toldDegree = 0
+  private tellAt: Instant | undefined
 
   constructor(context: SearchContext, owner: NeighboursOwner, now: Instant) {
     this.context = context
@@ -88,8 +95,11 @@ export class Neighbours {
     const known = this.people.get(contact.id) !== undefined
     this.people.up(contact)
     if (known) return
-    this.restingUntil.delete(contact.id)
+    this.resting.delete(contact.id)
+    const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
+    // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
+    else if (random.chance(settings.degreeTarget / this.people.size)) this.rewireWithin(REWIRE_SOON_MS, now)
   }
 
   memberDown(id: NodeId, now: Instant): void {
@@ -122,6 +132,10 @@ export class Neighbours {
   }
 
   receive(from: Contact, message: Handshake, now: Instant): void {
+    if (!this.metersOf(from.id, now).handshakes.take(now)) {
+      this.context.dropped('rate')
+      return
+    }
     switch (message.kind) {
       case 'connect':
         this.connect(from, message.degree, now)
@@ -143,22 +157,16 @@ export class Neighbours {
     for (const [id, { deadline }] of this.asked) if (deadline <= now) this.failed(id, now)
     if (this.rewireAt <= now) this.rewire(now)
     if (this.askAt <= now) this.fill(now)
+    if (this.tellAt !== undefined && this.tellAt <= now) this.tellDegree()
   }
 
   nextWake(): Instant | undefined {
     if (this.state === 'new') return undefined
-    let next: Instant | undefined
+    let next = this.tellAt
     for (const { deadline } of this.asked.values()) next = earliest(next, deadline)
     if (this.lacking() > 0) next = earliest(next, this.askAt)
     if (this.hasOthers()) next = earliest(next, this.rewireAt)
     return next
-  }
-
-  /** Neighbours hear how many this node has when that has changed since. */
-  tellDegree(): void {
-    if (this.toldDegree === this.byId.size) return
-    this.toldDegree = this.byId.size
-    for (const { contact } of this.byId.values()) this.context.send(contact, this.word('accept'))
   }
 
   // Asking.
@@ -193,7 +201,7 @@ export class Neighbours {
 
   private mayAsk(id: NodeId, now: Instant): boolean {
     if (this.byId.has(id) || this.asked.has(id)) return false
-    return !isAhead(this.restingUntil.get(id), now) && !isAhead(this.bannedUntil.get(id), now)
+    return !isAhead(this.resting.get(id)?.until, now) && !isAhead(this.bannedUntil.get(id), now)
   }
 
   /** The one asked will not be a neighbour. */
@@ -208,7 +216,10 @@ export class Neighbours {
   }
 
   private rest(id: NodeId, now: Instant): void {
-    this.restingUntil.set(id, after(now, this.context.jitter(this.context.settings.restMs)))
+    const { restMs, restMsMax } = this.context.settings
+    const times = this.resting.get(id)?.times ?? 0
+    const ms = this.context.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
+    this.resting.set(id, { until: after(now, ms), times: times + 1 })
   }
 
   private pauseMs(): number {
@@ -220,6 +231,11 @@ export class Neighbours {
   private askWithin(ms: number, now: Instant): void {
     const at = after(now, this.context.jitter(ms))
     if (this.askAt <= now || this.askAt > at) this.askAt = at
+  }
+
+  private rewireWithin(ms: number, now: Instant): void {
+    const at = after(now, this.context.jitter(ms))
+    if (this.rewireAt > at) this.rewireAt = at
   }
 
   private rewire(now: Instant): void {
@@ -291,20 +307,27 @@ export class Neighbours {
     this.end(id, now)
   }
 
+  private metersOf(id: NodeId, now: Instant): Meters {
+    let meters = this.meters.touch(id)
+    if (meters === undefined) this.meters.set(id, (meters = new Meters(this.context.settings, now)))
+    return meters
+  }
+
   private add(contact: Contact, degree: number, now: Instant): void {
     this.formerUntil.delete(contact.id)
-    const neighbour = new Neighbour(contact, degree, this.context.settings, now)
+    const neighbour = new Neighbour(contact, degree, this.metersOf(contact.id, now))
     this.byId.set(contact.id, neighbour)
     this.failures = 0
+    this.resting.delete(contact.id)
     this.owner.linked(neighbour, now)
-    this.changed()
+    this.changed(now)
   }
 
   /** It is no neighbour any more, if it was one, and another is looked for. */
   private end(id: NodeId, now: Instant): void {
     if (!this.remove(id, now)) return
     this.formerUntil.set(id, after(now, FORMER_MS))
-    this.changed()
+    this.changed(now)
     this.askWithin(this.context.settings.retryMs, now)
   }
 
@@ -314,8 +337,17 @@ export class Neighbours {
     return true
   }
 
-  private changed(): void {
+  private changed(now: Instant): void {
     this.context.outbox.emit({ kind: 'neighbours', count: this.byId.size })
+    this.tellAt ??= after(now, this.context.jitter(TELL_DEGREE_MS))
+  }
+
+  /** Neighbours hear how many this node has: whom they can let go, and how far a query of theirs goes, follows from that. */
+  private tellDegree(): void {
+    this.tellAt = undefined
+    if (this.toldDegree === this.byId.size) return
+    this.toldDegree = this.byId.size
+    for (const { contact } of this.byId.values()) this.context.send(contact, this.word('accept'))
   }
 
   private word<K extends 'connect' | 'accept' | 'refuse'>(kind: K): { kind: K; degree: number } {

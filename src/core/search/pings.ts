@@ -74,7 +74,7 @@ export class Pings {
 
   ping(from: Neighbour, message: Ping, now: Instant): void {
     const { context, routes } = this
-    if (!from.pings.take(now)) {
+    if (!from.meters.pings.take(now)) {
       context.dropped('rate')
       return
     }
@@ -122,7 +122,6 @@ export class Pings {
     this.roundAt = after(now, this.context.jitter(pingMs))
     this.round++
     this.send([...this.neighbours], this.round % wideEvery === 0 ? ttl : 1, now)
-    this.neighbours.tellDegree()
   }
 
   nextWake(): Instant | undefined {
@@ -167,7 +166,7 @@ export class Pings {
     if (outgoing === undefined) return
     for (const neighbour of this.neighbours) {
       if (neighbour.id === from.id) continue
-      if (neighbour.pingsOut.spend(now)) this.context.send(neighbour.contact, outgoing)
+      if (neighbour.meters.pingsOut.spend(now)) this.context.send(neighbour.contact, outgoing)
       else this.context.dropped('shaped')
     }
   }
