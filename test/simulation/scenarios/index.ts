@@ -5,6 +5,7 @@ import { detection, healing, membership } from './membership.ts'
 import { node } from './node.ts'
 import { outside } from './outside.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
+import { searchDeaths, searchDynamic, searchFaults, searchFlood, searchGraph, searchLoad } from './search.ts'
 import { ringChurn, ringFaults } from './ring.ts'
 
 export const scenarios: readonly Scenario[] = [
@@ -17,5 +18,11 @@ export const scenarios: readonly Scenario[] = [
   recordsFaults,
   recordsWipe,
   exchange,
+  searchFlood,
+  searchDynamic,
+  searchGraph,
+  searchDeaths,
+  searchLoad,
+  searchFaults,
   node
 ]
