@@ -6,6 +6,7 @@ import { must } from '../../../src/base/assert.ts'
 import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
 import type { ContentId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
+import { QrpTable } from '../../../src/wire/qrp.ts'
 import type { SearchQuery, SearchResult } from '../../../src/wire/search.ts'
 import { Zipf } from './zipf.ts'
 
@@ -43,6 +44,8 @@ const VOWELS = 'aeiou'
 /** No file is smaller, so that a filter below this leaves nothing out (`Searches` tells queries apart by it). */
 export const FILE_BYTES_MIN = 1 << 20
 const FILE_BYTES_MAX = 1 << 30
+/** Room for the some thousand prefixes of a node; a larger table would be cut down to the same. */
+const TABLE_BITS_MAX = 17
 /** In no name. */
 const VAIN_WORD = 'qwx'
 
@@ -56,6 +59,7 @@ export class Library {
   private readonly postings = new Map<string, number[]>()
   private readonly filesOf: number[][]
   private readonly popularity: Zipf
+  private readonly tables = new Map<number, QrpTable>()
   private readonly found = new Map<string, ReadonlyMap<number, readonly number[]>>()
 
   constructor(random: Random, settings: Partial<LibrarySettings> = {}) {
@@ -86,10 +90,15 @@ export class Library {
     return known
   }
 
-  /** What the keyword table of the node has: the words of its names, and its contents as words of their own. */
-  keywordsAt(node: number): Set<string> {
+  /** The keyword table of the node: the words of its names, and its contents as words of their own. Made once. */
+  tableAt(node: number): QrpTable {
+    const known = this.tables.get(node)
+    if (known !== undefined) return known
     const files = this.heldBy(node)
-    return new Set([...files.flatMap(file => this.names[file]!), ...files.map(file => this.results[file]!.content)])
+    const words = [...files.flatMap(file => this.names[file]!), ...files.map(file => this.results[file]!.content)]
+    const table = QrpTable.of(new Set(words), TABLE_BITS_MAX)
+    this.tables.set(node, table)
+    return table
   }
 
   /** A number of files. */

@@ -11,7 +11,6 @@ import type { NetworkSettings } from '../../../src/sim/network.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 import { World, type Outside, type WorldChecker } from '../../../src/sim/world.ts'
 import type { Contact } from '../../../src/wire/common.ts'
-import { QrpTable } from '../../../src/wire/qrp.ts'
 import { searchMessage, type SearchMessage } from '../../../src/wire/search.ts'
 import type { Library } from './library.ts'
 import { Searches } from './searches.ts'
@@ -76,7 +75,6 @@ export class SearchNet {
   readonly searches: Searches
   readonly settings: SearchSettings
   readonly taps: Tap[] = []
-  private readonly tables = new Map<number, QrpTable>()
 
   constructor(options: SearchNetSettings) {
     const settings: SearchSettings = { ...SEARCH_DEFAULTS, ...options.settings }
@@ -106,16 +104,9 @@ export class SearchNet {
     this.world.after(INDEXED_AFTER_MS, node, () => {
       const { library } = this
       this.world.call(node, (machine, now) => {
-        machine.indexed(this.table(node.index), library.filesAt(node.index), library.bytesAt(node.index), now)
+        machine.indexed(library.tableAt(node.index), library.filesAt(node.index), library.bytesAt(node.index), now)
       })
     })
-  }
-
-  /** Of what the node holds, made once. */
-  private table(node: number): QrpTable {
-    const known = this.tables.get(node) ?? QrpTable.of(this.library.keywordsAt(node))
-    this.tables.set(node, known)
-    return known
   }
 }
 
