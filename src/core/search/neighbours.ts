@@ -26,6 +26,10 @@ import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
 
 /** Members are told of one after the other: after this there is a choice. */
 const FIRST_ASK_MS = 200
+/** From the coming of a member until a neighbour is given up for one, by those on whom the lot falls. */
+const REWIRE_SOON_MS = 5_000
+/** From a change of the degree until the neighbours are told, so that several changes make one. */
+const TELL_DEGREE_MS = 2_000
 
 interface Asked {
   readonly contact: Contact
@@ -56,6 +60,7 @@ export class Neighbours {
   private rewireAt: Instant
   /** The degree that all neighbours have heard of. */
   private toldDegree = 0
+  private tellAt: Instant | undefined
 
   constructor(context: SearchContext, owner: NeighboursOwner, now: Instant) {
     this.context = context
@@ -89,7 +94,10 @@ export class Neighbours {
     this.people.up(contact)
     if (known) return
     this.restingUntil.delete(contact.id)
+    const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
+    // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
+    else if (random.chance(settings.degreeTarget / this.people.size)) this.rewireWithin(REWIRE_SOON_MS, now)
   }
 
   memberDown(id: NodeId, now: Instant): void {
@@ -143,22 +151,16 @@ export class Neighbours {
     for (const [id, { deadline }] of this.asked) if (deadline <= now) this.failed(id, now)
     if (this.rewireAt <= now) this.rewire(now)
     if (this.askAt <= now) this.fill(now)
+    if (this.tellAt !== undefined && this.tellAt <= now) this.tellDegree()
   }
 
   nextWake(): Instant | undefined {
     if (this.state === 'new') return undefined
-    let next: Instant | undefined
+    let next = this.tellAt
     for (const { deadline } of this.asked.values()) next = earliest(next, deadline)
     if (this.lacking() > 0) next = earliest(next, this.askAt)
     if (this.hasOthers()) next = earliest(next, this.rewireAt)
     return next
-  }
-
-  /** Neighbours hear how many this node has when that has changed since. */
-  tellDegree(): void {
-    if (this.toldDegree === this.byId.size) return
-    this.toldDegree = this.byId.size
-    for (const { contact } of this.byId.values()) this.context.send(contact, this.word('accept'))
   }
 
   // Asking.
@@ -220,6 +222,11 @@ export class Neighbours {
   private askWithin(ms: number, now: Instant): void {
     const at = after(now, this.context.jitter(ms))
     if (this.askAt <= now || this.askAt > at) this.askAt = at
+  }
+
+  private rewireWithin(ms: number, now: Instant): void {
+    const at = after(now, this.context.jitter(ms))
+    if (this.rewireAt > at) this.rewireAt = at
   }
 
   private rewire(now: Instant): void {
@@ -297,14 +304,14 @@ export class Neighbours {
     this.byId.set(contact.id, neighbour)
     this.failures = 0
     this.owner.linked(neighbour, now)
-    this.changed()
+    this.changed(now)
   }
 
   /** It is no neighbour any more, if it was one, and another is looked for. */
   private end(id: NodeId, now: Instant): void {
     if (!this.remove(id, now)) return
     this.formerUntil.set(id, after(now, FORMER_MS))
-    this.changed()
+    this.changed(now)
     this.askWithin(this.context.settings.retryMs, now)
   }
 
@@ -314,8 +321,17 @@ export class Neighbours {
     return true
   }
 
-  private changed(): void {
+  private changed(now: Instant): void {
     this.context.outbox.emit({ kind: 'neighbours', count: this.byId.size })
+    this.tellAt ??= after(now, this.context.jitter(TELL_DEGREE_MS))
+  }
+
+  /** Neighbours hear how many this node has: whom they can let go, and how far a query of theirs goes, follows from that. */
+  private tellDegree(): void {
+    this.tellAt = undefined
+    if (this.toldDegree === this.byId.size) return
+    this.toldDegree = this.byId.size
+    for (const { contact } of this.byId.values()) this.context.send(contact, this.word('accept'))
   }
 
   private word<K extends 'connect' | 'accept' | 'refuse'>(kind: K): { kind: K; degree: number } {

@@ -122,7 +122,6 @@ export class Pings {
     this.roundAt = after(now, this.context.jitter(pingMs))
     this.round++
     this.send([...this.neighbours], this.round % wideEvery === 0 ? ttl : 1, now)
-    this.neighbours.tellDegree()
   }
 
   nextWake(): Instant | undefined {

@@ -72,7 +72,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   retryPoorMsMax: 2_000,
   retryMsMax: 60_000,
   restMs: 10_000,
-  rewireMs: 60_000,
+  rewireMs: 120_000,
   banMs: 300_000,
   memoryMs: 60_000,
   widen: true,
