@@ -30,22 +30,23 @@ export class Generations<K, V> {
 
   set(key: K, value: V, now: Instant): void {
     this.turn(now)
-    if (this.young.size >= this.limit && !this.young.has(key)) this.rotate(now)
+    if (this.young.size >= this.limit && !this.young.has(key)) this.rotate(after(now, this.ms))
     this.old.delete(key)
     this.young.set(key, value)
   }
 
   private turn(now: Instant): void {
-    if (this.turnAt === undefined) this.turnAt = after(now, this.ms)
+    this.turnAt ??= after(now, this.ms)
     if (now < this.turnAt) return
-    const bothOver = now >= after(this.turnAt, this.ms)
-    this.rotate(now)
-    if (bothOver) this.rotate(now)
+    const nextAt = after(this.turnAt, this.ms)
+    this.rotate(nextAt)
+    // Nobody came by for longer than that.
+    if (nextAt <= now) this.rotate(after(now, this.ms))
   }
 
-  private rotate(now: Instant): void {
+  private rotate(turnAt: Instant): void {
     this.old = this.young
     this.young = new Map()
-    this.turnAt = after(now, this.ms)
+    this.turnAt = turnAt
   }
 }
