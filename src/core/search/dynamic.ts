@@ -22,6 +22,8 @@ const RESULTS_UNSEEN = 0.5
 /** Expected nodes beyond the horizon for which it is not widened: a share of the shoal, in a small one next to nobody. */
 const LEFT_SHARE = 0.01
 const LEFT_MIN = 0.05
+/** From here on LEFT_SHARE is a node and more, and the widest round asks no more neighbours than it needs. */
+const SAVING_NODES_MIN = 1 / LEFT_SHARE
 
 export class DynamicStrategy implements Strategy {
   private readonly settings: SearchSettings
@@ -73,11 +75,14 @@ export class DynamicStrategy implements Strategy {
 
   /** Who is still to be asked with this TTL: nobody when those who were reach nearly everybody. */
   private open(field: Field, graph: Graph): Neighbour[] {
+    const open = field.neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) < this.ttl)
+    // In a small shoal a neighbour more costs little, and makes up for one that is lost.
+    if (graph.nodes < SAVING_NODES_MIN) return open
     const links = this.linksAt(field)
     if (this.isWhole(graph, links, this.ttl)) return []
     let more = 1
     while (links + more < field.neighbours.length && !this.isWhole(graph, links + more, this.ttl)) more++
-    return field.neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) < this.ttl).slice(0, more)
+    return open.slice(0, more)
   }
 
   /** Neighbours that were asked with this TTL, or led nowhere. */
