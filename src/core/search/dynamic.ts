@@ -19,16 +19,16 @@ import type { Field, Step, Strategy } from './strategy.ts'
 
 /** What nodes that had nothing are taken to have had together: no rate is zero. */
 const RESULTS_UNSEEN = 0.5
-/** Expected nodes beyond the horizon for which it is not widened: a share of the shoal, in a small one next to nobody. */
+/** Nodes expected beyond the horizon for which it is not widened: a share of the shoal, in a small one next to nobody. */
 const LEFT_SHARE = 0.01
 const LEFT_MIN = 0.05
-/** From here on LEFT_SHARE is a node and more, and the widest round asks no more neighbours than it needs. */
+/** From here on LEFT_SHARE is a node and more: the widest round asks no more neighbours than it needs. */
 const SAVING_NODES_MIN = 1 / LEFT_SHARE
 
 export class DynamicStrategy implements Strategy {
   private readonly settings: SearchSettings
   private ttl: number
-  private stage: 'probe' | 'widen' = 'probe'
+  private stage: 'probe' | 'widen' | 'linger' = 'probe'
   /** The highest TTL that each neighbour was asked with. */
   private readonly askedWith = new Map<NodeId, number>()
 
@@ -54,7 +54,10 @@ export class DynamicStrategy implements Strategy {
       }
       if (this.isWhole(graph, this.linksAt(field), this.ttl)) break
     }
-    return { kind: 'exhausted' }
+    // Links further on may be slower than this node's own, by which it waits: the last answers have as long again.
+    if (this.stage === 'linger' || this.askedWith.size === 0) return { kind: 'exhausted' }
+    this.stage = 'linger'
+    return this.wait(field)
   }
 
   private wait(field: Field): Step {
@@ -118,10 +121,16 @@ export class DynamicStrategy implements Strategy {
     return most
   }
 
-  /** Whether so many neighbours at this TTL reach nearly everybody. */
+  /**
+   * Whether so many neighbours at this TTL reach nearly everybody. What comes by a detour first ends a hop early: in a small shoal, of
+   * which everybody counts, that hop is added.
+   */
   private isWhole(graph: Graph, links: number, ttl: number): boolean {
-    const left = graph.nodes - 1 - reachedBy(graph, links, ttl)
-    return left <= Math.max(LEFT_MIN, LEFT_SHARE * graph.nodes)
+    const { nodes } = graph
+    if (links >= nodes - 1) return true
+    const small = nodes < SAVING_NODES_MIN
+    const left = nodes - 1 - reachedBy(graph, links, small ? ttl - 1 : ttl)
+    return left <= (small ? LEFT_MIN : LEFT_SHARE * nodes)
   }
 }
 
