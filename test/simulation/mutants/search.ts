@@ -50,11 +50,11 @@ export const mutants: Mutant[] = [
     seeds: 40
   },
   {
-    name: 'drops-wider-copies-of-what-it-knows',
+    name: 'takes-a-copy-by-a-shorter-way-for-a-duplicate',
     property: 'heard-within-ttl',
     file: `${ROOM}/flood.ts`,
-    find: 'if (context.settings.widen && ',
-    replace: 'if (!context.settings.widen && ',
+    find: "widen === 'rounds' ? spanOf(query) > route.span : query.ttl > route.ttl",
+    replace: 'spanOf(query) > route.span',
     scenario: 'search-flood',
     seeds: 60
   },

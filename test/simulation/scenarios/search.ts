@@ -18,9 +18,14 @@ import type { SearchNode } from '../search/world.ts'
 import { oneFault } from '../support/ring-faults.ts'
 
 const SEARCHES = 12
+/** Until nodes that have enough neighbours have as many as they look for, and everybody has everybody's tables. */
+const FILLED_MS = 5_000
 const SEARCH_MAX_MS = 30_000
 /** Enough for all that there is. */
 const EVERYTHING = { limit: RESULTS_MAX, timeoutMs: 20_000 }
+
+/** Every second one goes as far as it can. */
+const MANY_PINGS = { pingMs: 4_000, wideEvery: 2 }
 
 /** Now and then a graph with few neighbours each, so that a short TTL ends somewhere. */
 function drawDegrees(random: Random): Partial<SearchSettings> {
@@ -38,20 +43,26 @@ function searched(stage: Stage, asked: Asked): Asked {
 export const searchFlood = staged({
   name: 'search-flood',
   about: 'a plain flood is heard once by everybody within its TTL and by nobody else; answers come back the way',
-  build: (seed, random) =>
-    new Stage({
+  build: (seed, random) => {
+    // Where every hop takes as long, the shortest way is the first; else detours have to be made up for.
+    const even = random.chance(0.5)
+    const pongCache = random.chance(0.7)
+    return new Stage({
       seed,
-      nodes: 8 + random.below(40),
+      nodes: 8 + random.below(pongCache ? 40 : 15),
+      network: even ? { latencyMinMs: 20, latencyMaxMs: 20, asymmetry: 0, jitter: 0 } : {},
       settings: {
-        ...{ ...FEW_PINGS, ...NO_REWIRING, ...drawDegrees(random) },
-        ...{ mode: 'flood', tableHops: 0, ttl: 1 + random.below(7), pongCache: random.chance(0.5) }
+        ...{ ...MANY_PINGS, ...NO_REWIRING, ...drawDegrees(random), pongCache },
+        ...{ mode: 'flood', tableHops: 0, ttl: 1 + random.below(7), widen: even ? 'rounds' : 'detours' }
       }
-    }),
+    })
+  },
   play: stage => {
     const { net } = stage
     const { world } = net
     stage.startAll()
-    stage.requireGraph('one-graph')
+    // Thin graphs need not be one.
+    world.run(2 * FILLED_MS)
     for (let i = 0; i < SEARCHES; i++) {
       const { origin, text } = stage.question()
       forge(stage)
@@ -119,7 +130,7 @@ export const searchDynamic = staged({
     const { net, random } = stage
     stage.startAll()
     stage.requireGraph('one-graph')
-    net.world.run(5_000)
+    net.world.run(FILLED_MS)
     for (let i = 0; i < SEARCHES; i++) {
       const { origin, text } = stage.question()
       const limit = random.pick([1, 5, RESULTS_MAX]) ?? 1
@@ -220,7 +231,7 @@ export const searchDeaths = staged({
     const { world } = net
     stage.startAll()
     stage.requireGraph('one-graph')
-    world.run(5_000)
+    world.run(FILLED_MS)
     const killedMs = world.timeMs + (SEARCHES_IN_TURN / 2) * SEARCH_EVERY_MS
     world.at(killedMs, () => {
       for (const node of random.sample(stage.nodes, Math.ceil(stage.nodes.length / 10))) oracle.crash(node)
@@ -257,7 +268,7 @@ export const searchLoad = staged({
     const { world } = net
     stage.startAll()
     stage.requireGraph('one-graph')
-    world.run(5_000)
+    world.run(FILLED_MS)
     const flooder = new Flooder(net, stage.nodes[0]!, random.fork('flooder'))
     const some = questions(stage, SEARCHES_IN_TURN).filter(({ origin }) => origin !== flooder.node)
     const before = askInTurn(stage, some, SEARCH_EVERY_MS)

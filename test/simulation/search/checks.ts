@@ -24,7 +24,7 @@ interface Heard {
 /** What one process heard and sent, by kind and descriptor id. */
 class Memory {
   private readonly heardBy = new Map<string, Heard[]>()
-  private readonly sentTo = new Map<string, number>()
+  private readonly sentTo = new Map<string, { ttl: number; span: number }>()
   private readonly hits = new Map<string, { heard: number; sent: number }>()
   private readonly pongsAtMs = new Map<string, number>()
   /** From whom hits of a holder came. */
@@ -74,10 +74,12 @@ class Memory {
     return this.heardBy.get(`${kind} ${id}`) ?? []
   }
 
-  /** False when it was sent before with such a TTL: a wider copy may follow a narrow one. */
-  send(key: string, ttl: number): boolean {
-    if ((this.sentTo.get(key) ?? 0) >= ttl) return false
-    this.sentTo.set(key, ttl)
+  /** False when it was sent before and went as far: of a copy that came by a shorter way, or of a wider round, there may be another. */
+  send(key: string, { ttl, hops }: Descriptor): boolean {
+    const before = this.sentTo.get(key) ?? { ttl: 0, span: 0 }
+    const span = ttl + hops
+    if (ttl <= before.ttl && span <= before.span) return false
+    this.sentTo.set(key, { ttl: Math.max(ttl, before.ttl), span: Math.max(span, before.span) })
     return true
   }
 }
@@ -144,7 +146,7 @@ export class WireChecks implements Tap, SearchChecker {
       case 'query':
       case 'ping':
         if (cameFrom(memory.heard(kind, id), to, message)) violated('no-echo', `${what}, from whom it came`)
-        if (!memory.send(`${kind} ${id} ${to}`, message.ttl)) violated('once', `${what} again`)
+        if (!memory.send(`${kind} ${id} ${to}`, message)) violated('once', `${what} again`)
         break
       case 'query-hit':
         if (!memory.heard('query', id).some(({ from }) => from === to)) violated('way-back', `${what}, who did not ask`)
