@@ -71,7 +71,7 @@ export class Flood {
       context.tally.pruned++
       return false
     }
-    if (!neighbour.queriesOut.spend(now)) {
+    if (!neighbour.meters.queriesOut.spend(now)) {
       context.dropped('shaped')
       return false
     }
@@ -81,7 +81,7 @@ export class Flood {
 
   hit(from: Neighbour, message: QueryHit, now: Instant): void {
     const { context, routes, neighbours, arrived } = this.parts
-    if (!from.hits.take(now)) {
+    if (!from.meters.hits.take(now)) {
       context.dropped('rate')
       return
     }
@@ -115,10 +115,10 @@ export class Flood {
   }
 
   private withinRate(from: Neighbour, now: Instant): boolean {
-    if (from.queries.take(now)) return true
+    if (from.meters.queries.take(now)) return true
     const { context, neighbours } = this.parts
     context.dropped('rate')
-    if (from.queries.debt > context.settings.queriesOverMax) {
+    if (from.meters.queries.debt > context.settings.queriesOverMax) {
       context.misbehaved(from.id, 'asked for far more than its rate')
       neighbours.cutOff(from.id, now)
     }

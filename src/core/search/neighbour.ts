@@ -4,6 +4,9 @@ import type { Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import { Bucket } from './bucket.ts'
 import {
+  HANDSHAKES_BURST,
+  HANDSHAKES_PER_SECOND,
+  HITS_PER_QUERY,
   HITS_PER_QUERY_MAX,
   OUT_SHARE,
   PINGS_BURST,
@@ -15,12 +18,9 @@ import {
   type SearchSettings
 } from './settings.ts'
 
-export class Neighbour {
-  readonly contact: Contact
-  /** Its number of neighbours, as it last said. */
-  degree: number
-  /** There and back, by the last ping; undefined until the first. */
-  roundTripMs: number | undefined
+/** What one peer may ask for, and what it is sent. Outlives the neighbourhood: who comes back finds its debts. */
+export class Meters {
+  readonly handshakes: Bucket
   readonly queries: Bucket
   readonly hits: Bucket
   readonly pings: Bucket
@@ -30,18 +30,33 @@ export class Neighbour {
   readonly queriesOut: Bucket
   readonly pingsOut: Bucket
 
-  constructor(contact: Contact, degree: number, settings: SearchSettings, now: Instant) {
-    const { queriesPerSecond, queriesBurst } = settings
+  constructor({ queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
+    const bucket = (perSecond: number, burst: number, share = 1): Bucket =>
+      new Bucket({ perSecond: share * perSecond, burst: share * burst }, now)
+    this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
+    this.queries = bucket(queriesPerSecond, queriesBurst)
+    // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
+    this.hits = bucket(HITS_PER_QUERY * queriesPerSecond, HITS_PER_QUERY_MAX)
+    this.pings = bucket(PINGS_PER_SECOND, PINGS_BURST)
+    this.pushes = bucket(PUSHES_PER_SECOND, PUSHES_BURST)
+    this.tableParts = bucket(TABLE_PARTS_PER_SECOND, TABLE_PARTS_BURST)
+    this.queriesOut = bucket(queriesPerSecond, queriesBurst, OUT_SHARE)
+    this.pingsOut = bucket(PINGS_PER_SECOND, PINGS_BURST, OUT_SHARE)
+  }
+}
+
+export class Neighbour {
+  readonly contact: Contact
+  readonly meters: Meters
+  /** Its number of neighbours, as it last said. */
+  degree: number
+  /** There and back, by the last pings; undefined until the first. */
+  roundTripMs: number | undefined
+
+  constructor(contact: Contact, degree: number, meters: Meters) {
     this.contact = contact
     this.degree = degree
-    this.queries = new Bucket({ perSecond: queriesPerSecond, burst: queriesBurst }, now)
-    // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
-    this.hits = new Bucket({ perSecond: 16 * queriesPerSecond, burst: HITS_PER_QUERY_MAX }, now)
-    this.pings = new Bucket({ perSecond: PINGS_PER_SECOND, burst: PINGS_BURST }, now)
-    this.pushes = new Bucket({ perSecond: PUSHES_PER_SECOND, burst: PUSHES_BURST }, now)
-    this.tableParts = new Bucket({ perSecond: TABLE_PARTS_PER_SECOND, burst: TABLE_PARTS_BURST }, now)
-    this.queriesOut = new Bucket({ perSecond: OUT_SHARE * queriesPerSecond, burst: OUT_SHARE * queriesBurst }, now)
-    this.pingsOut = new Bucket({ perSecond: OUT_SHARE * PINGS_PER_SECOND, burst: OUT_SHARE * PINGS_BURST }, now)
+    this.meters = meters
   }
 
   get id(): NodeId {

@@ -20,7 +20,7 @@ import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Handshake } from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
-import { Neighbour } from './neighbour.ts'
+import { Meters, Neighbour } from './neighbour.ts'
 import { People } from './people.ts'
 import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
 
@@ -51,8 +51,10 @@ export class Neighbours {
   private readonly byId = new Map<NodeId, Neighbour>()
   /** At most ASKED_MAX, and one in place of a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
-  private readonly restingUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  /** Not to be asked before then, and how often in a row that was so. */
+  private readonly resting = new LruMap<NodeId, { readonly until: Instant; readonly times: number }>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  private readonly meters = new LruMap<NodeId, Meters>(RESTING_MAX)
   private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private state: 'new' | 'started' = 'new'
   private failures = 0
@@ -93,7 +95,7 @@ export class Neighbours {
     const known = this.people.get(contact.id) !== undefined
     this.people.up(contact)
     if (known) return
-    this.restingUntil.delete(contact.id)
+    this.resting.delete(contact.id)
     const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
     // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
@@ -130,6 +132,10 @@ export class Neighbours {
   }
 
   receive(from: Contact, message: Handshake, now: Instant): void {
+    if (!this.metersOf(from.id, now).handshakes.take(now)) {
+      this.context.dropped('rate')
+      return
+    }
     switch (message.kind) {
       case 'connect':
         this.connect(from, message.degree, now)
@@ -195,7 +201,7 @@ export class Neighbours {
 
   private mayAsk(id: NodeId, now: Instant): boolean {
     if (this.byId.has(id) || this.asked.has(id)) return false
-    return !isAhead(this.restingUntil.get(id), now) && !isAhead(this.bannedUntil.get(id), now)
+    return !isAhead(this.resting.get(id)?.until, now) && !isAhead(this.bannedUntil.get(id), now)
   }
 
   /** The one asked will not be a neighbour. */
@@ -210,7 +216,10 @@ export class Neighbours {
   }
 
   private rest(id: NodeId, now: Instant): void {
-    this.restingUntil.set(id, after(now, this.context.jitter(this.context.settings.restMs)))
+    const { restMs, restMsMax } = this.context.settings
+    const times = this.resting.get(id)?.times ?? 0
+    const ms = this.context.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
+    this.resting.set(id, { until: after(now, ms), times: times + 1 })
   }
 
   private pauseMs(): number {
@@ -298,11 +307,18 @@ export class Neighbours {
     this.end(id, now)
   }
 
+  private metersOf(id: NodeId, now: Instant): Meters {
+    let meters = this.meters.touch(id)
+    if (meters === undefined) this.meters.set(id, (meters = new Meters(this.context.settings, now)))
+    return meters
+  }
+
   private add(contact: Contact, degree: number, now: Instant): void {
     this.formerUntil.delete(contact.id)
-    const neighbour = new Neighbour(contact, degree, this.context.settings, now)
+    const neighbour = new Neighbour(contact, degree, this.metersOf(contact.id, now))
     this.byId.set(contact.id, neighbour)
     this.failures = 0
+    this.resting.delete(contact.id)
     this.owner.linked(neighbour, now)
     this.changed(now)
   }

@@ -74,7 +74,7 @@ export class Pings {
 
   ping(from: Neighbour, message: Ping, now: Instant): void {
     const { context, routes } = this
-    if (!from.pings.take(now)) {
+    if (!from.meters.pings.take(now)) {
       context.dropped('rate')
       return
     }
@@ -166,7 +166,7 @@ export class Pings {
     if (outgoing === undefined) return
     for (const neighbour of this.neighbours) {
       if (neighbour.id === from.id) continue
-      if (neighbour.pingsOut.spend(now)) this.context.send(neighbour.contact, outgoing)
+      if (neighbour.meters.pingsOut.spend(now)) this.context.send(neighbour.contact, outgoing)
       else this.context.dropped('shaped')
     }
   }

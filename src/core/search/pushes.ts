@@ -44,7 +44,8 @@ export class Pushes {
     this.searches.seek(
       content,
       {
-        found: (by, at) => by === holder && this.send(holder, content, at),
+        // Whoever answered: then there is a way to the holder, or there is none yet.
+        found: (_by, at) => this.send(holder, content, at),
         ended: () => {
           this.looking.delete(name)
         }
@@ -55,7 +56,7 @@ export class Pushes {
 
   receive(from: Neighbour, message: Push, now: Instant): void {
     const { context, routes, neighbours } = this
-    if (!from.pushes.take(now)) {
+    if (!from.meters.pushes.take(now)) {
       context.dropped('rate')
       return
     }

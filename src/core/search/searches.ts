@@ -17,7 +17,14 @@ import type { Matches } from './matches.ts'
 import type { Neighbour } from './neighbour.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { Routes } from './routes.ts'
-import { OWN_MS, RESULTS_MAX, SEARCHES_MAX, SEARCH_TIMEOUT_MS_MAX } from './settings.ts'
+import {
+  FIRST_NEIGHBOUR_MS,
+  FIRST_NEIGHBOUR_STEP_MS,
+  OWN_MS,
+  RESULTS_MAX,
+  SEARCHES_MAX,
+  SEARCH_TIMEOUT_MS_MAX
+} from './settings.ts'
 import { FloodStrategy, type Field, type Strategy } from './strategy.ts'
 import type { Tables } from './tables.ts'
 import { wantedBy, type Wanted } from './wanted.ts'
@@ -181,6 +188,12 @@ export class Searches {
   }
 
   private step(one: Ongoing, now: Instant): void {
+    const { neighbours } = this.parts
+    const isJoining = neighbours.size === 0 && neighbours.people.size > 0
+    if (isJoining && now < after(one.startedAt, FIRST_NEIGHBOUR_MS)) {
+      one.stepAt = after(now, FIRST_NEIGHBOUR_STEP_MS)
+      return
+    }
     one.round = 'others'
     const step = one.strategy.next(this.field(one, now))
     one.stepAt = step.kind === 'wait' ? after(now, step.ms) : undefined

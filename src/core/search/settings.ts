@@ -16,8 +16,9 @@ export interface SearchSettings {
   /** What the doubling ends at: below `degreeMin`, and from there on. */
   readonly retryPoorMsMax: number
   readonly retryMsMax: number
-  /** A member that refused, said bye or did not answer is not asked for so long. */
+  /** A member that refused, said bye or did not answer is not asked for so long; doubled by each further time, up to the second. */
   readonly restMs: number
+  readonly restMsMax: number
   /** From one exchange of a neighbour for a random member to the next: so that healed halves grow together again. */
   readonly rewireMs: number
   /** A neighbour that was cut off is not taken back for so long. */
@@ -73,6 +74,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   retryPoorMsMax: 2_000,
   retryMsMax: 60_000,
   restMs: 10_000,
+  restMsMax: 300_000,
   rewireMs: 120_000,
   banMs: 300_000,
   memoryMs: 60_000,
@@ -105,6 +107,11 @@ export const IDS_PER_GENERATION_MAX = 10_000
 export const HOLDERS_PER_GENERATION_MAX = 4_096
 /** Hits that one query may bring through this node: every node of a shoal of a thousand traced, and some more. */
 export const HITS_PER_QUERY_MAX = 2_048
+/** Hits that a query brings from one neighbour, on average: who is asked knows somebody who knows. */
+export const HITS_PER_QUERY = 16
+/** Words of the handshake taken from a peer: what a neighbour says when it has another degree every two seconds, and some more. */
+export const HANDSHAKES_PER_SECOND = 2
+export const HANDSHAKES_BURST = 32
 /** This node's own searches under way. */
 export const SEARCHES_MAX = 64
 export const SEARCH_TIMEOUT_MS_MAX = 60_000
@@ -134,5 +141,8 @@ export const PUSHES_MAX = 64
 /** Pieces of tables taken from a neighbour: a table of 2^21 slots has at most eight, and there are two. */
 export const TABLE_PARTS_PER_SECOND = 8
 export const TABLE_PARTS_BURST = 64
+/** A node that knows members, and has no neighbour yet, waits for one so long with its search, and looks so often. */
+export const FIRST_NEIGHBOUR_MS = 3_000
+export const FIRST_NEIGHBOUR_STEP_MS = 100
 /** The neighbours are asked after this, when the own index has not answered by then. */
 export const OWN_MS = 50

@@ -92,7 +92,7 @@ export class Tables {
 
   receive(from: Neighbour, { ttl, hops, bits, part, parts, patch }: RouteTable, now: Instant): void {
     const { context } = this
-    if (!from.tableParts.take(now)) {
+    if (!from.meters.tableParts.take(now)) {
       context.dropped('rate')
       return
     }

@@ -5,8 +5,7 @@ import type { SearchQuery } from '../../wire/search.ts'
 /** None: everything fits. */
 export type Wanted = readonly string[]
 
-/** A content is one word: its hexadecimal digits. */
+/** A content is one word, its hexadecimal digits, and whoever has it answers whatever else the query says. */
 export function wantedBy({ text, content }: SearchQuery): Wanted {
-  const words = text === '' ? [] : queryWordsOf(text)
-  return content === undefined ? words : [...words, content]
+  return content === undefined ? queryWordsOf(text) : [content]
 }

@@ -192,6 +192,17 @@ describe('a neighbour that asks too much', () => {
     expect(idsOf(lone.search.neighbours())).toEqual(idsOf([b, c, d]))
   })
 
+  it('keeps its debts when it makes itself a neighbour anew', () => {
+    const lone = among(near)
+    for (let i = 0; i < queriesBurst + queriesOverMax; i++) {
+      if (i % 20 === 0) lone.hear(a, { kind: 'connect', degree: 6 })
+      lone.hear(a, queryOf({ id: descriptor(i) }))
+    }
+    expect(lone.search.counters().queries).toBe(queriesBurst)
+    lone.hear(a, queryOf({ id: descriptor(9_999) }))
+    expect(lone.to('bye')).toEqual([a.id])
+  })
+
   it('at its rate is never cut off', () => {
     const lone = among(near)
     for (let i = 0; i < 30 * queriesPerSecond; i++) {

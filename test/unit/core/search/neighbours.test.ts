@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
+import { HANDSHAKES_BURST, SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { among, descriptor, idsOf, Lone, others, queryOf } from './lone.ts'
 
@@ -62,6 +62,22 @@ describe('looking for neighbours', () => {
     }
     expect(perMinute[0]).toBeGreaterThan(10)
     expect(perMinute[2]).toBeLessThan(120)
+  })
+
+  it('asks the same one less and less often', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(others[0]!)
+    const asked: number[] = []
+    for (let minute = 0; minute < 30; minute++) {
+      const before = lone.all('connect').length
+      lone.until(lone.ms + 60_000)
+      asked.push(lone.all('connect').length - before)
+    }
+    expect(asked[0]).toBeGreaterThanOrEqual(2)
+    const late = asked.slice(-10).reduce((sum, one) => sum + one)
+    expect(late).toBeGreaterThanOrEqual(1)
+    expect(late).toBeLessThanOrEqual(3)
   })
 
   it('is a neighbour as soon as it hears a question from one that it has asked', () => {
@@ -131,6 +147,15 @@ describe('being asked', () => {
     lone.hear(others[0]!, connect(0))
     expect(size(lone)).toBe(3)
     expect(lone.to('accept')).toEqual([others[0]!.id])
+  })
+})
+
+describe('a peer that says the words of the handshake without end', () => {
+  it('is answered at a bounded rate', () => {
+    const lone = new Lone()
+    for (let i = 0; i < 1_000; i++) lone.hear(others[0]!, connect(0))
+    expect(lone.all('accept')).toHaveLength(HANDSHAKES_BURST)
+    expect(lone.search.counters().dropped.rate).toBe(1_000 - HANDSHAKES_BURST)
   })
 })
 

@@ -59,6 +59,14 @@ describe('a search', () => {
     expect(lone.verified).toBe(2)
   })
 
+  it('tells of what is new in a hit, and leaves out the rest', () => {
+    const lone = inCrowd()
+    asked(lone)
+    const { id } = lone.all('query')[0]!
+    lone.hear(a, hitOf(others[20]!, { id, results: many(2) }), hitOf(others[20]!, { id, results: many(3) }))
+    expect(lone.told('hit').map(({ hit }) => hit.results.length)).toEqual([2, 1])
+  })
+
   it('drops a hit that its holder did not sign, and says who passed it on', () => {
     const lone = inCrowd()
     asked(lone)
@@ -127,6 +135,23 @@ describe('a search', () => {
     lone.ask()
     lone.until(10_000)
     expect(lone.told('ended')).toMatchObject([{ report: { ended: 'exhausted', results: 0 } }])
+  })
+
+  it('of a node that has just come waits for the first neighbour, but not for ever', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(...near)
+    asked(lone)
+    lone.until(500)
+    expect(lone.told('ended')).toEqual([])
+    lone.hear(a, { kind: 'connect', degree: 0 })
+    lone.until(700)
+    expect(lone.to('query')).toEqual([a.id])
+    const alone = new Lone()
+    alone.up(...near)
+    asked(alone)
+    alone.until(10_000)
+    expect(alone.told('ended')).toMatchObject([{ report: { ended: 'exhausted' } }])
   })
 
   it('beyond so many at once ends at once', () => {

@@ -6,7 +6,7 @@ import { wordsOf } from '../../../../src/base/words.ts'
 import type { SearchCommand, SearchEvent, SearchOptions } from '../../../../src/core/search/contract.ts'
 import { Search, type SearchSettings } from '../../../../src/core/search/search.ts'
 import { Group } from '../../../../src/sim/group.ts'
-import { QrpTable } from '../../../../src/wire/qrp.ts'
+import { QRP_BITS_MIN, QrpTable } from '../../../../src/wire/qrp.ts'
 import { searchMessage, type SearchMessage, type SearchResult } from '../../../../src/wire/search.ts'
 import { words } from './lone.ts'
 
@@ -47,7 +47,7 @@ function shoal(count: number, shares: Shares = new Map(), settings: Partial<Sear
       for (const { contact } of group.nodes) if (contact.id !== group.contact(i).id) search.memberUp(contact, now)
       const own = shares.get(i) ?? []
       search.indexed(
-        QrpTable.of([...own.flatMap(wordsOf), ...resultsOf(i).map(({ content }) => content)]),
+        QrpTable.of([...own.flatMap(wordsOf), ...resultsOf(i).map(({ content }) => content)], QRP_BITS_MIN),
         own.length,
         1,
         now

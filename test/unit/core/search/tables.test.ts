@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import { SEARCH_DEFAULTS, TABLE_PARTS_BURST } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
-import { QrpTable } from '../../../../src/wire/qrp.ts'
+import { QRP_BITS_MIN, QrpTable } from '../../../../src/wire/qrp.ts'
 import type { RouteTable } from '../../../../src/wire/search.ts'
 import type { Lone } from './lone.ts'
 import { among, descriptor, idsOf, others, queryOf, result, words } from './lone.ts'
@@ -11,7 +11,7 @@ const near = others.slice(0, 4)
 const [a, b, c, d] = near as [Contact, Contact, Contact, Contact]
 
 function tableOf(list: readonly string[], hops = 0): RouteTable {
-  const table = QrpTable.of(list)
+  const table = QrpTable.of(list, QRP_BITS_MIN)
   const [patch] = table.patches()
   const header = { id: descriptor(77), ttl: 1, hops }
   return { kind: 'route-table', ...header, bits: table.bits, part: 0, parts: 1, patch: patch! }
@@ -23,7 +23,7 @@ function tableIn({ bits, patch }: RouteTable): QrpTable {
 
 function indexed(lone: Lone, list: readonly string[]): void {
   lone.do((search, now) => {
-    search.indexed(QrpTable.of(list), list.length, 1_024, now)
+    search.indexed(QrpTable.of(list, QRP_BITS_MIN), list.length, 1_024, now)
   })
 }
 
@@ -130,7 +130,7 @@ describe('the tables of neighbours', () => {
       false,
       true
     ])
-    expect([known, unknown].map(one => goes({ ...words(''), content: one }))).toEqual([true, false])
+    expect([known, unknown].map(one => goes({ ...words('eel'), content: one }))).toEqual([true, false])
   })
 })
 
