@@ -16,8 +16,8 @@ import { answer } from './hits.ts'
 import type { Matches } from './matches.ts'
 import type { Neighbour } from './neighbour.ts'
 import type { Neighbours } from './neighbours.ts'
-import type { Routes } from './routes.ts'
-import { HITS_PER_QUERY_MAX } from './settings.ts'
+import type { QueryRoute, Routes } from './routes.ts'
+import { HITS_PER_QUERY_MAX, type SearchSettings } from './settings.ts'
 import type { Tables } from './tables.ts'
 import { wantedBy, type Wanted } from './wanted.ts'
 
@@ -48,8 +48,9 @@ export class Flood {
     }
     const route = routes.queries.get(query.id, now)
     if (route === undefined) this.first(from, query, now)
-    else if (context.settings.widen && route.from !== undefined && query.ttl > route.ttl) {
-      route.ttl = query.ttl
+    else if (route.from !== undefined && reachesFurther(query, route, context.settings.widen)) {
+      route.ttl = Math.max(route.ttl, query.ttl)
+      route.span = Math.max(route.span, spanOf(query))
       this.again(from, query, now)
     } else context.dropped('duplicate')
   }
@@ -126,7 +127,7 @@ export class Flood {
 
   private first(from: Neighbour, query: Query, now: Instant): void {
     const { context, routes, tables, matches, neighbours } = this.parts
-    routes.queries.set(query.id, { from: from.id, ttl: query.ttl, hits: 0 }, now)
+    routes.queries.set(query.id, { from: from.id, ttl: query.ttl, span: spanOf(query), hits: 0 }, now)
     context.tally.queries++
     const wanted = wantedBy(query.query)
     const forwarded = this.goOn(from, query, wanted, now)
@@ -153,6 +154,15 @@ export class Flood {
     const outgoing = onward(query)
     return outgoing === undefined ? 0 : this.spread(outgoing, wanted, from.id, now)
   }
+}
+
+/** What it set out with: stays the same on the way. */
+function spanOf({ ttl, hops }: Query): number {
+  return ttl + hops
+}
+
+function reachesFurther(query: Query, route: QueryRoute, widen: SearchSettings['widen']): boolean {
+  return widen === 'rounds' ? spanOf(query) > route.span : query.ttl > route.ttl
 }
 
 function traced(hit: QueryHit, self: NodeId): QueryHit {

@@ -14,6 +14,8 @@ export interface QueryRoute {
   readonly from: NodeId | undefined
   /** The highest TTL of the copies that came, as they came. */
   ttl: number
+  /** The most that TTL and hops of a copy came to: how far the widest round goes from its origin. */
+  span: number
   /** That went back. */
   hits: number
 }

@@ -123,7 +123,11 @@ export class Searches {
       this.end(one, 'cancelled', now)
       return search
     }
-    routes.queries.set(one.descriptor, { from: undefined, ttl: context.settings.ttl, hits: 0 }, now)
+    routes.queries.set(
+      one.descriptor,
+      { from: undefined, ttl: context.settings.ttl, span: context.settings.ttl, hits: 0 },
+      now
+    )
     const matched = (results: readonly SearchResult[], at: Instant): void => {
       this.ownAnswer(one, results, at)
     }

@@ -26,10 +26,11 @@ export interface SearchSettings {
   /** A descriptor id is remembered for this to twice this, and with it the way back. */
   readonly memoryMs: number
   /**
-   * A copy of a known query with a higher TTL than any before is sent on again, never answered again (gtk-gnutella does so): what
-   * came by a detour first would end early otherwise, and a probe could not be widened.
+   * A copy of a known query that reaches further is sent on again, never answered again. rounds: one of a wider round of its asker,
+   * whose TTL and hops come to more; without that a dynamic query could not widen. detours: also one that came by a shorter way
+   * than those before, as gtk-gnutella does; then everybody within TTL is reached whatever the latencies, at twice the messages.
    */
-  readonly widen: boolean
+  readonly widen: 'rounds' | 'detours'
   /** Queries that are taken from one neighbour: the rate that it may keep up, and how many at once. */
   readonly queriesPerSecond: number
   readonly queriesBurst: number
@@ -77,7 +78,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   rewireMs: 120_000,
   banMs: 300_000,
   memoryMs: 60_000,
-  widen: true,
+  widen: 'rounds',
   queriesPerSecond: 20,
   queriesBurst: 60,
   queriesOverMax: 120,

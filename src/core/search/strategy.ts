@@ -27,6 +27,9 @@ export interface Strategy {
   next(field: Field): Step
 }
 
+/** Links further on may be slower than this node's own, by which it waits. */
+const LAST_WAITS = 2
+
 /** Gnutella 0.4: everybody is asked at once, as far as the TTL goes. */
 export class FloodStrategy implements Strategy {
   private readonly ttl: number
@@ -40,6 +43,6 @@ export class FloodStrategy implements Strategy {
     if (this.stage === 'asked') return { kind: 'exhausted' }
     this.stage = 'asked'
     const asked = field.neighbours.filter(neighbour => field.ask(neighbour, this.ttl))
-    return asked.length === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: this.ttl * field.hopMs }
+    return asked.length === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: LAST_WAITS * this.ttl * field.hopMs }
   }
 }

@@ -7,6 +7,7 @@ import { outside } from './outside.ts'
 import { reading } from './reading.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
 import { ringChurn, ringFaults } from './ring.ts'
+import { searchDeaths, searchDynamic, searchFaults, searchFlood, searchGraph, searchLoad } from './search.ts'
 
 export const scenarios: readonly Scenario[] = [
   outside,
@@ -19,6 +20,12 @@ export const scenarios: readonly Scenario[] = [
   recordsWipe,
   exchange,
   reading,
+  searchFlood,
+  searchDynamic,
+  searchGraph,
+  searchDeaths,
+  searchLoad,
+  searchFaults,
   node,
   push
 ]

@@ -37,17 +37,24 @@ describe('a query that comes in', () => {
     expect(lone.search.counters().dropped.duplicate).toBe(2)
   })
 
-  it('goes on once more, and is answered no second time, when it comes with a higher TTL', () => {
+  it('goes on once more, and is answered no second time, when a wider round of it comes', () => {
     const lone = among(near)
-    lone.hear(a, queryOf({ ttl: 2, hops: 5 }))
+    lone.hear(a, queryOf({ ttl: 2, hops: 4 }))
     lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
     expect(lone.commands).toHaveLength(1)
     expect(lone.all('query', c).map(({ ttl }) => ttl)).toEqual([1, 5])
     expect(lone.all('query', a).map(({ ttl }) => ttl)).toEqual([5])
-    const plain = among(near, { widen: false })
-    plain.hear(a, queryOf({ ttl: 2, hops: 5 }))
-    plain.hear(b, queryOf({ ttl: 6, hops: 1 }))
-    expect(plain.all('query')).toHaveLength(3)
+  })
+
+  it.each([
+    ['rounds', 3],
+    ['detours', 6]
+  ] as const)('that came by a detour first: where %s are sent on again there are %i copies', (widen, copies) => {
+    const lone = among(near, { widen })
+    lone.hear(a, queryOf({ ttl: 2, hops: 5 }))
+    lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
+    expect(lone.commands).toHaveLength(1)
+    expect(lone.all('query')).toHaveLength(copies)
   })
 
   it.each([

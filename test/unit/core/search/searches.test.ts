@@ -201,12 +201,12 @@ describe('a dynamic query', () => {
     expect(new Set(lone.to('query')).size).toBe(3)
   })
 
-  it('that finds nothing grows ring by ring, under one id, until its horizon holds the shoal', () => {
+  it('that finds nothing goes on, under one id, with the TTL whose horizon holds the shoal', () => {
     const lone = inCrowd()
     asked(lone)
     lone.until(20_000)
     const rounds = (ttl: number): number => ttls(lone).filter(one => one === ttl).length
-    expect([2, 3, 4, 5].map(rounds)).toEqual([6, 6, 6, 6])
+    expect([2, 3, 4, 5].map(rounds)).toEqual([3, 0, 0, 6])
     expect(Math.max(...ttls(lone))).toBeLessThan(SEARCH_DEFAULTS.ttl)
     expect(new Set(lone.all('query').map(({ id }) => id)).size).toBe(1)
     expect(lone.told('ended')).toMatchObject([{ report: { ended: 'exhausted' } }])
