@@ -38,6 +38,12 @@ export class SearchContext {
     this.outbox.send(to, 'stream', message)
   }
 
+  /** Only what is small, and may be lost. */
+  sendDatagram(to: Contact, message: SearchMessage): void {
+    this.tally.sent[message.kind]++
+    this.outbox.send(to, 'datagram', message)
+  }
+
   dropped(reason: DropReason): void {
     this.tally.dropped[reason]++
   }

@@ -87,7 +87,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
       }
     })
     this.searches = new Searches({ context, neighbours, routes, matches, tables, flood: this.flood })
-    this.pushes = new Pushes({ context, neighbours, routes, searches: this.searches })
+    this.pushes = new Pushes({ context, neighbours, routes, searches: this.searches, now: now.mono })
   }
 
   /** Neighbours are looked for from now on. */
@@ -151,7 +151,8 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
 
   receive(from: Contact, via: Channel, message: SearchMessage, now: Now): void {
     this.context.tally.received[message.kind]++
-    if (via !== 'stream') this.context.misbehaved(from.id, 'sent a message of search as a datagram')
+    if (via === 'datagram' && message.kind === 'push') this.pushes.receiveDirect(from, message, now.mono)
+    else if (via !== 'stream') this.context.misbehaved(from.id, 'sent a message of search as a datagram')
     else if (isHandshake(message)) this.graph.receive(from, message, now.mono)
     else this.descriptor(from, message, now.mono)
     this.settle(now.mono)

@@ -136,7 +136,10 @@ export const PINGS_BURST = 120
 /** Pushes that go through this node, from one neighbour. */
 export const PUSHES_PER_SECOND = 1
 export const PUSHES_BURST = 16
-/** Pushes of this node that look for the holder. */
+/** Pushes that members ask for in datagrams, all of them together. */
+export const DIRECT_PUSHES_PER_SECOND = 10
+export const DIRECT_PUSHES_BURST = 64
+/** Pushes of this node that look for the holder, or went to it in a datagram. */
 export const PUSHES_MAX = 64
 /** Pieces of tables taken from a neighbour: a table of 2^21 slots has at most eight, and there are two. */
 export const TABLE_PARTS_PER_SECOND = 8

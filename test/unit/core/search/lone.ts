@@ -2,7 +2,7 @@
 import { nodeId, overlayId, type ContentId, type NodeId } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { instant, wallMs } from '../../../../src/base/time.ts'
-import type { Effect, Now, Verifier } from '../../../../src/core/machine.ts'
+import type { Channel, Effect, Now, Verifier } from '../../../../src/core/machine.ts'
 import type { SearchCommand, SearchEvent, SearchId, SearchOptions } from '../../../../src/core/search/contract.ts'
 import { Search, type SearchSettings } from '../../../../src/core/search/search.ts'
 import { Notary } from '../../../../src/sim/signing.ts'
@@ -61,7 +61,7 @@ type EventOf<K extends SearchEvent['kind']> = Extract<SearchEvent, { kind: K }>
 
 export class Lone {
   readonly search: Search
-  readonly sent: Array<{ to: Contact; message: SearchMessage }> = []
+  readonly sent: Array<{ to: Contact; channel: Channel; message: SearchMessage }> = []
   readonly events: SearchEvent[] = []
   readonly commands: Array<{ token: number; command: SearchCommand }> = []
   verified = 0
@@ -90,6 +90,12 @@ export class Lone {
         search.receive(from, 'stream', message, now)
       })
     }
+  }
+
+  hearDatagram(from: Contact, message: SearchMessage): void {
+    this.do((search, now) => {
+      search.receive(from, 'datagram', message, now)
+    })
   }
 
   up(...members: readonly Contact[]): void {
@@ -132,6 +138,11 @@ export class Lone {
     )
   }
 
+  /** On which channel each of a kind was sent. */
+  channels(kind: Kind): Channel[] {
+    return this.sent.flatMap(({ channel, message }) => (message.kind === kind ? [channel] : []))
+  }
+
   /** What was sent of a kind, to one or to all. */
   all<K extends Kind>(kind: K, to?: Contact): Array<Of<K>> {
     const wanted = this.sent.filter(({ message, to: whom }) => message.kind === kind && (to ?? whom).id === whom.id)
@@ -148,7 +159,7 @@ export class Lone {
   }
 
   private keep(effect: Effect<SearchMessage, SearchCommand, SearchEvent>): void {
-    if (effect.kind === 'send') this.sent.push({ to: effect.to, message: effect.message })
+    if (effect.kind === 'send') this.sent.push({ to: effect.to, channel: effect.channel, message: effect.message })
     else if (effect.kind === 'emit') this.events.push(effect.event)
     else if (effect.kind === 'command') this.commands.push({ token: effect.token, command: effect.command })
   }

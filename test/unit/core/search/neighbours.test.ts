@@ -121,7 +121,7 @@ describe('being asked', () => {
   it('refuses at eight neighbours one that has enough', () => {
     const lone = full()
     lone.hear(others[8]!, connect(5))
-    expect(lone.sent).toEqual([{ to: others[8], message: { kind: 'refuse', degree: degreeMax } }])
+    expect(lone.sent).toEqual([{ to: others[8], channel: 'stream', message: { kind: 'refuse', degree: degreeMax } }])
     expect(size(lone)).toBe(degreeMax)
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PUSHES_BURST, PUSHES_MAX, SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
+import { DIRECT_PUSHES_BURST, PUSHES_BURST, PUSHES_MAX, SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
 import { TTL_HARD_MAX, type Push } from '../../../../src/wire/search.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { among, content, descriptor, hitOf, type Lone, me, others, queryOf, result } from './lone.ts'
@@ -52,6 +52,20 @@ describe('a push that is asked for', () => {
     expect(lone.events.filter(({ kind }) => kind === 'hit' || kind === 'ended')).toEqual([])
   })
 
+  it('goes to a member in a datagram when there is no way, and by a way that a query found when that did not help', () => {
+    const lone = among(near)
+    lone.up(holder)
+    request(lone)
+    expect(lone.to('push')).toEqual([holder.id])
+    expect(lone.channels('push')).toEqual(['datagram'])
+    expect(lone.commands).toEqual([])
+    request(lone)
+    lone.match()
+    lone.hear(c, hitOf(holder, { id: lone.all('query')[0]!.id }))
+    expect(lone.to('push')).toEqual([holder.id, c.id])
+    expect(lone.channels('push')).toEqual(['datagram', 'stream'])
+  })
+
   it('looks for one holder of a content once at a time, and for so many at most', () => {
     const lone = among(near)
     for (let i = 0; i < 3; i++) request(lone)
@@ -63,6 +77,27 @@ describe('a push that is asked for', () => {
     lone.commands.length = 0
     request(lone)
     expect(lone.commands).toHaveLength(1)
+  })
+})
+
+describe('a push that comes in a datagram', () => {
+  it('makes the holder dial who sent it, and nobody else', () => {
+    const lone = among(near)
+    const [member, other] = [others[30]!, others[31]!]
+    lone.up(member, other)
+    lone.hearDatagram(member, pushOf({ requester: member }))
+    lone.hearDatagram(member, pushOf({ requester: other }))
+    lone.hearDatagram(member, pushOf({ requester: member, holder: other.id }))
+    expect(lone.told('push')).toEqual([{ kind: 'push', content: content('a'), to: member }])
+    expect(lone.told('misbehaved')).toHaveLength(2)
+  })
+
+  it('is dropped beyond the rate of all members', () => {
+    const lone = among(near)
+    lone.up(others[30]!)
+    for (let i = 0; i < DIRECT_PUSHES_BURST + 3; i++) lone.hearDatagram(others[30]!, pushOf())
+    expect(lone.told('push')).toHaveLength(DIRECT_PUSHES_BURST)
+    expect(lone.search.counters().dropped.rate).toBe(3)
   })
 })
 
