@@ -10,13 +10,14 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Answer, Case, Options } from './cases/case.ts'
 import { death } from './cases/death.ts'
+import { gateway } from './cases/gateway.ts'
 import { idle } from './cases/idle.ts'
 import { start } from './cases/start.ts'
 import { large, small } from './cases/transfer.ts'
 import { table } from './figures.ts'
 import { Workshop } from './workshop.ts'
 
-const CASES: readonly Case[] = [large, small, death, idle, start]
+const CASES: readonly Case[] = [large, small, death, idle, start, gateway]
 /** The whole of a default run takes half of this on two quiet cores. */
 const CASE_MS_MAX = 10 * 60_000
 

@@ -24,7 +24,7 @@ const HOSTILE = [
 ]
 
 function headersOf(name: string): Record<string, string | number> {
-  const { manifest } = makeContent('top', { [`${name}`]: { bytes }, other: { bytes } })
+  const { manifest } = makeContent('top', { [name]: { bytes }, other: { bytes } })
   return fileHeaders(
     manifest,
     manifest.files.find(file => file.name === name)!
@@ -131,7 +131,7 @@ describe('a request over TCP', () => {
       '',
       'a@localhost'
     ],
-    ...[`localhost:80\r\nx: y`, 'localhost:', `${'a'.repeat(10_000)}`]
+    ...[`localhost:80\r\nx: y`, 'localhost:', 'a'.repeat(10_000)]
   ])('to %j is not', host => {
     expect(isMeantForUs(host, 80)).toBe(false)
   })
