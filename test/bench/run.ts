@@ -10,6 +10,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Answer, Case, Options } from './cases/case.ts'
 import { death } from './cases/death.ts'
+import { gateway } from './cases/gateway.ts'
 import { idle } from './cases/idle.ts'
 import { index } from './cases/names.ts'
 import { search } from './cases/search.ts'
@@ -18,7 +19,7 @@ import { large, small } from './cases/transfer.ts'
 import { table } from './figures.ts'
 import { Workshop } from './workshop.ts'
 
-const CASES: readonly Case[] = [large, small, death, idle, start, search, index]
+const CASES: readonly Case[] = [large, small, death, idle, start, search, gateway, index]
 /** The whole of a default run takes half of this on two quiet cores. */
 const CASE_MS_MAX = 10 * 60_000
 

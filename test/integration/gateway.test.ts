@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Random } from '../../src/base/random.ts'
 import { LEAF_BYTES } from '../../src/wire/layout.ts'
-import { Cluster, until, type Daemon } from './cluster.ts'
+import { Cluster, Daemon, errorOf, until } from './cluster.ts'
 import { makeFile } from './content.ts'
 import { bytesOf, cat, read, withGateway } from './readers.ts'
 
@@ -229,6 +229,7 @@ describe('what is held', () => {
     expect((await read(at('run.html'))).headers['content-disposition']).toMatch(/^attachment/)
     const missing = await read(at('\u202e\u001b[2J<script>'))
     expect([missing.status, missing.headers['content-type']]).toEqual([404, 'text/plain; charset=utf-8'])
+    // eslint-disable-next-line no-control-regex -- that is what must not be there
     expect(missing.body.toString()).not.toMatch(/[\u0000-\u0009\u001b\u202e]/)
   })
 
@@ -252,6 +253,15 @@ describe('what is held', () => {
     for (const host of [`localhost:${port}`, `127.0.0.1:${port}`])
       expect((await read(at('notes.txt'), { host })).status, host).toBe(200)
     expect((await read(`http://127.0.0.1:${port}/v1/hello`, {}, 'POST')).status).toBe(404)
+  })
+
+  it('a port that is taken is a conflict (11) that says where to choose another', async () => {
+    const home = cluster.folder('second')
+    const { port } = new URL(base)
+    const second = new Daemon('second', home, { ...process.env, SHOAL_GUARDIAN: String(process.pid) })
+    const answer = await second.run(['daemon', '--listen', '127.0.0.1:0', '--gateway', `127.0.0.1:${port}`])
+    expect([answer.code, errorOf(answer).code]).toEqual([11, 'conflict'])
+    expect(errorOf(answer).hint).toContain('shoal config set gateway')
   })
 
   it('is not given once it changed on disk', async () => {
