@@ -86,7 +86,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   matchesWaitingMax: 64,
   matchMs: 5_000,
   resultsPerNodeMax: 64,
-  pingMs: 10_000,
+  pingMs: 30_000,
   wideEvery: 6,
   pongCache: true,
   pongFreshMs: 3_000,

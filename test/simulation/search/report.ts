@@ -6,22 +6,17 @@ import { searchThroughDeaths } from './deaths.ts'
 import { LARGE_FILES, LARGE_NODES, LATENCY_MS, largeLibrary } from './large.ts'
 import { compareModes, type Row } from './modes.ts'
 import { loadFigures } from './overload.ts'
-import { pingShare, SEARCH_EVERY_MS } from './pings.ts'
+import { pingFigures, SEARCH_EVERY_MS } from './pings.ts'
 import { repairs } from './repairs.ts'
 import { table } from '../../bench/figures.ts'
 
 /** Exponents of popularity, of copies and of queries. */
 const EXPONENTS = [
   [0.8, 0.8],
-  [0.8, 1],
   [1, 1]
 ] as const
-const QUESTIONS = 200
+const QUESTIONS = 100
 const LIMIT = 50
-const PINGS_FOR_MS = 20_000
-/** Without the cache a second of it costs as much as a minute with it. */
-const PINGS_UNCACHED_FOR_MS = 5_000
-
 type Part = (seed: number) => string
 
 const PARTS: Readonly<Record<string, Part>> = { pings, modes, deaths, graph, load }
@@ -71,16 +66,14 @@ function modesTable(rows: readonly Row[]): string {
 }
 
 function pings(seed: number): string {
-  const settings = { seed, library: largeLibrary(seed), settings: { mode: 'flood', tableHops: 0 } as const }
-  const rows = [
-    pingShare(settings, { pongCache: true, forMs: PINGS_FOR_MS }),
-    pingShare(settings, { pongCache: false, forMs: PINGS_UNCACHED_FOR_MS })
-  ].map(({ pongCache, pings: sent, pongs, queries, answers, share }) => [
-    pongCache ? 'with the pong cache' : 'without it',
-    ...[sent, pongs, queries, answers].map(String),
-    percent(share)
-  ])
-  const head = `Plain floods, a search of each node every ${SEARCH_EVERY_MS / 1_000} s; messages in ${PINGS_FOR_MS / 1_000} s and ${PINGS_UNCACHED_FOR_MS / 1_000} s`
+  const { queries, answers, cached, flooded } = pingFigures({ seed, library: largeLibrary(seed) })
+  const rows = [['with the pong cache', cached] as const, ['without it, as in 0.4', flooded] as const].map(
+    ([name, rates]) => [
+      ...[name, ...[rates.pings, rates.pongs, queries, answers].map(rate => rate.toFixed(0))],
+      percent((rates.pings + rates.pongs) / (rates.pings + rates.pongs + queries + answers))
+    ]
+  )
+  const head = `Plain floods, a search of each node every ${SEARCH_EVERY_MS / 1_000} s; messages a second in the whole shoal`
   return `${head}\n${table(['', 'pings', 'pongs', 'queries', 'hits', 'pings and pongs'], rows)}`
 }
 
