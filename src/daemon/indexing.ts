@@ -1,7 +1,7 @@
 /**
  * Keeps the index of names in step with the store: what is offered and listed is in it, nothing else is. The store tells of every
- * change; what was missed while no daemon ran is made up for at the start. Whenever the index has changed, its summary is told to
- * the node, which gives it to its neighbours.
+ * change; what was missed while no daemon ran is made up for at the start. When the index has changed, its summary is told to the
+ * node, which gives it to its neighbours.
  *
  * One worker goes through what waits, so that the last state of a content wins however fast it changes.
  */
@@ -35,6 +35,9 @@ export class Indexing {
   private readonly indexed = new Map<ContentId, string>()
   private readonly unwatch: () => void
   private working: Promise<void> | undefined
+  private summarising: Promise<void> | undefined
+  /** The index is another than the last summary says. */
+  private isStale = false
   private summary: Summary | undefined
   private tell: ((summary: Summary) => void) | undefined
   private closed = false
@@ -75,7 +78,7 @@ export class Indexing {
     if (this.summary !== undefined) tell?.(this.summary)
   }
 
-  /** Resolves when the index has followed all that changed until now, or did not within 30 s. */
+  /** Resolves when the index has followed all that changed until now, or did not within 30 s; its summary may come later. */
   async settled(): Promise<void> {
     const late = new AbortController()
     const timer = sleep(SETTLE_MS_MAX, true, { signal: late.signal }).catch(() => true)
@@ -90,11 +93,12 @@ export class Indexing {
     this.waiting.clear()
     await this.index.close()
     await this.working
+    await this.summarising
   }
 
   /** What the index has from before is told at once; then what changed since is made up for. */
   private async catchUp(): Promise<void> {
-    await this.tellSummary()
+    this.summarise()
     try {
       for (const content of await this.index.contents()) {
         const holding = this.store.holding(content)
@@ -130,14 +134,26 @@ export class Indexing {
   }
 
   private async work(): Promise<void> {
-    while (this.waiting.size > 0 && !this.closed) {
-      let isOther = false
-      for (const content of this.waiting) {
-        this.waiting.delete(content)
-        if (await this.attempt(content)) isOther = true
-      }
-      if (isOther) await this.tellSummary()
+    let isOther = false
+    for (const content of this.waiting) {
+      this.waiting.delete(content)
+      if (await this.attempt(content)) isOther = true
     }
+    if (isOther) this.summarise()
+  }
+
+  /** Nobody waits for it: of many names it takes seconds. What changes meanwhile is summed up once more. */
+  private summarise(): void {
+    this.isStale = true
+    this.summarising ??= this.tellSummaries()
+  }
+
+  private async tellSummaries(): Promise<void> {
+    while (this.isStale && !this.closed) {
+      this.isStale = false
+      await this.tellSummary()
+    }
+    this.summarising = undefined
   }
 
   /** Whether the index is another then. */
