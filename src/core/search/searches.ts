@@ -23,7 +23,8 @@ import {
   OWN_MS,
   RESULTS_MAX,
   SEARCHES_MAX,
-  SEARCH_TIMEOUT_MS_MAX
+  SEARCH_TIMEOUT_MS_MAX,
+  SILENCE_MS
 } from './settings.ts'
 import { FloodStrategy, type Field, type Strategy } from './strategy.ts'
 import type { Tables } from './tables.ts'
@@ -48,6 +49,8 @@ interface Ongoing {
   readonly told: Set<string>
   readonly nodes: Set<NodeId>
   messages: number
+  /** Whether it has waited for who may be slow. */
+  waited: boolean
   readonly audience: Audience
 }
 
@@ -115,6 +118,7 @@ export class Searches {
       told: new Set(),
       nodes: new Set(),
       messages: 0,
+      waited: false,
       audience
     }
     this.ongoing.set(search, one)
@@ -196,8 +200,15 @@ export class Searches {
     }
     one.round = 'others'
     const step = one.strategy.next(this.field(one, now))
-    one.stepAt = step.kind === 'wait' ? after(now, step.ms) : undefined
+    one.stepAt = step.kind === 'wait' ? after(now, step.ms) : this.patience(one, now)
     this.endWhenExhausted(one, now)
+  }
+
+  /** Whom tables led to and who did not answer has a machine that is busy, more often than no match: once it is waited for longer. */
+  private patience(one: Ongoing, now: Instant): Instant | undefined {
+    if (one.waited || one.told.size > 0 || one.messages === 0) return undefined
+    one.waited = true
+    return after(now, SILENCE_MS)
   }
 
   private endWhenExhausted(one: Ongoing, now: Instant): void {

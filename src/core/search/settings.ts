@@ -114,6 +114,8 @@ export const HANDSHAKES_PER_SECOND = 2
 export const HANDSHAKES_BURST = 32
 /** This node's own searches under way. */
 export const SEARCHES_MAX = 64
+/** Before nothing at all is taken for an answer, beyond what hops take by the pings: an index that has to wait for its turn. */
+export const SILENCE_MS = 1_500
 export const SEARCH_TIMEOUT_MS_MAX = 60_000
 /** Results that one search tells of. */
 export const RESULTS_MAX = 4_096

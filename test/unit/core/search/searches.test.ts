@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SEARCHES_MAX, SEARCH_DEFAULTS, SEARCH_TIMEOUT_MS_MAX } from '../../../../src/core/search/settings.ts'
+import { SEARCHES_MAX, SEARCH_DEFAULTS, SEARCH_TIMEOUT_MS_MAX, SILENCE_MS } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { QrpTable } from '../../../../src/wire/qrp.ts'
 import type { SearchResult } from '../../../../src/wire/search.ts'
@@ -120,6 +120,17 @@ describe('a search', () => {
       ['timeout', 3_000],
       ['timeout', SEARCH_TIMEOUT_MS_MAX]
     ])
+  })
+
+  it('takes silence for an answer only after it has waited for a busy index', () => {
+    const lone = inCrowd({ hopMsMax: 30 })
+    asked(lone)
+    lone.until(lone.ms + SILENCE_MS)
+    expect(lone.all('query').length).toBeGreaterThan(0)
+    expect(lone.told('ended')).toEqual([])
+    lone.hear(a, hitOf(others[20]!, { id: lone.all('query')[0]!.id }))
+    lone.until(lone.ms + SILENCE_MS)
+    expect(lone.told('ended')).toMatchObject([{ report: { ended: 'exhausted', results: 1 } }])
   })
 
   it('of a lone node ends when its own index has answered', () => {
