@@ -15,8 +15,8 @@ import { DecodeError, Reader } from './codec.ts'
 
 export const QRP_BITS_MIN = 14
 export const QRP_BITS_MAX = 21
-/** Where a lookup of one word that is not there says maybe once in eight times, and of two words once in seventy. */
-export const QRP_FILL_PERCENT_MAX = 12
+/** Where a lookup of one word that is not there says maybe once in sixteen times, and of two words once in 280. */
+export const QRP_FILL_PERCENT_MAX = 6
 export const QRP_PREFIX_POINTS_MAX = 8
 export const QRP_PART_SLOTS_MAX = 1 << 18
 /** A part as plain bits. */

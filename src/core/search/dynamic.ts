@@ -4,7 +4,7 @@
  *
  * Where results have come, neighbours are asked one at a time, or as many as the measured rate calls for; where none have, all at
  * the next TTL; on the widest round no more than it takes to reach nearly everybody. The search is exhausted when the expected
- * horizon (horizon.ts) holds all but a hundredth of the shoal, or the TTL its limit: each further ring would cost more than all
+ * horizon (horizon.ts) holds all but a fiftieth of the shoal, or the TTL its limit: each further ring would cost more than all
  * before it for the few who are left.
  *
  * Deviations: neighbours may be asked again with a higher TTL, under the same descriptor id (see `widen` in settings.ts), so a
@@ -20,10 +20,10 @@ import type { Field, Step, Strategy } from './strategy.ts'
 /** What nodes that had nothing are taken to have had together: no rate is zero. */
 const RESULTS_UNSEEN = 0.5
 /** Nodes expected beyond the horizon for which it is not widened: a share of the shoal, in a small one next to nobody. */
-const LEFT_SHARE = 0.01
+const LEFT_SHARE = 0.02
 const LEFT_MIN = 0.05
-/** From here on LEFT_SHARE is a node and more: the widest round asks no more neighbours than it needs. */
-const SAVING_NODES_MIN = 1 / LEFT_SHARE
+/** From here on LEFT_SHARE is two nodes and more: the widest round asks no more neighbours than it needs. */
+const SAVING_NODES_MIN = 100
 
 export class DynamicStrategy implements Strategy {
   private readonly settings: SearchSettings
