@@ -91,8 +91,8 @@ export const mutants: Mutant[] = [
     file: `${ROOM}/tables.ts`,
     find: 'return ttl > 1 && (beyond === undefined || beyond.mayMatch(wanted))',
     replace: 'return ttl > 1 && beyond === undefined',
-    scenario: 'search-dynamic',
-    seeds: 20
+    scenario: 'search-flood',
+    seeds: 40
   },
   {
     name: 'takes-hits-that-nobody-signed',
