@@ -13,6 +13,8 @@ export interface Context {
   readonly startHint: string
   readonly cwd: string
   readonly stdin: NodeJS.ReadStream
+  /** For bytes; words go through `output`. */
+  readonly stdout: NodeJS.WriteStream
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
   /** Over the socket, of the daemon. */

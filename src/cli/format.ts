@@ -37,6 +37,11 @@ export function secondsText(seconds: number): string {
   return `${Math.floor(whole / size)} ${name}${rest === 0 ? '' : ` ${rest} ${below.name}`}`
 }
 
+/** What is mostly far below a second: 40 ms, 1.2 s. */
+export function elapsedText(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : secondsText(ms / 1_000)
+}
+
 /** `1 file`, `2 files`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`

@@ -50,7 +50,7 @@ async function run(globals: GlobalOptions, work: (context: Context) => Promise<v
   const { signal, forget } = interruption()
   try {
     await work({
-      ...{ output, home, startHint, signal, cwd: process.cwd() },
+      ...{ output, home, startHint, signal, cwd: process.cwd(), stdout: process.stdout },
       // Made when it is looked at, and most commands never do.
       get stdin() {
         return process.stdin

@@ -4,7 +4,7 @@
  */
 import type { ShoalError } from '../base/errors.ts'
 import { CONTROL_VERSION, errorLine } from '../wire/control.ts'
-import { errorText } from '../wire/control-text.ts'
+import { errorText, jsonText } from '../wire/control-text.ts'
 import { cut } from './format.ts'
 
 export type Mode = 'text' | 'json' | 'quiet'
@@ -13,6 +13,7 @@ export type Mode = 'text' | 'json' | 'quiet'
 export interface Sink {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
   write(text: string): unknown
 }
 
@@ -28,6 +29,7 @@ export interface Answer {
 const REDRAW_MS = 100
 /** Where it cannot be redrawn, a new line comes so often. */
 const REPEAT_MS = 5_000
+const BREATH_MS = 10
 
 export class Output {
   readonly mode: Mode
@@ -35,6 +37,10 @@ export class Output {
   private readonly stderr: Sink
   private readonly colours: boolean
   private drawn = false
+  private linesDrawn = 0
+  private linesDrawnAtMs = -Infinity
+  private due: (() => readonly string[]) | undefined
+  private drawing: NodeJS.Timeout | undefined
   private drawnAtMs = -Infinity
 
   constructor(to: { stdout: Sink; stderr: Sink; mode: Mode; env: Readonly<Record<string, string | undefined>> }) {
@@ -47,9 +53,10 @@ export class Output {
 
   answer({ json, text, ids }: Answer): void {
     this.clear()
+    this.erase()
     switch (this.mode) {
       case 'json':
-        this.stdout.write(`${JSON.stringify({ v: CONTROL_VERSION, ...json })}\n`)
+        this.stdout.write(`${jsonText({ v: CONTROL_VERSION, ...json })}\n`)
         break
       case 'quiet':
         this.stdout.write(
@@ -70,9 +77,41 @@ export class Output {
     this.answer(answer)
   }
 
+  /** Whether `draw` draws. */
+  get redraws(): boolean {
+    return this.mode === 'text' && this.stdout.isTTY === true
+  }
+
+  /**
+   * The answer as far as it is known: escaped lines in place of those drawn before, as many as the screen holds. The answer takes their
+   * place. Only on a terminal; `lines` are made only when they are due.
+   */
+  draw(lines: () => readonly string[]): void {
+    if (!this.redraws) return
+    this.due = lines
+    // What comes in one breath is drawn once.
+    const waitMs = Math.max(BREATH_MS, this.linesDrawnAtMs + REDRAW_MS - performance.now())
+    this.drawing ??= setTimeout(() => {
+      this.drawDue()
+    }, waitMs)
+  }
+
+  private drawDue(): void {
+    this.drawing = undefined
+    const lines = this.due?.() ?? []
+    const { rows = 0, columns = 0 } = this.stdout
+    const room = Math.max(1, (rows > 0 ? rows : 24) - 2)
+    const left = lines.length - room
+    const fitting = left > 0 ? [...lines.slice(0, room), `… and ${left} more`] : lines
+    this.erase()
+    this.stdout.write(fitting.map(line => `${cut(line, (columns > 0 ? columns : 80) - 1)}\n`).join(''))
+    this.linesDrawn = fitting.length
+    this.linesDrawnAtMs = performance.now()
+  }
+
   /** A line of a stream before its answer: scripts want it, people see progress instead. */
   event(event: object): void {
-    if (this.mode === 'json') this.stdout.write(`${JSON.stringify({ v: CONTROL_VERSION, ...event })}\n`)
+    if (this.mode === 'json') this.stdout.write(`${jsonText({ v: CONTROL_VERSION, ...event })}\n`)
   }
 
   note(text: string): void {
@@ -93,9 +132,11 @@ export class Output {
     this.drawn = isTerminal
   }
 
+  /** What was drawn stays. */
   error(error: ShoalError): void {
+    clearTimeout(this.drawing)
     this.clear()
-    if (this.mode === 'json') this.stdout.write(`${JSON.stringify(errorLine(error))}\n`)
+    if (this.mode === 'json') this.stdout.write(`${jsonText(errorLine(error))}\n`)
     else this.stderr.write(errorText(error))
   }
 
@@ -103,6 +144,13 @@ export class Output {
   colour(name: 'red' | 'green' | 'yellow' | 'dim', text: string): string {
     const code = { red: 31, green: 32, yellow: 33, dim: 2 }[name]
     return this.colours && this.stdout.isTTY === true ? `\u001b[${code}m${text}\u001b[0m` : text
+  }
+
+  private erase(): void {
+    clearTimeout(this.drawing)
+    this.drawing = undefined
+    if (this.linesDrawn > 0) this.stdout.write(`\u001b[${this.linesDrawn}A\r\u001b[J`)
+    this.linesDrawn = 0
   }
 
   private clear(): void {

@@ -1,14 +1,18 @@
 /** The grammar of the command line, and its help. What a command does is in commands/. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { KINDS } from '../base/kinds.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
-import { ls, rm, share } from './commands/content.ts'
+import { cat, type CatOptions } from './commands/cat.ts'
+import { ls, rm, share, type ShareOptions } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
+import { search, type SearchFlags } from './commands/search.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
 import type { Context } from './context.ts'
+import { parseSize } from './sizes.ts'
 
 export interface GlobalOptions {
   home?: string
@@ -160,12 +164,18 @@ function overlayCommands(program: Command, { add, act }: Tools): void {
 
 function contentCommands(program: Command, { add, act }: Tools): void {
   const shareCommand = add(program, 'share <path...>', 'share files and folders', {
-    examples: ['shoal share ~/photos', 'shoal share ~/photos --invite'],
+    examples: ['shoal share ~/photos', 'shoal share ~/photos --invite', 'shoal share ~/draft.pdf --unlisted'],
     statuses: [...WITH_DAEMON, 3, 9],
-    more: ['Share again after changes: only what changed is read again. Symbolic links are skipped and named.']
+    more: [
+      'Share again after changes: only what changed is read again. Symbolic links are skipped and named.',
+      'What is unlisted is found by nobody, and fetched by who has its ID; whoever fetches it keeps it unlisted too. It stays so',
+      'when the same path is shared again, until --listed.'
+    ]
   })
   shareCommand.option('--invite', 'print a ticket too')
-  act(shareCommand, (context, paths: string[], options: { invite?: boolean }) => share(context, paths, options))
+  shareCommand.option('--unlisted', 'keep it out of searches and listings')
+  shareCommand.option('--listed', 'take --unlisted back')
+  act(shareCommand, (context, paths: string[], options: ShareOptions) => share(context, paths, options))
 
   const lsCommand = add(program, 'ls [id]', 'my shares and downloads, or the files of one', {
     examples: ['shoal ls', 'shoal ls --all', 'shoal ls 3f1c09ab'],
@@ -174,14 +184,28 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   lsCommand.option('--all', 'what every live member shares')
   act(lsCommand, (context, id: string | undefined, options: { all?: boolean }) => ls(context, id, options))
 
-  const getCommand = add(program, 'get <what>', 'fetch an ID, a NAME, a magnet link or a FILE.torrent', {
-    examples: ['shoal get photos', "shoal get 3f1c09ab -o ~/Downloads --include '*.jpg'", 'shoal get ./debian.torrent'],
-    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
-    more: [
-      'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
-      'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.'
-    ]
-  })
+  searchCommand(program, { add, act })
+
+  const getCommand = add(
+    program,
+    'get <what>',
+    "fetch a search's NUMBER, an ID, a NAME, a magnet link or a FILE.torrent",
+    {
+      examples: [
+        'shoal get photos',
+        'shoal get 3',
+        "shoal get 3f1c09ab -o ~/Downloads --include '*.jpg'",
+        'shoal get ./debian.torrent'
+      ],
+      statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
+      more: [
+        'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
+        'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.',
+        'A NUMBER is a result of the last `shoal search` of this node; of a file inside a share only that file is fetched. When a share',
+        'is called by the same number the command says so and does nothing: give the ID of the one that is meant.'
+      ]
+    }
+  )
   getCommand.option('-o, --output <dir>', 'the folder to fetch into; this one unless told otherwise')
   getCommand.addOption(
     new Option('--include <glob>', 'only files whose path matches; may be given again').argParser(
@@ -193,6 +217,28 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   getCommand.option('--rename', 'change names that the file system of DIR cannot hold')
   act(getCommand, (context, what: string, options: GetOptions) => get(context, what, options))
 
+  const catCommand = add(program, 'cat <what>', 'print the bytes of a file: ID, ID/PATH, NAME or NAME/PATH', {
+    examples: [
+      'shoal cat talk.mp4 | mpv -',
+      'shoal cat photos/2024/sea.jpg > sea.jpg',
+      'shoal cat 3f1c09ab/big.iso --range 0-1023'
+    ],
+    statuses: [...WITH_DAEMON, 2, 3, 9, 10, 11, 12],
+    more: [
+      'Also while it is being fetched: what comes next is fetched first. What this node neither holds nor fetches is fetched into its',
+      'home as long as this runs, and offered to nobody; `shoal get` keeps it.'
+    ]
+  })
+  catCommand.option(
+    '--range <a-b>',
+    'only these bytes, counted from 0, both ends included; A- to the end, -N the last N'
+  )
+  catCommand.addOption(new Option('--offset <n>', 'from this byte on').argParser(numberFrom(0, true, BYTES_DIGITS_MAX)))
+  catCommand.addOption(
+    new Option('--length <n>', 'at most so many bytes').argParser(numberFrom(0, true, BYTES_DIGITS_MAX))
+  )
+  act(catCommand, (context, what: string, options: CatOptions) => cat(context, what, options))
+
   const rmCommand = add(program, 'rm <id>', 'forget a share or download; files stay', {
     examples: ['shoal rm 3f1c09ab', 'shoal rm 3f1c09ab --delete-files --yes'],
     statuses: [...WITH_DAEMON, 3, 11]
@@ -200,6 +246,33 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   rmCommand.option('--delete-files', 'delete the files too')
   rmCommand.option('--yes', 'do not ask when nobody else is known to hold it')
   act(rmCommand, (context, id: string, options: { deleteFiles?: boolean; yes?: boolean }) => rm(context, id, options))
+}
+
+function searchCommand(program: Command, { add, act }: Tools): void {
+  const command = add(program, 'search <words...>', 'find shares, and files inside shares, by words', {
+    examples: ['shoal search holiday beach', 'shoal search report --type pdf --min-size 10K', 'shoal get 3'],
+    statuses: [...WITH_DAEMON, 3],
+    more: [
+      'Every word must begin a word of the name or path; case, accents and punctuation do not count. The number before a result',
+      'is for `shoal get`, until the next search. Sizes: 500, 10M, 1.5GiB (1,024 bytes to the K and KiB, 1,000 to the KB).'
+    ]
+  })
+  const size = (flags: string, help: string): Option => new Option(flags, help).argParser(sizeFrom)
+  command.addOption(
+    new Option('--limit <n>', 'results that are enough; 100 unless told otherwise').argParser(numberFrom(1, true))
+  )
+  command.addOption(secondsOption('--timeout <seconds>', 'wait at most so long; 5 unless told otherwise'))
+  command.option('--type <type>', `${KINDS.join(', ')}, or an extension`)
+  command.addOption(size('--min-size <size>', 'only what has so many bytes or more'))
+  command.addOption(size('--max-size <size>', 'only what has so many bytes or fewer'))
+  command.option('--trace', 'show the way: messages, nodes reached, and who gave what')
+  act(command, (context, words: string[], options: SearchFlags) => search(context, words, options))
+}
+
+function sizeFrom(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError('It must be a size, such as 500, 10M or 1.5GiB.')
 }
 
 function insideCommands(program: Command, { add, act }: Tools): void {
@@ -239,9 +312,13 @@ function secondsOption(flags: string, help: string): Option {
   return new Option(flags, help).argParser(numberFrom(0, false))
 }
 
-function numberFrom(least: number, whole: boolean) {
+/** Of a count of bytes: more than any disk has, and still a whole number to us. */
+const BYTES_DIGITS_MAX = 15
+
+function numberFrom(least: number, whole: boolean, digitsMax = 9) {
   return (text: string): number => {
-    const number = /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN
+    const isNumber = /^[0-9]+(\.[0-9]{1,3})?$/.test(text) && Math.trunc(Number(text)) < 10 ** digitsMax
+    const number = isNumber ? Number(text) : NaN
     if (number >= least && (!whole || Number.isInteger(number))) return number
     throw new InvalidArgumentError(`It must be a ${whole ? 'whole ' : ''}number, ${least} or more.`)
   }

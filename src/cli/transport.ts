@@ -43,7 +43,7 @@ export function socketTransport(home: string, startHint: string): Transport {
   const nobody = (cause: unknown): ShoalError => new NoDaemonError(home, startHint, cause)
   return {
     async ask(method, params, asking) {
-      const response = await post(socketOf(home, nobody), { method, params, asking, nobody })
+      const response = await post(socketOf(home, startHint), { method, params, asking, nobody })
       return answerIn(response, asking)
     }
   }
@@ -63,13 +63,13 @@ export function homeTransport(home: string): Transport {
   }
 }
 
-/** The daemon that runs has written where its socket is. */
-function socketOf(home: string, nobody: (cause: unknown) => ShoalError): string {
+/** The daemon that runs has written where its socket is. Throws ShoalError. */
+export function socketOf(home: string, startHint: string): string {
   try {
     return readFileSync(path.join(home, SOCKET_NAME_FILE), 'utf8').trim()
   } catch (cause) {
     const isAbsent = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
-    if (isAbsent) throw nobody(cause)
+    if (isAbsent) throw new NoDaemonError(home, startHint, cause)
     throw new ShoalError('permission', `cannot read the home ${home}`, { hint: 'is it yours?', cause })
   }
 }
@@ -160,6 +160,6 @@ function gone(cause: unknown): ShoalError {
   })
 }
 
-function interrupted(cause: unknown): ShoalError {
+export function interrupted(cause: unknown): ShoalError {
   return new ShoalError('interrupted', 'interrupted; what the daemon began for it goes on', { cause })
 }

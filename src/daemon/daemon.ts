@@ -13,13 +13,20 @@ import type { Ticket } from '../wire/ticket.ts'
 import type { Config } from './config.ts'
 import { serveControl, type ControlServer } from './control/server.ts'
 import { Directory } from './directory.ts'
+import { openGateway } from './gateway/gateway.ts'
+import { listenGateway, type GatewayListener } from './gateway/listener.ts'
+import { PassingFetches } from './gateway/passing.ts'
+import { catHandlers } from './handlers/cat.ts'
 import { getHandlers } from './handlers/get.ts'
 import { nodeHandlers } from './handlers/node.ts'
 import { overlayHandlers } from './handlers/overlay.ts'
 import { ringHandlers } from './handlers/ring.ts'
+import { searchHandlers } from './handlers/search.ts'
 import { shareHandlers } from './handlers/share.ts'
 import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
+import { Indexing } from './indexing.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
+import { Searches } from './searches.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
 import { Transfers } from './transfers.ts'
@@ -77,8 +84,11 @@ class RunningDaemon implements Daemon {
   private home: LivingHome
   private db: StateDb | undefined
   private store: Store | undefined
+  private indexing: Indexing | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
+  private passing: PassingFetches | undefined
+  private listener: GatewayListener | undefined
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -106,14 +116,24 @@ class RunningDaemon implements Daemon {
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
+    this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
+    await PassingFetches.sweep(dir, this.store)
     await this.live(config.settings.listen)
+    this.passing = new PassingFetches({
+      ...{ home: dir, store: this.store },
+      transfers: () => this.life.transfers,
+      runtime: () => this.life.runtime
+    })
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
+      ...{ indexing: this.indexing, searches: new Searches(this.db) },
       home: () => this.home,
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
       transfers: () => this.life.transfers,
+      passing: this.passing,
+      gateway: () => this.listener?.address,
       adoptTicket: async ticket => this.adoptTicket(ticket),
       leaveOverlay: async () => this.leaveOverlay(),
       askToStop: () => {
@@ -122,7 +142,8 @@ class RunningDaemon implements Daemon {
       startedMs: performance.now()
     }
     await this.serve(services)
-    log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id }, 'ready')
+    const gateway = this.listener?.address
+    log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id, gateway }, 'ready')
   }
 
   /** The home may have left or changed its overlay while no daemon ran: what was kept for the old one goes. */
@@ -137,6 +158,9 @@ class RunningDaemon implements Daemon {
   private async serve(services: Services): Promise<void> {
     const { dir } = this.home
     const socket = controlSocketPath(dir)
+    const gateway = openGateway({ services })
+    const at = services.settings.gateway
+    if (at !== undefined) this.listener = await listenGateway(at, gateway)
     this.server = await serveControl({
       socket,
       handlers: {
@@ -144,11 +168,14 @@ class RunningDaemon implements Daemon {
         ...overlayHandlers(services),
         ...shareHandlers(services),
         ...getHandlers(services),
-        ...ringHandlers(services)
+        ...catHandlers(services),
+        ...ringHandlers(services),
+        ...searchHandlers(services)
       },
       onFault: (err, method) => {
         this.options.log.error({ err, method }, 'a call failed')
-      }
+      },
+      contents: gateway
     })
     nameSocket(dir, socket)
   }
@@ -159,7 +186,8 @@ class RunningDaemon implements Daemon {
     const settings = { ...config.settings, listen }
     const db = must(this.db, 'the state is open')
     const store = must(this.store, 'the store is open')
-    const runtime = await Runtime.open({ home: this.home, settings, db, store, log, seams })
+    const indexing = must(this.indexing, 'the index is open')
+    const runtime = await Runtime.open({ home: this.home, settings, db, store, index: indexing.index, log, seams })
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })
     this.living = { runtime, directory, transfers }
@@ -171,6 +199,11 @@ class RunningDaemon implements Daemon {
           'member'
         )
       if (event.kind === 'member' && !this.home.overlay.met) this.noteMet()
+    })
+    indexing.tellTo(({ table, files, bytes }) => {
+      runtime.call((node, at) => {
+        node.search.indexed(table, files, bytes, at)
+      })
     })
     await directory.serve()
     await transfers.restart()
@@ -188,6 +221,8 @@ class RunningDaemon implements Daemon {
 
   private async move(home: LivingHome): Promise<void> {
     const { runtime } = this.life
+    this.indexing?.tellTo(undefined)
+    await this.passing?.close()
     await runtime.close()
     this.home = home
     await this.dropStaleOverlay()
@@ -217,11 +252,14 @@ class RunningDaemon implements Daemon {
   }
 
   private async end(): Promise<void> {
-    await this.server?.close(CONTROL_GRACE_MS)
+    await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
+    if (this.living !== undefined) await this.passing?.close()
     if (this.living !== undefined) {
       await this.living.runtime.sayGoodbye()
+      this.indexing?.tellTo(undefined)
       await this.living.runtime.close()
     }
+    await this.indexing?.close()
     this.store?.closeAll()
     await this.db?.close()
   }

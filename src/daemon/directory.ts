@@ -1,6 +1,6 @@
 /**
  * Who shares what, asked of every live member: the answer to `ls --all`, to a name given to `get`, and to "am I the last
- * holder". A member that does not answer in time is left out.
+ * holder". A member that does not answer in time is left out. What is unlisted is told of only to who asks for its ID.
  */
 import type { ContentId, NodeId } from '../base/ids.ts'
 import type { Net } from '../io/net/net.ts'
@@ -40,12 +40,17 @@ export class Directory {
     await this.net.serve(SHARES_PROTOCOL, async (_peer, body) => {
       const request = tryDecode(sharesRequest, body)
       if (request === undefined) throw new Error('no question about shares')
-      const shares = await this.own(request)
+      const shares = await this.listed(request)
       return encode(sharesAnswer, { shares: shares.slice(0, SHARES_MAX), more: shares.length > SHARES_MAX })
     })
   }
 
-  /** What this node offers, with a manifest: complete or in part. */
+  private async listed(request: SharesRequest): Promise<ShareSummary[]> {
+    const own = await this.own(request)
+    return request.content === undefined ? own.filter(({ content }) => !this.store.isUnlisted(content)) : own
+  }
+
+  /** What this node offers, with a manifest: complete or in part, listed or not. */
   async own(filter: SharesRequest): Promise<ShareSummary[]> {
     const summaries: ShareSummary[] = []
     for (const holding of this.store.holdings()) {

@@ -1,5 +1,6 @@
-/** From what a user wrote to a content and who is known to hold it. */
+/** From what a user wrote to a content and who is known to hold it; from the number of a search's result, also to a file of it. */
 import { ShoalError } from '../base/errors.ts'
+import { exactGlob } from '../io/store/glob.ts'
 import { contentKey, isId, type ContentId, type NodeId } from '../base/ids.ts'
 import { isMagnet, parseMagnet } from '../wire/magnet.ts'
 import type { Services } from './services.ts'
@@ -9,11 +10,42 @@ export const ID_PREFIX_DIGITS_MIN = 8
 const PREFIX = /^[0-9a-f]{8,63}$/
 /** For the records of the ring, which answer within their own deadline. */
 const RECORDS_MS = 15_000
+/** Of no more digits than SEARCH_LIMIT_MAX. */
+const RESULT_NUMBER = /^[1-9][0-9]{0,3}$/
 
 export interface FoundContent {
   readonly content: ContentId
   /** Others that hold it, as far as known. */
   readonly holders: NodeId[]
+  /** The file inside it that is meant, as a pattern of `--include`. */
+  readonly include?: string
+}
+
+/**
+ * As findContent, or the number of a result of the last search. Throws ShoalError as well: `conflict` when both a result and a share
+ * of somebody are called so, `not-found` when neither is.
+ */
+export async function findResult(services: Services, what: string, signal: AbortSignal): Promise<FoundContent> {
+  if (!RESULT_NUMBER.test(what)) return findContent(services, what, signal)
+  const result = services.searches.result(Number(what))
+  const [named] = await listed(services, { name: what }, signal)
+  if (result === undefined) {
+    if (named !== undefined) return findContent(services, what, signal)
+    const { count } = services.searches
+    const had = count === 0 ? 'found nothing, or there was none' : `has results 1 to ${count}`
+    throw new ShoalError('not-found', `there is no result ${what}: the last search of this node ${had}`, {
+      hint: 'search first: shoal search WORDS'
+    })
+  }
+  const { content, path } = result
+  if (named !== undefined && named.content !== content) {
+    const ids = `result ${what} is ${content}, the share is ${named.content}`
+    throw new ShoalError('conflict', `${what} is a result of the last search, and the name of a share`, {
+      hint: `give an ID: ${ids}`
+    })
+  }
+  const found = await holdersOf(services, content, signal)
+  return path === undefined ? found : { ...found, include: exactGlob(path) }
 }
 
 /**

@@ -46,6 +46,7 @@ export function homePaths(dir: string) {
     overlay: file('overlay'),
     lock: file('lock.db'),
     state: file('state.db'),
+    index: file('index.db'),
     logs: file('log')
   }
 }

@@ -4,14 +4,15 @@
  */
 import type { Logger } from 'pino'
 import { must } from '../base/assert.ts'
+import { ShoalError } from '../base/errors.ts'
 import type { ContentId, NodeId } from '../base/ids.ts'
 import { peerIdText } from '../base/ids.ts'
 import { Random } from '../base/random.ts'
-import type { ExchangeCommand } from '../core/exchange/contract.ts'
 import { nodeCodec, type NodeMessage } from '../core/node/envelope.ts'
-import { Node, type NodeEvent } from '../core/node/node.ts'
+import { Node, type NodeCommand, type NodeEvent } from '../core/node/node.ts'
 import { settingsOf } from '../core/node/settings.ts'
 import type { Now, Result } from '../core/machine.ts'
+import type { SearchCommand } from '../core/search/contract.ts'
 import { BlockEngine, type BlockEngineOptions } from '../io/blocks/engine.ts'
 import type { LeafSource } from '../io/blocks/uploader.ts'
 import { now } from '../io/clock.ts'
@@ -21,6 +22,7 @@ import { resolveAddress } from '../io/net/address.ts'
 import { openNet, type Net } from '../io/net/net.ts'
 import type { Refusal } from '../io/net/refusals.ts'
 import type { StateDb } from '../io/state/db.ts'
+import type { ShareIndex } from '../io/index/index.ts'
 import type { Store } from '../io/store/store.ts'
 import { addressText, type Address, type Contact } from '../wire/common.ts'
 import type { Settings } from '../wire/control-settings.ts'
@@ -51,6 +53,7 @@ export interface RuntimeParts {
   readonly settings: Settings
   readonly db: StateDb
   readonly store: Store
+  readonly index: Pick<ShareIndex, 'match'>
   readonly log: Logger
   readonly seams: RuntimeSeams
 }
@@ -63,19 +66,21 @@ export class Runtime {
   readonly overlay: NonNullable<Home['overlay']>
   readonly refused: Record<string, number> = {}
   private readonly node: Node
-  private readonly driver: Driver<NodeMessage, ExchangeCommand, NodeEvent>
+  private readonly driver: Driver<NodeMessage, NodeCommand, NodeEvent>
   private readonly blocks: BlockEngine
+  private readonly index: Pick<ShareIndex, 'match'>
   private readonly log: Logger
   private readonly muffler = new Muffler(() => now().mono)
   private readonly watchers = new Set<(event: NodeEvent) => void>()
 
   private constructor(parts: RuntimeParts, net: Net, addresses: readonly [Address, ...Address[]]) {
-    const { home, settings, db, store, log, seams } = parts
+    const { home, settings, db, store, index, log, seams } = parts
     this.self = home.identity.id
     this.overlay = home.overlay
     this.net = net
     this.addresses = addresses
     this.log = log
+    this.index = index
     const seat = {
       self: { id: this.self, address: addresses[0] },
       random: Random.from(seed()),
@@ -103,7 +108,8 @@ export class Runtime {
       },
       persist: (key, value) => db.put(MACHINE_PREFIX + key, value),
       execute: (token, command) => {
-        this.blocks.execute(token, command)
+        if (command.kind === 'match') void this.match(token, command)
+        else this.blocks.execute(token, command)
       },
       emitted: event => {
         this.emitted(event)
@@ -264,6 +270,15 @@ export class Runtime {
       if (id !== this.self && (state === 'alive' || state === 'suspect')) others.push({ id, address })
     }
     return others
+  }
+
+  /** Never rejects: that the index has no answer is an answer. */
+  private async match(token: number, { query, limit }: SearchCommand): Promise<void> {
+    const result = await this.index.match(query, limit).then(
+      (value): Result => ({ ok: true, value }),
+      (error: unknown): Result => ({ ok: false, reason: error instanceof ShoalError ? error.code : 'internal' })
+    )
+    this.driver.done(token, result)
   }
 
   /** A command of the owner's own, beside those of the machine. */

@@ -6,8 +6,11 @@ import type { Store } from '../io/store/store.ts'
 import type { Ticket } from '../wire/ticket.ts'
 import type { Settings } from '../wire/control-settings.ts'
 import type { Directory } from './directory.ts'
+import type { PassingFetches } from './gateway/passing.ts'
 import type { Home } from './home.ts'
+import type { Indexing } from './indexing.ts'
 import type { Runtime } from './runtime.ts'
+import type { Searches } from './searches.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface Services {
@@ -20,6 +23,11 @@ export interface Services {
   readonly runtime: () => Runtime
   readonly directory: () => Directory
   readonly transfers: () => Transfers
+  readonly indexing: Indexing
+  readonly searches: Searches
+  readonly passing: PassingFetches
+  /** Where the gateway listens: HOST:PORT, or nowhere. */
+  readonly gateway: () => string | undefined
   /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError `conflict`. */
   readonly adoptTicket: (ticket: Ticket) => Promise<void>
   /** Says goodbye, forgets the overlay, and founds one of its own. */

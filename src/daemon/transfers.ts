@@ -167,6 +167,7 @@ export class Transfers {
       case 'progress':
       case 'announce':
       case 'wanted-providers':
+      case 'unreachable':
     }
   }
 }

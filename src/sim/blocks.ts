@@ -18,7 +18,7 @@ import type { Layout, LeafRange } from '../wire/layout.ts'
 import { SimFailure } from './failure.ts'
 import { Leaves } from './leaves.ts'
 import type { SimNode } from './node.ts'
-import type { Outside, World } from './world.ts'
+import type { World } from './world.ts'
 
 type Command<K extends ExchangeCommand['kind']> = ExchangeCommand & { kind: K }
 
@@ -79,7 +79,7 @@ export interface BlocksSettings {
   readonly keyPrefix?: string
 }
 
-export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements Outside<M, ExchangeCommand, E, N> {
+export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
   /** Leaves sent, by the sender's index: right or wrong, wanted or not. */
   readonly servedLeaves: number[] = []
   /** Leaves that arrived and were not expected (any more). */
@@ -122,7 +122,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     return leaves
   }
 
-  started(_world: World<M, ExchangeCommand, E, N>, node: SimNode<N>): void {
+  started(_world: World<M, C, E, N>, node: SimNode<N>): void {
     const records = node.disk.contents()
     for (const [content, leaves] of this.bench(node).disk) {
       const record = records.get((this.settings.keyPrefix ?? '') + syncedKey(content))
@@ -130,7 +130,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     }
   }
 
-  ended(_world: World<M, ExchangeCommand, E, N>, node: SimNode<N>): void {
+  ended(_world: World<M, C, E, N>, node: SimNode<N>): void {
     const bench = this.bench(node)
     bench.expected.clear()
     bench.expectedBytes = 0
@@ -141,7 +141,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     for (const leaves of bench.disk.values()) leaves.crash(this.random)
   }
 
-  link(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, peer: NodeId, state: 'up' | 'down'): void {
+  link(world: World<M, C, E, N>, node: SimNode<N>, peer: NodeId, state: 'up' | 'down'): void {
     if (state === 'up') return
     const bench = this.bench(node)
     for (const [key, expected] of bench.expected) if (expected.peer === peer) this.give(world, node, key, 'link')
@@ -151,7 +151,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     bench.uploads = bench.uploads.filter(upload => upload.command.peer !== peer)
   }
 
-  command(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, token: number, command: ExchangeCommand): void {
+  command(world: World<M, C, E, N>, node: SimNode<N>, token: number, command: ExchangeCommand): void {
     switch (command.kind) {
       case 'manifest':
         this.manifest(world, node, token, command)
@@ -190,15 +190,17 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   private manifest(
-    world: World<M, ExchangeCommand, E, N>,
+    world: World<M, C, E, N>,
     node: SimNode<N>,
     token: number,
     { content, peer }: Command<'manifest'>
   ): void {
     const there = must(world.nodeOf(peer.id), 'a peer of this world')
     const leaves = this.leaves(node, content)
-    const reached =
-      there.isUp && !world.network.isCut(node.index, there.index) && !world.network.isCut(there.index, node.index)
+    const { network, links } = world
+    const dialled = !network.isShielded(there.index) || links.isUp(node, there.id)
+    const cut = network.isCut(node.index, there.index) || network.isCut(there.index, node.index)
+    const reached = there.isUp && dialled && !cut
     world.after(reached ? MANIFEST_MS : MANIFEST_TIMEOUT_MS, node, () => {
       const { lies, disk } = this.bench(there)
       const held = disk.get(content)?.manifest === true
@@ -209,7 +211,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   private prepare(
-    world: World<M, ExchangeCommand, E, N>,
+    world: World<M, C, E, N>,
     node: SimNode<N>,
     token: number,
     { content, synced }: Command<'prepare'>
@@ -225,12 +227,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     })
   }
 
-  private expect(
-    world: World<M, ExchangeCommand, E, N>,
-    node: SimNode<N>,
-    token: number,
-    command: Command<'expect'>
-  ): void {
+  private expect(world: World<M, C, E, N>, node: SimNode<N>, token: number, command: Command<'expect'>): void {
     const { peer, content, range } = command
     const bench = this.bench(node)
     const leaves = this.leaves(node, content)
@@ -244,12 +241,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   /** A leaf that is safe is not asked for; one that is asked of another is not, but in the endgame or after a snub. */
-  private judge(
-    world: World<M, ExchangeCommand, E, N>,
-    node: SimNode<N>,
-    command: Command<'expect'>,
-    leaves: Leaves
-  ): void {
+  private judge(world: World<M, C, E, N>, node: SimNode<N>, command: Command<'expect'>, leaves: Leaves): void {
     const { range, content, peer } = command
     const first = leaves.layout.firstLeafOf(range.piece) + range.leafStart
     for (let leaf = first; leaf < first + range.leafCount; leaf++) {
@@ -272,12 +264,12 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     throw new SimFailure({ property: 'one-ask', detail })
   }
 
-  private silent(world: World<M, ExchangeCommand, E, N>, bench: Bench, one: Expected): boolean {
+  private silent(world: World<M, C, E, N>, bench: Bench, one: Expected): boolean {
     const heardMs = bench.answeredMs.get(`${one.content} ${one.peer}`) ?? 0
     return one.released || world.timeMs - Math.max(one.sinceMs, heardMs) >= SNUB_MIN_MS * 0.99
   }
 
-  private answered(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, { content, peer }: Expected): void {
+  private answered(world: World<M, C, E, N>, node: SimNode<N>, { content, peer }: Expected): void {
     const bench = this.bench(node)
     for (const one of bench.expected.values()) {
       if (one.content === content && one.peer === peer) one.released = this.silent(world, bench, one)
@@ -286,7 +278,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   /** What was ended at this instant counts: the machine may not have heard of it. */
-  private allAsked(world: World<M, ExchangeCommand, E, N>, bench: Bench, leaves: Leaves, content: ContentId): boolean {
+  private allAsked(world: World<M, C, E, N>, bench: Bench, leaves: Leaves, content: ContentId): boolean {
     const asked = new Set<number>()
     const ended = bench.ended.filter(one => one.atMs === world.timeMs).map(one => one.expected)
     for (const { range, content: other } of [...bench.expected.values(), ...ended]) {
@@ -298,7 +290,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   /** Ends an expectation with a failure. */
-  private give(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, key: string, reason: string): void {
+  private give(world: World<M, C, E, N>, node: SimNode<N>, key: string, reason: string): void {
     const expected = this.taken(node, key)
     if (expected === undefined) return
     const bench = this.bench(node)
@@ -317,11 +309,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     return expected
   }
 
-  private stop(
-    world: World<M, ExchangeCommand, E, N>,
-    node: SimNode<N>,
-    { peer, request }: Command<'stop-upload'>
-  ): void {
+  private stop(world: World<M, C, E, N>, node: SimNode<N>, { peer, request }: Command<'stop-upload'>): void {
     const bench = this.bench(node)
     const upload = bench.uploads.find(({ command }) => command.peer === peer && command.request === request)
     if (upload === undefined) return
@@ -330,7 +318,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   /** One leaf at a time leaves the node; uploads take turns. */
-  private send(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>): void {
+  private send(world: World<M, C, E, N>, node: SimNode<N>): void {
     const bench = this.bench(node)
     const upload = bench.sending ? undefined : bench.uploads.shift()
     if (upload === undefined) return
@@ -353,7 +341,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     bench.uploads.push(upload)
   }
 
-  private sent(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, upload: Upload, bytes: number): void {
+  private sent(world: World<M, C, E, N>, node: SimNode<N>, upload: Upload, bytes: number): void {
     const bench = this.bench(node)
     if (!bench.uploads.includes(upload)) return
     const { command } = upload
@@ -370,7 +358,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
   }
 
   private arrived(
-    world: World<M, ExchangeCommand, E, N>,
+    world: World<M, C, E, N>,
     node: SimNode<N>,
     from: NodeId,
     { command, leaf, good, hashes }: { command: Command<'upload'>; leaf: number; good: boolean; hashes: boolean }
@@ -386,7 +374,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     const leaves = this.leaves(node, content)
     const pieceKey = `${content} ${range.piece}`
     if (hashes) bench.hashes.add(pieceKey)
-    if (leaves.layout.leavesOf(range.piece) > 1 && !bench.hashes.has(pieceKey)) {
+    if (!leaves.layout.isOwnHash(range.piece) && !bench.hashes.has(pieceKey)) {
       throw new SimFailure({
         property: 'hashes-first',
         detail: `${node.name} gets a leaf of piece ${range.piece} before its hashes`
@@ -403,7 +391,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     }
   }
 
-  private wrote(world: World<M, ExchangeCommand, E, N>, node: SimNode<N>, key: string): void {
+  private wrote(world: World<M, C, E, N>, node: SimNode<N>, key: string): void {
     const expected = this.taken(node, key)
     if (expected === undefined) return
     world.after(LOCAL_MS, node, () => {
@@ -412,12 +400,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     })
   }
 
-  private sync(
-    world: World<M, ExchangeCommand, E, N>,
-    node: SimNode<N>,
-    token: number,
-    { content }: Command<'sync'>
-  ): void {
+  private sync(world: World<M, C, E, N>, node: SimNode<N>, token: number, { content }: Command<'sync'>): void {
     const leaves = this.leaves(node, content)
     const unsynced = leaves.unsynced()
     world.after(this.random.range(SYNC_MIN_MS, SYNC_MAX_MS) * node.disk.slowness, node, () => {
@@ -428,12 +411,7 @@ export class Blocks<M, E, N extends Machine<M, ExchangeCommand, E>> implements O
     })
   }
 
-  private finish(
-    world: World<M, ExchangeCommand, E, N>,
-    node: SimNode<N>,
-    token: number,
-    { content }: Command<'finish'>
-  ): void {
+  private finish(world: World<M, C, E, N>, node: SimNode<N>, token: number, { content }: Command<'finish'>): void {
     const leaves = this.leaves(node, content)
     const wrong = leaves.firstWanted(leaf => leaves.good(leaf))
     if (wrong !== undefined)

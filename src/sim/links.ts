@@ -149,7 +149,9 @@ export class Links {
     if (!this.isOpen(dial)) return
     const target = this.world.hostAt(dial.to.address)
     const from = dial.host.index
-    if (target?.powered !== true || this.world.network.isCut(from, target.index)) this.knockAgain(dial)
+    const { network } = this.world
+    if (target?.powered !== true || network.isShielded(target.index) || network.isCut(from, target.index))
+      this.knockAgain(dial)
     else
       this.later(this.tripMs(from, target.index) * 3, () => {
         this.answer(dial, target)

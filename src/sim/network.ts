@@ -57,6 +57,7 @@ const RETRANSMISSIONS_MAX = 5
 
 export class Network {
   readonly settings: NetworkSettings
+  private readonly shielded = new Set<number>()
   private readonly random: Random
   private readonly weathers = new Set<Weather>()
   private readonly partitions = new Set<readonly Cut[]>()
@@ -91,6 +92,15 @@ export class Network {
     this.size = wider
     this.cuts = cuts
     this.latencies = latencies
+  }
+
+  /** From now on nobody can dial this host; it can dial others, and datagrams pass: a firewall that keeps state. */
+  shield(host: number): void {
+    this.shielded.add(host)
+  }
+
+  isShielded(host: number): boolean {
+    return this.shielded.has(host)
   }
 
   isCut(from: number, to: number): boolean {

@@ -7,7 +7,8 @@
  * the end: it would only repeat what the range says.
  *
  * Manifests: the asker writes a content id and nothing else; the answer is a head, then the raw info dictionary, then the
- * piece layers of the files of more than one piece, in the order of the files.
+ * piece layers of the files of more than one piece, in the order of the files. `unlisted` is `ok` of a content that its holder
+ * keeps out of indexes and listings: whoever fetches it does so too.
  */
 import { checked, contentIdCodec, decode, oneOf, struct, u16, u32, type Decoded } from './codec.ts'
 import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX } from './layout.ts'
@@ -105,7 +106,7 @@ export const manifestRequest = struct({ content: contentIdCodec })
 export const MANIFEST_REQUEST_BYTES = 32
 
 export const manifestHead = checked(
-  struct({ status: oneOf(['ok', 'not-held']), infoBytes: u32, layerBytes: u32 }),
+  struct({ status: oneOf(['ok', 'not-held', 'unlisted']), infoBytes: u32, layerBytes: u32 }),
   ({ status, infoBytes, layerBytes }) => {
     if (status === 'not-held') return infoBytes === 0 && layerBytes === 0 ? undefined : 'no manifest, but its bytes'
     if (infoBytes === 0 || infoBytes > INFO_BYTES_MAX) return `an info dictionary of ${infoBytes} bytes`

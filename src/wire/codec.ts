@@ -71,6 +71,16 @@ export class Reader {
     const at = this.step(length)
     return this.bytes.subarray(at, at + length)
   }
+
+  /** What stands before the next byte of value `end`, at most `max` bytes; `end` itself is passed over. A view, not a copy. */
+  until(end: number, max: number): Uint8Array {
+    const reach = this.bytes.subarray(this.offset, this.offset + max + 1)
+    const length = reach.indexOf(end)
+    if (length < 0) throw new DecodeError(`no byte ${end} after at most ${max} bytes`)
+    const found = this.take(length)
+    this.step(1)
+    return found
+  }
 }
 
 export class Writer {

@@ -81,6 +81,19 @@ export const SETTINGS = {
       if (count < 1 || count > UPLOAD_SLOTS_MAX) throw new Error(`a number from 1 to ${UPLOAD_SLOTS_MAX}`)
       return count
     }
+  }),
+  gateway: setting({
+    help: 'where programs of this machine read contents by HTTP, http://HOST:PORT/content/ID/PATH; loopback only; empty: nowhere',
+    placeholder: 'HOST:PORT',
+    fallback: '',
+    parse: text => {
+      if (text === '') return undefined
+      const { host, port } = endpoint(text)
+      if (port === undefined) throw new Error('a port is missing: HOST:PORT')
+      // Whoever reaches it reads all that this node holds, and nobody is asked who they are.
+      if (!isLoopback(host)) throw new Error('only this machine may reach it: 127.0.0.1, [::1] or localhost')
+      return { host, port } satisfies Endpoint
+    }
   })
 } as const
 
@@ -137,4 +150,9 @@ function endpoint(text: string): { host: string; port: number | undefined } {
 function isIpv4(host: string): boolean {
   const numbers = host.split('.')
   return numbers.length === 4 && numbers.every(one => /^(0|[1-9][0-9]{0,2})$/.test(one) && Number(one) <= 255)
+}
+
+/** By its own words: a name that leads to loopback today may lead elsewhere tomorrow. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIpv4(host) && host.startsWith('127.'))
 }

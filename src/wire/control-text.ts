@@ -21,6 +21,13 @@ export function shown(text: string): string {
   })
 }
 
+/** JSON that can be looked at on a terminal: what `shown` escapes is written in its own escapes, and reads as the same value. */
+export function jsonText(value: object): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, letters =>
+    letters.replace(/[^]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  )
+}
+
 /** One line that says what happened, and one that says what to do next. */
 export function errorText({ message, hint }: ShoalError): string {
   const what = `shoal: ${shown(message)}\n`

@@ -34,6 +34,8 @@ export interface ShareRow {
   pieceLengthBytes: number
   /** complete: every byte is here; partial: a download that is not. */
   state: 'complete' | 'partial'
+  /** Of what this node has: it stands in no index and no listing of others. */
+  unlisted?: boolean
   /** Where it lies on this machine; absent for what only others hold. */
   path?: string
   /** Names or peer IDs of the members that hold it, this node too. */
@@ -106,9 +108,12 @@ export interface ControlMethods {
   leave: { params: Record<string, never>; result: { left: true } }
   /** With `wait`, streams `{event:'waiting', alive}` until so many are alive, or ends with `timeout`. */
   members: { params: { wait?: number; timeoutMs?: number }; result: { members: MemberRow[] } }
-  /** Streams `{event:'hashing', path, files, bytes, totalBytes}`. Absolute paths. One content per path. */
+  /**
+   * Streams `{event:'hashing', path, files, bytes, totalBytes}`. Absolute paths. One content per path. `unlisted` keeps it out of
+   * indexes and listings, false takes that back; without it what is known of the path stays.
+   */
   share: {
-    params: { paths: string[] }
+    params: { paths: string[]; unlisted?: boolean }
     result: {
       shares: Array<{
         id: string
@@ -119,6 +124,7 @@ export interface ControlMethods {
         filesHashed: number
         filesReused: number
         skipped: SkippedRow
+        unlisted?: boolean
       }>
     }
   }
@@ -130,7 +136,7 @@ export interface ControlMethods {
   }
   /**
    * Streams `{event:'progress', ...TransferRow}` and `{event:'waiting', for}`. `what` is a content ID, a unique prefix of one of at least 8
-   * digits, a name, or a magnet link; `torrent` the base64 of a .torrent file instead. `dir` is absolute.
+   * digits, a name, a magnet link, or the number of a result of the last search; `torrent` the base64 of a .torrent file instead. `dir` is absolute.
    */
   get: {
     params: {
@@ -153,6 +159,30 @@ export interface ControlMethods {
       sources: SourceRow[]
     }
   }
+  /**
+   * Streams `{event:'hit', ...HitRow}`, again when a result is known better. A new search ends the meaning of the numbers of the last
+   * one; a client that hangs up ends its search. Fails with `usage` when `text` has no word, or is too long.
+   */
+  search: {
+    params: {
+      text: string
+      limit?: number
+      timeoutMs?: number
+      /** video, audio, image, archive, text, or an extension. */
+      type?: string
+      minBytes?: number
+      maxBytes?: number
+      trace?: boolean
+      /** Results are gathered so long, ranked and told together; 0: each as it comes. Without it none is told before the answer. */
+      tellMs?: number
+    }
+    result: SearchAnswer
+  }
+  /**
+   * Makes one file readable by `GET` of `url` on this socket, fetching what is not here, until the caller hangs up: no answer comes before.
+   * Streams `{event:'waiting', for}` and `{event:'open', id, url, bytes}`. `what` as in get, `path` inside of it.
+   */
+  cat: { params: { what: string; path?: string }; result: { closed: true } }
   /** Pauses a download that is under way; `get` again goes on. */
   pause: { params: { id: string }; result: { id: string; paused: true } }
   /** `lastHolder` is answered without doing anything when nobody else is known to hold it and `yes` is not set. */
@@ -181,6 +211,8 @@ export interface StatusResult {
   name: string
   overlay: string
   addresses: string[]
+  /** Below which contents are read by HTTP, ID/PATH; absent when there is no listener. */
+  gateway?: string
   members: { alive: number; suspect: number; dead: number; left: number }
   transfers: TransferRow[]
   banned: BannedRow[]
@@ -201,6 +233,63 @@ export interface RingResult {
   records: number
 }
 
+/** A share, or a file inside one. */
+export interface HitRow {
+  /** For `get`. Once told it means the same until the next search. */
+  number: number
+  /** Content ID of the share. */
+  id: string
+  /** Of the share. */
+  name: string
+  /** Of the file inside it, with `/` between folders. */
+  path?: string
+  bytes: number
+  /** Names of members that told of it, the nearest first; the first HIT_HOLDERS_MAX of them. */
+  holders: string[]
+  holderCount: number
+  /** To the nearest holder; 0 is this node. */
+  hops: number
+  /** What this node has of the share. */
+  here?: 'complete' | 'partial'
+}
+
+/** A node that a traced search reached. */
+export interface ReachedRow {
+  id: string
+  name: string
+  hops: number
+  /** Numbers of the results that it gave. */
+  results: number[]
+  /** Copies of the query that it sent on. */
+  forwarded: number
+  /** IDs of the nodes between this one and it, this one's neighbour first. */
+  path: string[]
+}
+
+export interface SearchAnswer {
+  event: 'done'
+  /** Results. */
+  hits: number
+  /** Best first. */
+  results: HitRow[]
+  ended: 'limit' | 'exhausted' | 'timeout' | 'cancelled'
+  /** Nodes that gave results. */
+  answered: number
+  /** Members that were up, but for this node. */
+  others: number
+  /** Queries sent, by this node; when traced, by all that told of themselves. */
+  messages: number
+  elapsedMs: number
+  /** When traced, the nearest first. */
+  reached?: ReachedRow[]
+}
+
+/** In one row. */
+export const HIT_HOLDERS_MAX = 16
+/** Of one search. */
+export const SEARCH_LIMIT_MAX = 1_000
+export const SEARCH_TIMEOUT_MS_MAX = 60_000
+
 export type ControlMethod = keyof ControlMethods
 export type Params<M extends ControlMethod> = ControlMethods[M]['params']
 export type ResultOf<M extends ControlMethod> = ControlMethods[M]['result']
@@ -218,7 +307,7 @@ const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: F
   join: { ticket: required('string'), timeoutMs: maybe('number') },
   leave: {},
   members: { wait: maybe('number'), timeoutMs: maybe('number') },
-  share: { paths: required('string[]') },
+  share: { paths: required('string[]'), unlisted: maybe('boolean') },
   ls: { id: maybe('string'), all: maybe('boolean') },
   get: {
     what: maybe('string'),
@@ -229,6 +318,17 @@ const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: F
     share: maybe('boolean'),
     rename: maybe('boolean')
   },
+  search: {
+    text: required('string'),
+    limit: maybe('number'),
+    timeoutMs: maybe('number'),
+    type: maybe('string'),
+    minBytes: maybe('number'),
+    maxBytes: maybe('number'),
+    trace: maybe('boolean'),
+    tellMs: maybe('number')
+  },
+  cat: { what: required('string'), path: maybe('string') },
   pause: { id: required('string') },
   rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
   status: { id: maybe('string'), follow: maybe('boolean') },

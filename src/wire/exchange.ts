@@ -85,7 +85,8 @@ const tags = {
   unchoke: 11,
   peers: 12,
   banned: 13,
-  gone: 14
+  gone: 14,
+  offer: 15
 } as const
 
 const requests = list(u32, REQUESTS_PER_MESSAGE_MAX)
@@ -112,6 +113,8 @@ export const exchangeMessage = union(tags, {
   /** What you sent was wrong; nothing more of this content is asked of you. */
   banned: { content: contentIdCodec, reason: oneOf(banReasons) },
   /** Pieces that are no longer held: the file on disk has changed. */
-  gone: { content: contentIdCodec, pieces: list(piece, GONE_PIECES_MAX) }
+  gone: { content: contentIdCodec, pieces: list(piece, GONE_PIECES_MAX) },
+  /** You could not dial me and asked by others to be dialled: I hold some of this, ask over this link. */
+  offer: { content: contentIdCodec }
 })
 export type ExchangeMessage = Decoded<typeof exchangeMessage>

@@ -99,6 +99,16 @@ export class Layout {
     return Math.ceil(this.pieceBytes(piece) / LEAF_BYTES)
   }
 
+  /**
+   * Whether the hash of the piece is that of its one leaf. Not so of the short last piece of a file of several: BEP 52 fills that one up
+   * with zeros.
+   */
+  isOwnHash(piece: PieceIndex): boolean {
+    if (this.leavesOf(piece) > 1) return false
+    const { first, end } = this.piecesOf(this.fileOf(piece))
+    return this.leavesPerPiece === 1 || end - first === 1
+  }
+
   /** The number of the piece's first leaf among all leaves. */
   firstLeafOf(piece: PieceIndex): number {
     const file = this.fileOf(piece)

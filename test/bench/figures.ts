@@ -22,6 +22,14 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2
 }
 
+/** The value below which `share` of the values lie, or at which: 0.95 of 100 values is the 95th. Throws RangeError without values. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]
+  if (value === undefined) throw new RangeError('no values')
+  return value
+}
+
 /** The median of the ratios of runs that took place in turn: what slowed the machine slowed both of a pair. */
 export function ratio(ours: readonly number[], theirs: readonly number[]): number {
   const pairs = Math.min(ours.length, theirs.length)

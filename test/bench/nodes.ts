@@ -7,6 +7,7 @@ import type { MemberRow } from '../../src/wire/control.ts'
 import { sleep, type Running, type Workshop } from './workshop.ts'
 
 export const BIN = path.resolve(import.meta.dirname, '../../bin/shoal.js')
+const PEER = path.resolve(import.meta.dirname, '../fixtures/peers/peer.ts')
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli')
 const START_MS = 60_000
 const ASK_MS = 120_000
@@ -50,11 +51,33 @@ async function builtEntry(...args: readonly string[]): Promise<string[]> {
 }
 
 /** Starts one daemon and waits for its first word, which is that it is ready. */
-export async function startNode(workshop: Workshop, name: string, preset?: string): Promise<Node> {
+export async function startNode(
+  workshop: Workshop,
+  name: string,
+  preset?: string,
+  further: readonly string[] = []
+): Promise<Node> {
   const home = workshop.path(name)
   if (preset !== undefined) await found(home, name, preset)
-  const flags = ['--home', home, '--name', name, '--listen', '127.0.0.1:0', '--report', 'json']
-  const running = workshop.start(await builtEntry('daemon', ...flags), { env: ownEnvironment() })
+  const flags = ['--home', home, '--name', name, '--listen', '127.0.0.1:0', '--report', 'json', ...further]
+  return ready(name, home, workshop.start(await builtEntry('daemon', ...flags), { env: ownEnvironment() }))
+}
+
+/** A holder that reads so many bytes a second at most (test/fixtures/peers/peer.ts), in the overlay of the ticket. */
+export async function startSlow(
+  workshop: Workshop,
+  name: string,
+  { rate, ticket }: { rate: number; ticket: unknown }
+): Promise<Node> {
+  const home = workshop.path(name)
+  const flags = ['--home', home, '--listen', '127.0.0.1:0', '--rate', String(rate)]
+  const command = [process.execPath, '--disable-warning=ExperimentalWarning', PEER, ...flags]
+  const node = await ready(name, home, workshop.start(command, { env: ownEnvironment() }))
+  await node.ask('join', { ticket, timeoutMs: START_MS })
+  return node
+}
+
+async function ready(name: string, home: string, running: Running): Promise<Node> {
   const [line] = await running.says(/^\{.*\}$/m, START_MS)
   const told = JSON.parse(line) as { id?: string; error?: { message: string } }
   if (told.id === undefined) throw new Error(`${name}: ${told.error?.message ?? line}`)
@@ -86,7 +109,7 @@ async function found(home: string, name: string, preset: string): Promise<void> 
 }
 
 /** Settings of whoever runs the benchmark are not measured. */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SHOAL_')))
 }
 

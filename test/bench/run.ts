@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--only NAME]… [--runs N] [--mib N] [--files N] [--nodes N] [--json]`: what Shoal costs on this machine, beside
+ * `npm run bench -- [--only NAME]… [--runs N] [--mib N] [--files N] [--nodes N] [--names N] [--json]`: what Shoal costs on this machine, beside
  * other programs where they are installed. Real processes on loopback, in turn; every run is told, none is left out.
  *
  * Everything lives in one temporary folder and is removed; every process that was started is ended. Exit 0 when all ran.
@@ -10,13 +10,16 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Answer, Case, Options } from './cases/case.ts'
 import { death } from './cases/death.ts'
+import { gateway } from './cases/gateway.ts'
 import { idle } from './cases/idle.ts'
+import { index } from './cases/names.ts'
+import { search } from './cases/search.ts'
 import { start } from './cases/start.ts'
 import { large, small } from './cases/transfer.ts'
 import { table } from './figures.ts'
 import { Workshop } from './workshop.ts'
 
-const CASES: readonly Case[] = [large, small, death, idle, start]
+const CASES: readonly Case[] = [large, small, death, idle, start, search, gateway, index]
 /** The whole of a default run takes half of this on two quiet cores. */
 const CASE_MS_MAX = 10 * 60_000
 
@@ -27,11 +30,12 @@ const { values } = parseArgs({
     mib: { type: 'string', default: '1024' },
     files: { type: 'string', default: '5000' },
     nodes: { type: 'string', default: '16' },
+    names: { type: 'string', default: '1000000' },
     json: { type: 'boolean', default: false }
   }
 })
 const options: Options = {
-  ...{ runs: count('runs'), mib: count('mib'), files: count('files'), nodes: count('nodes') },
+  ...{ runs: count('runs'), mib: count('mib'), files: count('files'), nodes: count('nodes'), names: count('names') },
   note: text => process.stderr.write(`${text}\n`)
 }
 const machine = {
@@ -83,7 +87,7 @@ function tell(name: string, { title, head, rows, notes, data }: Answer): void {
   else console.log(`\n${title}\n${table(head, rows)}${notes.map(note => `\n  ${note}`).join('')}`)
 }
 
-function count(name: 'runs' | 'mib' | 'files' | 'nodes'): number {
+function count(name: 'runs' | 'mib' | 'files' | 'nodes' | 'names'): number {
   const value = Number(values[name])
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a whole number`)
   return value

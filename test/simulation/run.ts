@@ -16,7 +16,9 @@ const HELP = `usage: npm run sim -- [--scenario NAME] [--seeds N] [--from K] [--
   --seed S          this one seed
   --jobs J          processes (default 2)
   --json            one line of JSON per seed in place of the table
-  --until PROPERTY  stop when this property was found violated`
+  --until PROPERTY  stop when this property was found violated
+or: npm run sim -- search [PART…] [--seed S]
+  the figures of search at 1,000 nodes (default seed 1); parts: pings, modes, deaths, graph, load`
 
 const EXIT_USAGE = 64
 /** What a seed may cost; more is marked in the table. */
@@ -24,6 +26,9 @@ const CPU_PER_SEED_MAX_MS = 400
 /** Failures printed in full; the others take a line each. */
 const FAILURES_IN_FULL_MAX = 3
 const PROGRESS_EVERY_MS = 5_000
+
+/** Not scenarios of many seeds, but the figures of one. */
+const REPORT = 'search'
 
 interface Options {
   chosen: readonly Scenario[]
@@ -47,6 +52,7 @@ function numberOf(text: string, name: string): number {
 function readArgs() {
   try {
     return parseArgs({
+      allowPositionals: true,
       options: {
         scenario: { type: 'string' },
         seeds: { type: 'string', default: '200' },
@@ -57,14 +63,14 @@ function readArgs() {
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false }
       }
-    }).values
+    })
   } catch (error) {
     return usage(error instanceof Error ? error.message : String(error))
   }
 }
 
-function readOptions(): Options {
-  const values = readArgs()
+function readOptions({ values, positionals }: ReturnType<typeof readArgs>): Options {
+  if (positionals.length > 0) usage(`there is nothing called ${positionals[0]}`)
   if (values.help) {
     console.log(HELP)
     process.exit(0)
@@ -156,7 +162,14 @@ class Tally {
   }
 }
 
-const options = readOptions()
+const args = readArgs()
+if (args.positionals[0] === REPORT) {
+  // With its helpers it is no part of what scenarios are copied with (mutants.ts).
+  const { report } = await import('./search/report.ts')
+  report(numberOf(args.values.seed ?? '1', 'seed'), args.positionals.slice(1))
+  process.exit(0)
+}
+const options = readOptions(args)
 const tally = new Tally(options)
 const startedMs = performance.now()
 await playJobs(options.jobs, options.processes, one => tally.add(one))

@@ -17,19 +17,31 @@ const SKIP_REASONS: Readonly<Record<string, string>> = {
 
 type Shared = ResultOf<'share'>['shares'][number]
 
-export async function share(context: Context, paths: readonly string[], options: { invite?: boolean }): Promise<void> {
+export interface ShareOptions {
+  invite?: boolean
+  listed?: boolean
+  unlisted?: boolean
+}
+
+export async function share(context: Context, paths: readonly string[], options: ShareOptions): Promise<void> {
+  const { listed, unlisted } = options
+  if (listed === true && unlisted === true) {
+    throw new ShoalError('usage', '--listed and --unlisted are two answers to one question', {
+      hint: 'give one of them'
+    })
+  }
+  const asListed = unlisted === true ? { unlisted } : listed === true ? { unlisted: false } : {}
   const absolute = paths.map(one => path.resolve(context.cwd, one))
   const onEvent = (event: Line): void => {
     if (event['event'] === 'hashing') context.output.progress(() => hashingText(event))
   }
-  const { shares } = await askDaemon(context, 'share', { paths: absolute }, { onEvent })
+  const { shares } = await askDaemon(context, 'share', { paths: absolute, ...asListed }, { onEvent })
   const invitation = options.invite === true ? await askDaemon(context, 'invite', {}) : undefined
   for (const [at, one] of shares.entries()) {
     const isLast = at === shares.length - 1
     const ticket = isLast && invitation !== undefined ? { ticket: invitation.ticket } : {}
-    const { id, name, bytes, files, pieceLengthBytes, filesHashed, filesReused, skipped } = one
-    const json = { id, name, bytes, files, pieceLengthBytes, filesHashed, filesReused, skipped, ...ticket }
-    context.output.answer({ json, text: () => sharedText(one), ids: () => [id] })
+    const json = { ...one, ...ticket }
+    context.output.answer({ json, text: () => sharedText(one), ids: () => [one.id] })
     noteSkipped(context, one)
   }
   if (invitation !== undefined) sayInvitation(context, invitation)
@@ -43,9 +55,9 @@ function hashingText(event: Line): string {
   return `hashing ${done}${total}${number}: ${shown(textIn(event, 'path'))}`
 }
 
-function sharedText({ id, name, bytes, files, filesHashed, filesReused }: Shared): string {
+function sharedText({ id, name, bytes, files, filesHashed, filesReused, unlisted }: Shared): string {
   const work = filesReused > 0 ? `, ${filesHashed} hashed anew` : ''
-  return `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})\n`
+  return `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})${unlisted === true ? '  unlisted' : ''}\n`
 }
 
 function noteSkipped({ output }: Context, { name, skipped }: Shared): void {
@@ -92,7 +104,7 @@ function sharesText({ output }: Context, rows: readonly ShareRow[]): string {
       { head: 'FILES', cell: row => String(row.files), align: 'right' },
       {
         head: 'STATE',
-        cell: row => row.state,
+        cell: row => (row.unlisted === true ? `${row.state}, unlisted` : row.state),
         style: (text, row) => (row.state === 'partial' ? output.colour('yellow', text) : text)
       },
       { head: 'NAME', cell: row => row.name },

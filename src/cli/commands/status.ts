@@ -37,13 +37,15 @@ function statusAnswer({ output }: Context, result: StatusResult): Answer {
 }
 
 export function statusText(result: StatusResult, alarm: (text: string) => string): string {
-  const { name, id, ready, overlay, addresses, members, transfers, banned, refused, uptimeSeconds, rssBytes } = result
+  const { name, id, ready, overlay, addresses, gateway, members, transfers, banned, refused } = result
+  const { uptimeSeconds, rssBytes } = result
   const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
   const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
   const head = [
     `${shown(name)}  ${id}  ${ready ? 'ready' : 'not ready'}`,
     `overlay  ${overlay}`,
     `listens  ${addresses.join(', ')}`,
+    ...(gateway === undefined ? [] : [`gateway  ${gateway}`]),
     `members  ${memberText}`,
     `process  up ${secondsText(uptimeSeconds)}, ${bytesText(rssBytes)} resident`,
     ...Object.entries(refused).map(([reason, times]) => `refused  ${shown(reason)}: ${count(times, 'time')}`)

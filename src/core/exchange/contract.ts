@@ -66,6 +66,8 @@ export type PauseReason = 'user' | 'disk-full' | 'conflict' | 'disk'
 export type ExchangeEvent =
   /** Ask the records who has it. Repeated, with a growing pause, while there are too few sources. */
   | { kind: 'wanted-providers'; content: ContentId }
+  /** A peer that should have it did not answer: it may be one that has to dial. Told again at each try. */
+  | { kind: 'unreachable'; content: ContentId; peer: NodeId }
   /** Tell the records that this node holds (part of) it, or no longer does. */
   | { kind: 'announce'; content: ContentId; held: 'none' | 'part' | 'all' }
   | { kind: 'progress'; content: ContentId; progress: Progress }

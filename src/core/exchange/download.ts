@@ -9,28 +9,21 @@
  * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
  */
 import { Bitfield } from '../../base/bitfield.ts'
-import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { ContentId } from '../../base/ids.ts'
 import { after, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { RejectReason } from '../../wire/exchange.ts'
-import type { LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { LeafRange } from '../../wire/layout.ts'
 import type { Now, Result } from '../machine.ts'
 import type { PauseReason, Prepared, Progress } from './contract.ts'
 import type { Desk } from './desk.ts'
-import { Fetch, type FetchOwner, type OpenSource } from './fetch.ts'
+import { Fetch, type FetchOwner } from './fetch.ts'
 import { Holding } from './holding.ts'
+import { Partners, type Stage } from './partners.ts'
+import { Readers, type ReaderId } from './readers.ts'
 import { Recorder } from './recorder.ts'
-import {
-  ANSWER_DEADLINE_MS,
-  DISK_RETRY_MS,
-  MANIFEST_DEADLINE_MS,
-  PROGRESS_MS,
-  PROVIDERS_MAX_MS,
-  PROVIDERS_MIN_MS,
-  SOURCES_ENOUGH,
-  USELESS_MS
-} from './settings.ts'
-import { Sources, type Known } from './sources.ts'
+import { DISK_RETRY_MS, MANIFEST_DEADLINE_MS, PROGRESS_MS } from './settings.ts'
+import type { OpenSource } from './source.ts'
+import type { Known } from './sources.ts'
 import { syncedKey } from './synced.ts'
 import { Tally } from './tally.ts'
 
@@ -63,17 +56,16 @@ export interface DownloadOwner {
   news(ranges: readonly LeafRange[], now: Now): void
 }
 
-export class Download implements FetchOwner {
+export class Download implements FetchOwner, Stage {
   readonly content: ContentId
   private readonly desk: Desk
   private readonly owner: DownloadOwner
-  private readonly known: Sources
+  readonly partners: Partners
+  private readonly readers = new Readers()
   private readonly tally: Tally
   private state: State = { kind: 'preparing' }
   /** Decoded when it is needed: there is a bit for each leaf. */
   private synced: () => Bitfield | undefined
-  private providersAt: Instant
-  private providersPauseMs = PROVIDERS_MIN_MS
   private progressAt: Instant
   /** The reason of the last `paused` that no `resumed` followed. */
   private toldPause: PauseReason | undefined
@@ -87,9 +79,8 @@ export class Download implements FetchOwner {
     this.owner = options.owner
     this.content = options.content
     this.synced = options.synced
-    this.known = new Sources(this.desk.random)
+    this.partners = new Partners({ desk: this.desk, content: this.content, stage: this }, now)
     this.tally = new Tally(now.mono)
-    this.providersAt = now.mono
     this.progressAt = now.mono
     this.prepare()
   }
@@ -104,17 +95,12 @@ export class Download implements FetchOwner {
     return this.state.kind === 'complete'
   }
 
-  /** The peers that are asked for blocks. */
-  get openContacts(): Contact[] {
-    return [...this.known].filter(one => one.standing.kind === 'open').map(one => one.contact)
-  }
-
-  private get work(): Work | undefined {
+  get work(): Work | undefined {
     return 'work' in this.state ? this.state.work : undefined
   }
 
   /** While sources are asked for blocks: also by the one leaf that tries a full disk. */
-  private get asking(): Work | undefined {
+  get asking(): Work | undefined {
     const { state } = this
     if (state.kind === 'fetching') return state.work
     return state.kind === 'paused' && state.work?.fetch.probing === true ? state.work : undefined
@@ -135,12 +121,11 @@ export class Download implements FetchOwner {
   }
 
   private find(now: Now): void {
-    const from = this.known.due(now)
+    const from = this.partners.askOne(now)
     if (from === undefined) {
       this.state = { kind: 'finding' }
       return
     }
-    from.standing = { kind: 'asking', since: now.mono }
     const state: State = { kind: 'manifest', from, deadline: after(now.mono, MANIFEST_DEADLINE_MS) }
     this.state = state
     this.desk.command({ kind: 'manifest', content: this.content, peer: from.contact }, (result, at) => {
@@ -150,17 +135,18 @@ export class Download implements FetchOwner {
 
   private manifestFrom(from: Known, result: Result, now: Now): void {
     if (result.ok) {
-      from.standing = { kind: 'waiting', retryAt: now.mono, invited: false }
+      this.partners.answered(from, now)
       this.prepare()
       return
     }
-    this.known.failed(from, now)
+    this.partners.failed(from, now)
+    if (result.reason === 'link') this.partners.unreached(from)
     if (result.reason === 'disk-full' || result.reason === 'disk') {
       this.pauseFor(result.reason, undefined, now)
       return
     }
     if (result.reason === 'bad-manifest') {
-      this.known.delete(from.contact.id)
+      this.partners.forget(from)
       this.desk.ban(from.contact, this.content, 'bad-manifest', now)
     }
     this.find(now)
@@ -178,8 +164,9 @@ export class Download implements FetchOwner {
     if (!this.toldPart) desk.emit({ kind: 'announce', content, held: 'part' })
     this.toldPart = true
     this.owner.prepared(holding, now)
+    fetch.need(this.readers, now)
     this.afterWrite(now)
-    this.connect(now)
+    this.partners.connect(now)
   }
 
   /** After a full disk there is no `resumed` before a leaf could be written. */
@@ -196,122 +183,27 @@ export class Download implements FetchOwner {
 
   /** Peers that may have it. */
   sources(contacts: readonly Contact[], now: Now): void {
-    for (const contact of contacts) {
-      if (contact.id === this.desk.self || this.desk.banned(contact.id, this.content, now)) continue
-      this.known.add(contact, now)
-    }
+    this.partners.add(contacts, now)
     if (this.state.kind === 'finding') this.find(now)
-    this.connect(now)
+    this.partners.connect(now)
   }
 
-  private connect(now: Now): void {
-    if (this.asking === undefined) return
-    while (this.known.activeCount < this.desk.settings.degree) {
-      const next = this.known.due(now)
-      if (next === undefined) return
-      next.standing = { kind: 'asking', since: now.mono }
-      this.desk.send(next.contact, { kind: 'interested', content: this.content })
-    }
+  /** A peer that could not be dialled has dialled itself. */
+  offered(from: Contact, now: Now): void {
+    this.partners.offered(from, now)
+    if (this.state.kind === 'finding') this.find(now)
+    this.partners.connect(now)
   }
 
-  /** Undefined bits: it has every piece. False when the bits are not those of this content. */
-  holds(from: Contact, bits: Uint8Array | undefined, now: Now): boolean {
-    const work = this.asking
-    const known = this.known.get(from.id)
-    if (work === undefined || known === undefined) return true
-    const pieces = bits === undefined ? undefined : Bitfield.decode(bits, work.holding.layout.pieces)
-    if (bits !== undefined && pieces === undefined) return false
-    const { standing } = known
-    if (standing.kind === 'waiting' && !standing.invited) return true
-    if (standing.kind === 'waiting' && this.known.activeCount >= this.desk.settings.degree) return true
-    const source = standing.kind === 'open' ? standing.source : work.fetch.open(known.contact, now)
-    if (standing.kind === 'asking') source.pace.roundTrip(Math.max(1, now.mono - standing.since))
-    known.standing = { kind: 'open', source }
-    work.fetch.picker.holds(source.taker, pieces)
-    work.fetch.fill(source, now)
+  /** What this reader needs next, in order, in place of what it needed before. False when there are too many readers. */
+  reading(reader: ReaderId, ranges: readonly LeafRange[], now: Now): boolean {
+    if (!this.readers.set(reader, ranges)) return false
+    this.asking?.fetch.need(this.readers, now)
     return true
   }
 
-  /** It has nothing of this content now. */
-  notHeld(peer: NodeId, now: Now): void {
-    this.lost(peer, { tell: false, keep: true }, now)
-  }
-
-  private open(peer: NodeId): { source: OpenSource; work: Work } | undefined {
-    const { work } = this
-    const standing = this.known.get(peer)?.standing
-    return work !== undefined && standing?.kind === 'open' ? { source: standing.source, work } : undefined
-  }
-
-  /** False when a range lies outside the content. */
-  learn(peer: NodeId, ranges: readonly LeafRange[], now: Now): boolean {
-    const open = this.open(peer)
-    if (open === undefined) return true
-    const { source, work } = open
-    const sound = ranges.every(range => work.fetch.picker.learn(source.taker, range))
-    work.fetch.fill(source, now)
-    return sound
-  }
-
-  gone(peer: NodeId, pieces: readonly PieceIndex[]): void {
-    const open = this.open(peer)
-    if (open === undefined) return
-    for (const piece of pieces) open.work.fetch.picker.unlearn(open.source.taker, piece)
-  }
-
-  choke(peer: NodeId, choked: boolean, now: Now): void {
-    const open = this.open(peer)
-    if (open === undefined) return
-    if (choked) open.work.fetch.choked(open.source, now)
-    else open.work.fetch.unchoked(open.source, now)
-  }
-
-  rejected(peer: NodeId, ids: readonly number[], reason: RejectReason, now: Now): void {
-    const open = this.open(peer)
-    open?.work.fetch.rejected(open.source, ids, reason, now)
-  }
-
-  /** The link ended, it does not answer, it is banned (not kept), or is of no use. */
-  lost(peer: NodeId, { tell, keep }: { tell: boolean; keep: boolean }, now: Now): void {
-    const known = this.known.get(peer)
-    if (known === undefined) return
-    const open = this.open(peer)
-    if (known.standing.kind !== 'waiting') this.known.failed(known, now)
-    if (!keep) this.known.delete(peer)
-    if (open === undefined) return
-    if (tell) this.desk.send(known.contact, { kind: 'not-interested', content: this.content })
-    open.work.fetch.close(open.source, tell, now)
-    this.providersPauseMs = PROVIDERS_MIN_MS
-  }
-
-  private judge(now: Now): void {
-    const room = this.known.due(now) !== undefined
-    for (const known of [...this.known]) {
-      const { standing, contact } = known
-      if (standing.kind === 'asking') {
-        if (now.mono - standing.since >= ANSWER_DEADLINE_MS) this.lost(contact.id, { tell: false, keep: true }, now)
-      } else if (standing.kind === 'open' && this.useless(standing.source, room, now)) {
-        this.lost(contact.id, { tell: true, keep: true }, now)
-      }
-    }
-  }
-
-  /** Stopped and not the last hope; or without anything to give while others wait to be asked. */
-  private useless(source: OpenSource, room: boolean, now: Now): boolean {
-    const silentMs = now.mono - source.arrivedAt
-    if (silentMs < USELESS_MS) return false
-    if (source.snubbed) return this.known.openCount > 1 || silentMs >= USELESS_MS * SOURCES_ENOUGH
-    return room && this.known.activeCount >= this.desk.settings.degree
-  }
-
-  private leaveAll(): void {
-    for (const known of this.known) {
-      if (known.standing.kind === 'waiting') continue
-      this.desk.send(known.contact, { kind: 'not-interested', content: this.content })
-      const open = known.standing.kind === 'open' ? known.standing.source : undefined
-      known.standing = { kind: 'waiting', retryAt: 0 as Instant, invited: false }
-      if (open !== undefined) this.work?.fetch.leave(open)
-    }
+  stopReading(reader: ReaderId, now: Now): void {
+    if (this.readers.delete(reader)) this.asking?.fetch.need(this.readers, now)
   }
 
   wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void {
@@ -319,8 +211,7 @@ export class Download implements FetchOwner {
     if (work === undefined) return
     const peer = source.contact.id
     this.tally.fetched(peer, bytes, now.mono)
-    const known = this.known.get(peer)
-    if (known !== undefined) known.failures = 0
+    this.partners.gave(peer)
     if (this.state.kind === 'removed') return
     work.recorder.wrote(bytes, now)
     this.owner.news(ranges, now)
@@ -338,7 +229,7 @@ export class Download implements FetchOwner {
     if (work.fetch.picker.missingLeaves > 0) return
     this.state = { kind: 'syncing', work, asked: false }
     work.fetch.stop()
-    this.leaveAll()
+    this.partners.leaveAll()
     if (!work.fetch.busy) this.quiet(now)
   }
 
@@ -395,7 +286,7 @@ export class Download implements FetchOwner {
 
   /** What is on disk is not known any more. */
   private giveUp(work: Work | undefined): void {
-    this.leaveAll()
+    this.partners.leaveAll()
     work?.fetch.abandon()
     work?.recorder.stop()
     if (work !== undefined) this.owner.unprepared()
@@ -427,7 +318,7 @@ export class Download implements FetchOwner {
       return
     work?.fetch.stop()
     if (work !== undefined) work.fetch.probing = false
-    this.leaveAll()
+    this.partners.leaveAll()
     work?.recorder.flush(() => undefined, now)
     const again = state.kind === 'finishing' ? undefined : work
     this.state = { kind: 'paused', reason: 'user', work: again, retryAt: undefined }
@@ -438,8 +329,7 @@ export class Download implements FetchOwner {
   resume(now: Now): void {
     const { state } = this
     if (state.kind !== 'paused') return
-    this.providersPauseMs = PROVIDERS_MIN_MS
-    this.providersAt = now.mono
+    this.partners.wantMoreNow(now)
     if (state.work === undefined) {
       this.prepare()
       return
@@ -447,8 +337,9 @@ export class Download implements FetchOwner {
     state.work.fetch.stopped = false
     this.state = { kind: 'fetching', work: state.work }
     this.tellResumed()
+    state.work.fetch.need(this.readers, now)
     this.afterWrite(now)
-    this.connect(now)
+    this.partners.connect(now)
   }
 
   /** Everything about it ends; `close` follows when io has let go of it. */
@@ -456,7 +347,7 @@ export class Download implements FetchOwner {
     const { work } = this
     work?.fetch.stop()
     work?.recorder.stop()
-    this.leaveAll()
+    this.partners.leaveAll()
     this.state = { kind: 'removed', work }
     this.desk.persist(syncedKey(this.content), undefined, () => undefined)
     if (work?.fetch.busy !== true) this.close()
@@ -469,18 +360,18 @@ export class Download implements FetchOwner {
   tick(now: Now): void {
     const { state } = this
     if (state.kind === 'manifest' && now.mono >= state.deadline) {
-      this.known.failed(state.from, now)
+      this.partners.failed(state.from, now)
       this.find(now)
     } else if (state.kind === 'finding') this.find(now)
     else if (state.kind === 'paused') this.tryDisk(state, now)
     const work = this.asking
     if (work !== undefined) {
-      this.judge(now)
-      this.connect(now)
+      this.partners.judge(now)
+      this.partners.connect(now)
       work.recorder.tick(now)
       work.fetch.tick(now)
     }
-    this.wantProviders(now)
+    if (this.looking) this.partners.wantProviders(now)
     this.tellProgress(now)
   }
 
@@ -495,15 +386,10 @@ export class Download implements FetchOwner {
     state.work.fetch.probing = true
   }
 
-  private wantProviders(now: Now): void {
+  /** Sources are of use now, or soon. */
+  private get looking(): boolean {
     const { kind } = this.state
-    if (kind !== 'finding' && kind !== 'manifest' && kind !== 'preparing' && this.asking === undefined) return
-    // Many sources that have nothing to give are too few.
-    const enough = this.known.openCount >= SOURCES_ENOUGH && this.asking?.fetch.busy === true
-    if (now.mono < this.providersAt || enough) return
-    this.providersAt = after(now.mono, this.providersPauseMs)
-    this.providersPauseMs = Math.min(PROVIDERS_MAX_MS, this.providersPauseMs * 2)
-    this.desk.emit({ kind: 'wanted-providers', content: this.content })
+    return kind === 'finding' || kind === 'manifest' || kind === 'preparing' || this.asking !== undefined
   }
 
   private tellProgress(now: Now): void {

@@ -2,8 +2,8 @@
  * The exchange: which block to ask of whom, and whom to serve (BEP 3 and 52, with the leaves of BEP 52 in the place of
  * blocks). A synchronous machine: bytes of files never pass through it (contract.ts tells their way).
  *
- * Participants: this node as a downloader (download.ts: one for each content; sources.ts: whom to ask; fetch.ts and
- * picker.ts: what to ask) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
+ * Participants: this node as a downloader (download.ts: one for each content; partners.ts and sources.ts: whom to
+ * ask; fetch.ts and picker.ts: what to ask; readers.ts and rush.ts: what somebody waits for) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
  *
  * Not here: finding providers (the records room hears `wanted-providers`), checking and writing leaves (io answers
  * `expect`), tit-for-tat (choker.ts is its seam).
@@ -24,6 +24,7 @@ import type { ExchangeCommand, ExchangeEvent, Progress, RequestId } from './cont
 import type { Desk, Then } from './desk.ts'
 import { Download } from './download.ts'
 import { Holding } from './holding.ts'
+import type { ReaderId } from './readers.ts'
 import {
   CONTENTS_MAX,
   INTERESTS_PER_PEER_MAX,
@@ -169,9 +170,28 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.tickSoon(now)
   }
 
+  /** For a peer that could not dial this node: the link that this opens serves both. Nothing when there is nothing to offer. */
+  offer(content: ContentId, to: Contact): void {
+    if (this.entries.get(content)?.share.held === undefined) return
+    this.outbox.send(to, 'stream', { kind: 'offer', content })
+  }
+
   /** It is dead or has left: what it was asked for is asked of others at once. */
   memberDown(peer: NodeId, now: Now): void {
     this.forgetPeer(peer, false, now)
+  }
+
+  /**
+   * What a reader of an unfinished content needs next, in its order: it comes before all else. Takes the place of what this reader
+   * needed before. Ranges lie in the content. False when it is not being fetched, or has too many readers.
+   */
+  reading(content: ContentId, reader: ReaderId, ranges: readonly LeafRange[], now: Now): boolean {
+    return this.entries.get(content)?.download?.reading(reader, ranges, now) === true
+  }
+
+  /** The reader has left. */
+  stopReading(content: ContentId, reader: ReaderId, now: Now): void {
+    this.entries.get(content)?.download?.stopReading(reader, now)
   }
 
   progress(content: ContentId, now: Now): Progress | undefined {
@@ -221,10 +241,11 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         this.holds(from, entry, message.pieces, now)
         break
       case 'not-held':
-        download?.notHeld(from.id, now)
+        download?.partners.notHeld(from.id, now)
         break
       case 'have':
-        if (download?.learn(from.id, message.ranges, now) === false) this.misbehaved(from.id, 'leaves that are none')
+        if (download?.partners.learn(from.id, message.ranges, now) === false)
+          this.misbehaved(from.id, 'leaves that are none')
         break
       case 'request':
         this.requested(from, message, now)
@@ -233,7 +254,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         this.uploads.cancel(from.id, message.requests)
         break
       case 'reject':
-        this.eachDownload(one => one.rejected(from.id, message.requests, message.reason, now))
+        this.eachDownload(one => one.partners.rejected(from.id, message.requests, message.reason, now))
         break
       case 'choke':
       case 'unchoke':
@@ -247,7 +268,10 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
           this.outbox.emit({ kind: 'accused', content: message.content, peer: from.id, reason: message.reason })
         break
       case 'gone':
-        download?.gone(from.id, message.pieces)
+        download?.partners.gone(from.id, message.pieces)
+        break
+      case 'offer':
+        download?.offered(from, now)
         break
       default:
         unreachable(message)
@@ -292,10 +316,10 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   private holds(from: Contact, entry: Entry | undefined, bits: Uint8Array | undefined, now: Now): void {
     const download = entry?.download
     if (entry === undefined || download === undefined) return
-    const before = download.openContacts.length
-    if (!download.holds(from, bits, now)) this.misbehaved(from.id, 'a bitfield of another length')
-    if (this.unchokedBy.has(from.id)) download.choke(from.id, false, now)
-    if (download.openContacts.length > before) this.introduce(from, entry)
+    const before = download.partners.openContacts.length
+    if (!download.partners.holds(from, bits, now)) this.misbehaved(from.id, 'a bitfield of another length')
+    if (this.unchokedBy.has(from.id)) download.partners.choke(from.id, false, now)
+    if (download.partners.openContacts.length > before) this.introduce(from, entry)
   }
 
   private introduce(newcomer: Contact, entry: Entry): void {
@@ -309,7 +333,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   private choked(peer: NodeId, choked: boolean, now: Now): void {
     if (choked) this.unchokedBy.delete(peer)
     else if (this.unchokedBy.size < PEERS_MAX) this.unchokedBy.add(peer)
-    this.eachDownload(download => download.choke(peer, choked, now))
+    this.eachDownload(download => download.partners.choke(peer, choked, now))
   }
 
   private requested(from: Contact, message: ExchangeMessage & { kind: 'request' }, now: Now): void {
@@ -324,7 +348,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   /** Whom this content is exchanged with. */
   private present(entry: Entry): Contact[] {
     const present = new Map(entry.share.interests)
-    for (const contact of entry.download?.openContacts ?? []) present.set(contact.id, contact)
+    for (const contact of entry.download?.partners.openContacts ?? []) present.set(contact.id, contact)
     return [...present.values()]
   }
 
@@ -338,13 +362,16 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.outbox.send(peer, 'stream', { kind: 'banned', content, reason })
     this.outbox.emit({ kind: 'banned', content, peer: peer.id, everywhere: reach === 'everywhere' })
     if (reach === 'everywhere') this.forgetPeer(peer.id, false, now)
-    else this.entries.get(content)?.download?.lost(peer.id, { tell: true, keep: false }, now)
+    else this.entries.get(content)?.download?.partners.lost(peer.id, { tell: true, keep: false }, now)
   }
 
   /** `keep`: it may be asked again later. */
   private forgetPeer(peer: NodeId, keep: boolean, now: Now): void {
     this.unchokedBy.delete(peer)
-    this.eachDownload(download => download.lost(peer, { tell: false, keep }, now))
+    this.eachDownload(({ partners }) => {
+      if (keep) partners.cut(peer, now)
+      else partners.lost(peer, { tell: false, keep: false }, now)
+    })
     for (const content of this.interests.get(peer) ?? []) this.entries.get(content)?.share.loseInterest(peer)
     this.interests.delete(peer)
     this.uploads.dismiss(peer, now)

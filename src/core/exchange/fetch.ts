@@ -8,7 +8,6 @@
  */
 import { Bitfield } from '../../base/bitfield.ts'
 import type { ContentId } from '../../base/ids.ts'
-import type { Instant } from '../../base/time.ts'
 import { after } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import { REQUESTS_PER_MESSAGE_MAX, type BlockRequest, type RejectReason } from '../../wire/exchange.ts'
@@ -17,8 +16,9 @@ import type { Now, Result } from '../machine.ts'
 import type { RequestId } from './contract.ts'
 import type { Desk } from './desk.ts'
 import type { Holding } from './holding.ts'
-import { Pace, type Mark } from './pace.ts'
-import { Picker, type Ask, type Begun, type Taker } from './picker.ts'
+import { Picker, type Begun } from './picker.ts'
+import type { Readers } from './readers.ts'
+import { Rush } from './rush.ts'
 import {
   BORROWED_MAX,
   BUSY_PAUSE_MS,
@@ -28,52 +28,10 @@ import {
   TAKEOVER_RATIO,
   UPLOAD_QUEUE_MAX
 } from './settings.ts'
+import { OpenSource, type Request } from './source.ts'
 
 /** Half of what the other side takes, so that cancelled ones do not push new ones out. */
 const REQUESTS_PER_SOURCE_MAX = UPLOAD_QUEUE_MAX / 2
-
-interface Request extends Ask {
-  readonly id: RequestId
-  readonly source: OpenSource
-  readonly bytes: number
-  readonly hashes: boolean
-  readonly mark: Mark
-  /** Another source was asked for it before. */
-  readonly borrowed: boolean
-  dropped: boolean
-}
-
-/** A source that has said what it holds. */
-export class OpenSource {
-  readonly contact: Contact
-  readonly taker: Taker
-  readonly pace = new Pace()
-  readonly requests = new Map<RequestId, Request>()
-  choked = true
-  snubbed = false
-  /** Nothing is asked of it before. */
-  busyUntil: Instant
-  /** The last time that something arrived, or that it was asked after it had nothing to do. */
-  movedAt: Instant
-  /** The last time that a request was answered in full, or the opening. */
-  arrivedAt: Instant
-  inFlightBytes = 0
-  borrowed = 0
-
-  constructor(contact: Contact, taker: Taker, now: Now) {
-    this.contact = contact
-    this.taker = taker
-    this.busyUntil = now.mono
-    this.movedAt = now.mono
-    this.arrivedAt = now.mono
-  }
-
-  /** When its last request will have arrived; Infinity while it has shown no speed. */
-  get drainMs(): number {
-    const rate = this.snubbed ? 0 : this.pace.rateBytesPerSecond
-    return rate === 0 ? Infinity : (this.inFlightBytes / rate) * 1_000
-  }
-}
 
 export interface FetchOwner {
   /** Leaves that were not here before are verified and written. */
@@ -92,6 +50,7 @@ export class Fetch {
   private readonly layout: Layout
   private readonly holding: Holding
   private readonly sources = new Set<OpenSource>()
+  private readonly rush: Rush
   /** Requests that io has not answered. */
   private underway = 0
   /** Nothing new is asked; what is under way may still arrive. */
@@ -112,6 +71,26 @@ export class Fetch {
       holding: this.holding,
       random: this.desk.random
     })
+    this.rush = new Rush({
+      picker: this.picker,
+      sources: this.sources,
+      bytesOf: range => this.layout.rangeBytes(range),
+      drop: requests => {
+        this.drop(requests, true)
+      }
+    })
+  }
+
+  /** What readers need next is asked for before all else, from now on. */
+  need(readers: Readers, now: Now): void {
+    this.rush.need(readers)
+    this.hurry(now)
+  }
+
+  private hurry(now: Now): void {
+    if (this.rush.idle || this.stopped) return
+    this.rush.press(now)
+    for (const source of this.rush.byPace()) this.fill(source, now)
   }
 
   open(contact: Contact, now: Now): OpenSource {
@@ -181,6 +160,7 @@ export class Fetch {
   /** Looks for snubs and asks what may be asked. */
   tick(now: Now): void {
     for (const source of this.sources) this.judge(source, now)
+    this.hurry(now)
     this.fillAll(now)
   }
 
@@ -203,7 +183,7 @@ export class Fetch {
   fill(source: OpenSource, now: Now): void {
     if (this.stopped || source.choked || now.mono < source.busyUntil || !this.sources.has(source)) return
     let batch: BlockRequest[] = []
-    for (let range = this.next(source); range !== undefined; range = this.next(source)) {
+    for (let range = this.next(source, now); range !== undefined; range = this.next(source, now)) {
       batch.push(this.request(source, range, false, now))
       if (batch.length < REQUESTS_PER_MESSAGE_MAX) continue
       this.desk.send(source.contact, { kind: 'request', content: this.content, requests: batch })
@@ -215,7 +195,7 @@ export class Fetch {
   }
 
   /** What to ask next, if its window and the budget of all have room for a request of the usual size. */
-  private next(source: OpenSource): LeafRange | undefined {
+  private next(source: OpenSource, now: Now): LeafRange | undefined {
     const { pace, requests } = source
     if (requests.size >= REQUESTS_PER_SOURCE_MAX) return undefined
     const one = source.snubbed || this.probing
@@ -225,7 +205,8 @@ export class Fetch {
       pace.window - source.inFlightBytes,
       this.desk.settings.inFlightBytesMax - this.desk.inFlightBytes
     )
-    return roomBytes < leaves * LEAF_BYTES ? undefined : this.picker.pick(source.taker, leaves)
+    if (roomBytes < leaves * LEAF_BYTES) return undefined
+    return this.picker.pick(source.taker, leaves, range => this.rush.suits(source, range, now))
   }
 
   private request(source: OpenSource, range: LeafRange, borrowed: boolean, now: Now): BlockRequest {
@@ -249,9 +230,9 @@ export class Fetch {
     return { request: id, range, hashes }
   }
 
-  /** A leaf can be checked by itself when it is its piece, or when the hashes of the piece came or come before it. */
+  /** A leaf can be checked by itself when its hash is that of its piece, or when the hashes of the piece came or come before it. */
   private wantsHashes(source: OpenSource, range: LeafRange): boolean {
-    if (this.layout.leavesOf(range.piece) === 1) return false
+    if (this.layout.isOwnHash(range.piece)) return false
     const begun = this.picker.begunOf(range.piece)
     return !(begun?.hashes === true || this.asksIn(begun, source).some(request => request.hashes))
   }

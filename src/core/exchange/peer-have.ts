@@ -42,6 +42,17 @@ export class PeerHave {
     return this.hasPiece(piece) || this.partial.get(piece)?.[leaf] === 1
   }
 
+  /** Any leaf of the range. */
+  hasAny({ piece, leafStart, leafCount }: LeafRange): boolean {
+    if (this.hasPiece(piece)) return true
+    return (
+      this.partial
+        .get(piece)
+        ?.subarray(leafStart, leafStart + leafCount)
+        .includes(1) === true
+    )
+  }
+
   hasRange(range: LeafRange): boolean {
     if (this.hasPiece(range.piece)) return true
     const leaves = this.partial.get(range.piece)

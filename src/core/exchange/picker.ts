@@ -6,7 +6,7 @@
  *   asked    of one source; of more in the endgame, or when it was released by one that is too slow
  *   written  done with
  *
- * Order of picking: the piece that this source has begun, a new piece (RANDOM_FIRST random ones at first, then the rarest
+ * Order of picking: what readers need (readers.ts), in their order; the piece that this source has begun, a new piece (RANDOM_FIRST random ones at first, then the rarest
  * that the source holds), any other piece that was begun. New before others' pieces, because what another peer already
  * fetches from the same seed will soon be had from that peer; own before new, so that few pieces are in parts at once.
  *
@@ -20,6 +20,7 @@ import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
 import type { Holding } from './holding.ts'
 import { PeerHave } from './peer-have.ts'
 import { allPieces } from './pieces.ts'
+import { Preferred } from './preferred.ts'
 import { Rarity } from './rarity.ts'
 
 /** BitTorrent's "random first piece", until there is something to give. */
@@ -80,6 +81,8 @@ export class Picker {
   private readonly begun = new Map<PieceIndex, Begun>()
   /** Begun pieces with free leaves. */
   private readonly open: Begun[] = []
+  /** What readers need comes first. */
+  readonly preferred: Preferred
   private freeLeaves = 0
   private missing = 0
   private beginnings = 0
@@ -91,6 +94,7 @@ export class Picker {
     this.wanted = options.wanted
     this.random = options.random
     this.rarity = new Rarity(this.layout.pieces)
+    this.preferred = new Preferred(this.layout)
     this.rarity.listAll(this.absent(options.holding), this.random)
     for (const { piece, leafStart, leafCount } of options.holding.partialRanges()) {
       if (this.wanted.has(piece)) for (let i = 0; i < leafCount; i++) this.write(this.beginning(piece), leafStart + i)
@@ -160,13 +164,48 @@ export class Picker {
     if (taker.have.lose(piece)) this.rarity.fewer(piece)
   }
 
-  /** Up to `leavesMax` leaves to ask of this source next; nothing is claimed by this. Undefined: it has nothing that is free. */
-  pick(taker: Taker, leavesMax: number): LeafRange | undefined {
+  /** Whether leaves of the range are missing, and whether some of those are asked of nobody. */
+  lack(range: LeafRange): { missing: boolean; free: boolean } {
+    const begun = this.begun.get(range.piece)
+    if (begun === undefined) {
+      const listed = this.rarity.listed(range.piece)
+      return { missing: listed, free: listed }
+    }
+    const lack = { missing: false, free: false }
+    this.eachLeaf(range, leaf => {
+      if (begun.written[leaf] === 1) return
+      lack.missing = true
+      lack.free ||= begun.claims[leaf] === 0
+    })
+    return lack
+  }
+
+  /**
+   * Up to `leavesMax` leaves to ask of this source next; nothing is claimed by this. `suits`: whether what a reader needs may be asked
+   * of this source. Undefined: it has nothing that is free.
+   */
+  pick(taker: Taker, leavesMax: number, suits: (range: LeafRange) => boolean = () => true): LeafRange | undefined {
+    const needed = this.fromPreferred(taker, leavesMax, suits)
+    if (needed !== undefined) return needed
     const own = taker.current
     // A piece that was given back and begun again is another object.
     const current = own !== undefined && this.begun.get(own.piece) === own
     const continued = current ? this.freeRun(own, taker, leavesMax) : undefined
     return continued ?? this.fromNew(taker, leavesMax) ?? this.fromBegun(taker, leavesMax)
+  }
+
+  private fromPreferred(taker: Taker, leavesMax: number, suits: (range: LeafRange) => boolean): LeafRange | undefined {
+    for (const range of this.preferred.ranges) {
+      const { piece, leafStart, leafCount } = range
+      if (!taker.have.hasSome(piece) || !this.lack(range).free || !suits(range)) continue
+      if (!taker.have.hasAny(range)) continue
+      const begun = this.beginning(piece)
+      const run = this.freeRun(begun, taker, leavesMax, { from: leafStart, to: leafStart + leafCount })
+      if (run === undefined) continue
+      taker.current = begun
+      return run
+    }
+    return undefined
   }
 
   private fromNew(taker: Taker, leavesMax: number): LeafRange | undefined {
@@ -220,19 +259,23 @@ export class Picker {
   }
 
   /** The first free leaves of a piece that the source has and is not asked for. */
-  private freeRun(begun: Begun, taker: Taker, leavesMax: number): LeafRange | undefined {
+  private freeRun(
+    begun: Begun,
+    taker: Taker,
+    leavesMax: number,
+    { from, to } = { from: 0, to: begun.written.length }
+  ): LeafRange | undefined {
     if (begun.free === 0) return undefined
     const takeable = (leaf: number) =>
       begun.claims[leaf] === 0 &&
       begun.written[leaf] === 0 &&
       taker.have.has(begun.piece, leaf) &&
       !askedOf(begun, taker, leaf)
-    const leaves = begun.written.length
-    let start = 0
-    while (start < leaves && !takeable(start)) start++
-    if (start === leaves) return undefined
+    let start = from
+    while (start < to && !takeable(start)) start++
+    if (start === to) return undefined
     let end = start + 1
-    while (end < leaves && end - start < leavesMax && takeable(end)) end++
+    while (end < to && end - start < leavesMax && takeable(end)) end++
     return { piece: begun.piece, leafStart: start, leafCount: end - start }
   }
 

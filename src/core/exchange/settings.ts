@@ -64,6 +64,15 @@ export const ENDGAME_ASKED_MAX = 3
 /** Blocks that one source is asked for although another was asked before. */
 export const BORROWED_MAX = 4
 
+/** Readers of one content while it is fetched. */
+export const READERS_MAX = 64
+/** Leaves ahead that one reader may ask for: 8 MiB. What it says beyond is not heard. */
+export const READ_AHEAD_LEAVES_MAX = 512
+/** The first leaves of a reader's need: for these, others give way. One request of the largest size. */
+export const PRESSING_LEAVES = REQUEST_LEAVES_MAX
+/** Of what a source was asked for, what will have come within this time does not give way. */
+export const GIVE_WAY_AFTER_MS = 100
+
 /** `synced` is recorded this often, or after this much was written. */
 export const SYNC_INTERVAL_MS = 2_000
 export const SYNC_BYTES = 64 << 20

@@ -4,7 +4,7 @@ import type { Random } from '../../base/random.ts'
 import { after, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Now } from '../machine.ts'
-import type { OpenSource } from './fetch.ts'
+import type { OpenSource } from './source.ts'
 import { RETRY_MAX_MS, RETRY_MIN_MS, SOURCES_KNOWN_MAX } from './settings.ts'
 
 export type Standing =

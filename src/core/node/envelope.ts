@@ -7,14 +7,16 @@ import { exchangeMessage } from '../../wire/exchange.ts'
 import { membershipMessage } from '../../wire/membership.ts'
 import { recordsMessage } from '../../wire/records.ts'
 import { ringMessage } from '../../wire/ring.ts'
+import { searchMessage } from '../../wire/search.ts'
 
 export const nodeMessage = union(
-  { membership: 1, ring: 2, records: 3, exchange: 4 },
+  { membership: 1, ring: 2, records: 3, exchange: 4, search: 5 },
   {
     membership: { message: membershipMessage },
     ring: { message: ringMessage },
     records: { message: recordsMessage },
-    exchange: { message: exchangeMessage }
+    exchange: { message: exchangeMessage },
+    search: { message: searchMessage }
   }
 )
 export type NodeMessage = Decoded<typeof nodeMessage>

@@ -2,9 +2,10 @@
  * One node: the rooms composed into one machine. A room knows nothing of its siblings; what one of them emits is told to
  * the others here, until all is quiet.
  *
- * Who tells whom: membership says who is up (ring, records, exchange); the ring says who owns what (records) and answers
- * where a key lies (records, the owner); records say who provides a content (exchange); the exchange says what is held
- * (records).
+ * Who tells whom: membership says who is up (ring, records, exchange, search); the ring says who owns what (records) and
+ * answers where a key lies (records, the owner); records say who provides a content (exchange); the exchange says what is
+ * held (records) and who cannot be dialled (search, which asks that one to dial); search says who wants to be dialled
+ * (exchange, which offers).
  */
 import { assert, must } from '../../base/assert.ts'
 import { contentKey, type ContentId, type Key, type NodeId } from '../../base/ids.ts'
@@ -20,15 +21,21 @@ import { Membership } from '../membership/membership.ts'
 import type { MembershipSettings } from '../membership/settings.ts'
 import { Ring, type RingEvent, type RingSettings } from '../overlay/ring.ts'
 import { Records, type RecordsEvent, type RecordsSettings } from '../records/records.ts'
+import type { SearchCommand, SearchEvent } from '../search/contract.ts'
+import { Search, type SearchSettings } from '../search/search.ts'
 import type { NodeMessage } from './envelope.ts'
-import { ownerOfToken, restoredOf, room, type Room } from './room.ts'
+import { ownerOfToken, restoredOf, room, type Room, type RoomName } from './room.ts'
 
 export interface NodeSettings {
   membership: MembershipSettings
   ring: RingSettings
   records: RecordsSettings
   exchange: ExchangeSettings
+  search: SearchSettings
 }
+
+/** Work for io: blocks and files, or the index of names. */
+export type NodeCommand = ExchangeCommand | SearchCommand
 
 /** What the owner hears: a room's event under the room's name. */
 export type NodeEvent =
@@ -36,18 +43,20 @@ export type NodeEvent =
   | { room: 'ring'; event: RingEvent }
   | { room: 'records'; event: RecordsEvent }
   | { room: 'exchange'; event: ExchangeEvent }
+  | { room: 'search'; event: SearchEvent }
 
-type NodeEffect = Effect<NodeMessage, ExchangeCommand, NodeEvent>
+type NodeEffect = Effect<NodeMessage, NodeCommand, NodeEvent>
 
 /** Rounds of events between rooms that one input may cause. More is a loop of ours. */
 const ROUNDS_MAX = 10_000
 
-export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
+export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
   readonly self: NodeId
   readonly membership: Membership
   readonly ring: Ring
   readonly records: Records
   readonly exchange: Exchange
+  readonly search: Search
   private readonly rooms: ReadonlyArray<Room<NodeEffect, unknown>>
   private effects: NodeEffect[] = []
   /** Ring lookups that the records room waits for: by the ring's request, the records' request. */
@@ -60,7 +69,7 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
   constructor(seat: Seat, options: { name: string; settings: NodeSettings }, now: Now) {
     const { settings } = options
     this.self = seat.self.id
-    const seatOf = (name: 'membership' | 'ring' | 'records' | 'exchange'): Seat => ({
+    const seatOf = (name: RoomName): Seat => ({
       ...seat,
       random: seat.random.fork(name),
       restored: restoredOf(name, seat.restored)
@@ -69,8 +78,9 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
     this.ring = new Ring(seatOf('ring'), { settings: settings.ring }, now)
     this.records = new Records(seatOf('records'), { settings: settings.records }, now)
     this.exchange = new Exchange(seatOf('exchange'), { settings: settings.exchange }, now)
+    this.search = new Search(seatOf('search'), { settings: settings.search }, now)
     const none = (): never => {
-      throw new Error('only the exchange has commands')
+      throw new Error('only the exchange and search have commands')
     }
     this.rooms = [
       room('membership', this.membership, message => ({ kind: 'membership', message }), none),
@@ -80,6 +90,12 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
         'exchange',
         this.exchange,
         message => ({ kind: 'exchange', message }),
+        command => command
+      ),
+      room(
+        'search',
+        this.search,
+        message => ({ kind: 'search', message }),
         command => command
       )
     ]
@@ -92,6 +108,7 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
     for (const member of this.membership.members())
       if (member.id !== this.self && isUp(member)) this.tellUp(member, now)
     this.ring.start(now)
+    this.search.start(now)
     this.settle(now)
   }
 
@@ -192,6 +209,9 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
         return
       case 'exchange':
         this.onExchange(named.event, now)
+        return
+      case 'search':
+        this.onSearch(named.event)
     }
   }
 
@@ -205,11 +225,13 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
       this.ring.memberDown(member.id, now)
       this.records.memberDown(member.id, now)
       this.exchange.memberDown(member.id, now)
+      this.search.memberDown(member.id, now)
     }
   }
 
   private tellUp({ id, address }: Member, now: Now): void {
     this.ring.memberUp({ id, address }, now)
+    this.search.memberUp({ id, address }, now)
   }
 
   private onRing(event: RingEvent, now: Now): void {
@@ -249,7 +271,16 @@ export class Node implements Machine<NodeMessage, ExchangeCommand, NodeEvent> {
       const key: Key = contentKey(event.content)
       if (event.held === 'none' || this.unoffered.has(event.content)) this.records.withdraw(key, now)
       else this.records.publish(key, event.held, now)
+    } else if (event.kind === 'unreachable') {
+      this.search.requestPush(event.peer, event.content, now)
     }
+  }
+
+  /** Who asks to be dialled counts by its id: where it is, the membership says. */
+  private onSearch(event: SearchEvent): void {
+    if (event.kind !== 'push') return
+    const to = this.contact(event.to.id)
+    if (to !== undefined) this.exchange.offer(event.content, to)
   }
 }
 

@@ -9,7 +9,7 @@ import type { Contact } from '../../wire/common.ts'
 import type { Channel, Effect, Machine, Now, Restored, Result } from '../machine.ts'
 
 /** The rooms in the order of their tokens. Append only: a token is never kept over a restart, but keys are. */
-export const ROOMS = ['membership', 'ring', 'records', 'exchange'] as const
+export const ROOMS = ['membership', 'ring', 'records', 'exchange', 'search'] as const
 export type RoomName = (typeof ROOMS)[number]
 
 /** A room with its types folded away. `E` is the node's effect, `V` the room's own event. */

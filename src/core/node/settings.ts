@@ -4,6 +4,7 @@ import { exchangeDefaults } from '../exchange/settings.ts'
 import { PRESETS } from '../membership/settings.ts'
 import { RING_DEFAULTS } from '../overlay/settings.ts'
 import { RECORDS_DEFAULTS } from '../records/settings.ts'
+import { SEARCH_DEFAULTS } from '../search/settings.ts'
 import type { NodeSettings } from './node.ts'
 
 export function settingsOf(overlay: OverlaySettings, own: { uploadsMax: number }): NodeSettings {
@@ -12,6 +13,7 @@ export function settingsOf(overlay: OverlaySettings, own: { uploadsMax: number }
     membership: PRESETS[preset],
     ring: { ...RING_DEFAULTS, replicas },
     records: { ...RECORDS_DEFAULTS, replicas },
-    exchange: { ...exchangeDefaults, uploadsMax: own.uploadsMax }
+    exchange: { ...exchangeDefaults, uploadsMax: own.uploadsMax },
+    search: SEARCH_DEFAULTS
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts).
+ * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts); and the bytes
+ * of contents (gateway/gateway.ts).
  *
  * Whoever can open the socket is the owner of the node, so nothing is authenticated; but a client may be slow, broken or
  * gone, and costs no more than the limits below. A client that hangs up aborts `signal`, which ends what only it was
@@ -20,6 +21,7 @@ import {
   type ResultOf
 } from '../../wire/control.ts'
 import { guarded, PRIVATE_FILE_MODE } from '../files.ts'
+import { isContentUrl, type Gateway } from '../gateway/gateway.ts'
 
 /** Sockets that are open; the system drops more. Twice the calls, so that one too many still hears `busy`. */
 export const CONTROL_CONNECTIONS_MAX = 128
@@ -57,6 +59,8 @@ export interface ControlServerOptions {
   handlers: Handlers
   /** Faults of ours: what is no ShoalError, or a broken client's connection at debug level. */
   onFault: (error: unknown, method: ControlMethod) => void
+  /** Answers what lies under `/content/`. Never rejects. */
+  contents?: Gateway
 }
 
 /** Resolves once the socket takes calls. Throws ShoalError when the path is taken by something that is no socket. */
@@ -76,7 +80,8 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     // A client that goes away while we write is no fault.
     response.on('error', () => undefined)
     const call = { request, response, signal: stop.signal }
-    void answer(call, options, isOneTooMany)
+    if (options.contents !== undefined && !isOneTooMany && isContentUrl(request.url)) void options.contents(call)
+    else void answer(call, options, isOneTooMany)
   })
   unlinkStale(socket)
   await listen(server, socket)

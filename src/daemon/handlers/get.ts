@@ -4,16 +4,20 @@ import { ShoalError } from '../../base/errors.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Progress } from '../../core/exchange/contract.ts'
 import { must } from '../../base/assert.ts'
+import type { Holding } from '../../io/store/catalogue.ts'
+import { GLOBS_MAX } from '../../io/store/glob.ts'
 import type { Params, ResultOf } from '../../wire/control.ts'
 import { isMagnet, parseMagnet } from '../../wire/magnet.ts'
 import { hasPieceLayers, parseTorrent } from '../../wire/torrent.ts'
 import type { Call, Handlers } from '../control/server.ts'
-import { findContent, holdersOf, ownContent, type FoundContent } from '../find.ts'
+import { findResult, holdersOf, ownContent, type FoundContent } from '../find.ts'
 import type { Services } from '../services.ts'
 import { every } from './every.ts'
 
 const TELL_MS = 100
 const TORRENT_TEXT_MAX = 1 << 20
+/** For a manifest, when there is another way to one. */
+const HOLDERS_ASKED_MAX = 2
 
 export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' | 'rm'> {
   return {
@@ -32,10 +36,13 @@ async function get(services: Services, params: Params<'get'>, call: Call): Promi
   const startedMs = performance.now()
   const found = await wanted(services, params, call)
   const { content, holders } = found
+  await services.passing.yield(content)
   const known = services.store.holding(content)
-  const again = known?.kind === 'download' && known.complete && known.root === params.dir
+  const include = includeOf(params, found, known)
+  const isOther = known !== undefined && JSON.stringify(known.include) !== JSON.stringify(include)
+  const again = known?.kind === 'download' && (known.complete || isOther) && known.root === params.dir
   await services.store.addDownload({
-    ...{ content, folder: params.dir, include: params.include ?? [], overwrite: params.overwrite ?? false },
+    ...{ content, folder: params.dir, include, overwrite: params.overwrite ?? false },
     ...{ serve: params.share ?? true, rename: params.rename ?? false }
   })
   if (again) await services.transfers().forget(content)
@@ -54,6 +61,23 @@ async function get(services: Services, params: Params<'get'>, call: Call): Promi
   }
 }
 
+/** A result that is one file stands for itself, beside what was fetched of its share to the same folder. */
+function includeOf(
+  { what, include = [], dir }: Params<'get'>,
+  found: FoundContent,
+  known: Holding | undefined
+): string[] {
+  if (found.include === undefined) return include
+  if (include.length === 0) {
+    const before = known?.kind === 'download' && known.root === dir ? known.include : undefined
+    if (before?.length === 0) return []
+    return [...new Set([...(before ?? []), found.include])].slice(-GLOBS_MAX)
+  }
+  throw new ShoalError('usage', `result ${what ?? ''} is one file: there is nothing to --include`, {
+    hint: `to fetch more of its share: shoal get ${found.content} --include GLOB`
+  })
+}
+
 async function wanted(
   services: Services,
   { what, torrent }: Params<'get'>,
@@ -67,7 +91,9 @@ async function wanted(
     const { manifest, pieceLayers } = parseTorrent(Buffer.from(torrent, 'base64'))
     ask()
     const found = await holdersOf(services, manifest.contentId, signal)
-    if (hasPieceLayers(manifest, pieceLayers)) await services.store.keepManifest({ manifest, pieceLayers })
+    // A holder's own says too whether the content is listed.
+    if (!(await hasManifestOfHolder(services, found)) && hasPieceLayers(manifest, pieceLayers))
+      await services.store.keepManifest({ manifest, pieceLayers })
     return found
   }
   if (what === undefined || what === '')
@@ -77,7 +103,16 @@ async function wanted(
   // A link that is none is refused before anybody is asked.
   if (isMagnet(what)) parseMagnet(what)
   ask()
-  return findContent(services, what, signal)
+  return findResult(services, what, signal)
+}
+
+async function hasManifestOfHolder(services: Services, { content, holders }: FoundContent): Promise<boolean> {
+  const runtime = services.runtime()
+  const alive = runtime.othersAlive().filter(({ id }) => holders.includes(id))
+  for (const contact of alive.slice(0, HOLDERS_ASKED_MAX)) {
+    if ((await runtime.fetchManifest(content, contact)).ok) return true
+  }
+  return false
 }
 
 /** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
@@ -86,7 +121,11 @@ async function follow(services: Services, found: FoundContent, { signal, emit }:
   for await (const _ of every(TELL_MS, signal)) {
     const transfers = services.transfers()
     const progress = transfers.progress(content)
-    if (progress === undefined) throw new ShoalError('interrupted', 'the download was removed')
+    if (progress === undefined) {
+      // Between two of its runs, when more of its files are wanted.
+      if (services.store.holding(content) !== undefined) continue
+      throw new ShoalError('interrupted', 'the download was removed')
+    }
     if (progress.state === 'complete') return progress
     if (progress.state === 'paused') await judgePause(services, content)
     if (progress.state === 'finding') {
@@ -154,5 +193,6 @@ async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal)
   const files = params.deleteFiles === true ? ((await services.store.manifest(content))?.manifest.files.length ?? 0) : 0
   await services.transfers().forget(content)
   await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
+  await services.indexing.settled()
   return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles: files } : {}) }
 }

@@ -42,11 +42,13 @@ export function nodeHandlers(services: Services): Pick<Handlers, 'hello' | 'stop
 
 async function status(services: Services, only: ContentId | undefined): Promise<StatusResult> {
   const runtime = services.runtime()
+  const gateway = services.gateway()
   const members = { alive: 0, suspect: 0, dead: 0, left: 0 }
   for (const member of runtime.view.membership.members()) members[member.state]++
   return {
     ...{ ready: true, id: peerIdText(runtime.self), name: services.settings.name, overlay: runtime.overlay.id },
     ...{ addresses: runtime.addresses.map(addressText), members, transfers: await transfers(services, only) },
+    ...(gateway === undefined ? {} : { gateway: `http://${gateway}/content/` }),
     ...{ banned: banned(services), refused: { ...runtime.refused } },
     uptimeSeconds: Math.floor((performance.now() - services.startedMs) / 1000),
     rssBytes: process.memoryUsage.rss()

@@ -20,10 +20,11 @@ type SharedRow = ResultOf<'share'>['shares'][number]
 
 export function shareHandlers(services: Services): Pick<Handlers, 'share' | 'ls'> {
   return {
-    share: async ({ paths }, call) => {
+    share: async ({ paths, unlisted }, call) => {
       if (paths.length === 0) throw new ShoalError('usage', 'share needs at least one path')
       const shares: SharedRow[] = []
-      for (const one of paths) shares.push(await share(services, one, call))
+      for (const one of paths) shares.push(await share(services, one, unlisted, call))
+      await services.indexing.settled()
       return { shares }
     },
     ls: async ({ id, all }, { signal }) => {
@@ -33,7 +34,12 @@ export function shareHandlers(services: Services): Pick<Handlers, 'share' | 'ls'
   }
 }
 
-async function share(services: Services, target: string, { signal, emit }: Call): Promise<SharedRow> {
+async function share(
+  services: Services,
+  target: string,
+  unlisted: boolean | undefined,
+  { signal, emit }: Call
+): Promise<SharedRow> {
   if (!path.isAbsolute(target)) throw new ShoalError('usage', `share takes absolute paths, not ${target}`)
   await refuseHome(services.home().dir, target)
   const { store, leaves, db } = services
@@ -47,7 +53,12 @@ async function share(services: Services, target: string, { signal, emit }: Call)
     }
   })
   const { manifest } = scanned
-  for (const old of replaced(services, target, manifest.contentId)) {
+  const before = replaced(services, target, manifest.contentId)
+  const wasUnlisted = before.some(old => store.isUnlisted(old.content)) ? true : undefined
+  const asUnlisted = unlisted ?? wasUnlisted
+  // Before anything of it can be seen, and before what stood for it until now goes.
+  if (asUnlisted !== undefined) await store.setUnlisted(manifest.contentId, asUnlisted)
+  for (const old of before) {
     await services.transfers().forget(old.content)
     await store.remove(old.content, { deleteFiles: false })
   }
@@ -60,7 +71,8 @@ async function share(services: Services, target: string, { signal, emit }: Call)
       filesHashed: scanned.filesHashed,
       filesReused: scanned.filesReused,
       skipped: { ...scanned.skipped, examples: [...scanned.skipped.examples] }
-    }
+    },
+    ...(store.isUnlisted(manifest.contentId) ? { unlisted: true } : {})
   }
 }
 
@@ -114,6 +126,7 @@ function rowOf(services: Services, summary: ShareSummary, holders: readonly Node
   return {
     ...{ id: content, name, bytes, files, pieceLengthBytes, state: complete ? 'complete' : 'partial' },
     ...(where === undefined ? {} : { path: where }),
+    ...(services.store.isUnlisted(content) ? { unlisted: true } : {}),
     ...(names.length === 0 ? {} : { holders: names })
   }
 }
@@ -136,7 +149,12 @@ async function listing(services: Services, what: string, signal: AbortSignal): P
   }
 }
 
-async function manifestOf(services: Services, content: ContentId, holders: readonly NodeId[]): Promise<Manifest> {
+/** What is kept here, else asked of those who hold it. Throws ShoalError. */
+export async function manifestOf(
+  services: Services,
+  content: ContentId,
+  holders: readonly NodeId[]
+): Promise<Manifest> {
   const known = await services.store.manifest(content)
   if (known !== undefined) return known.manifest
   for (const id of holders) {

@@ -87,7 +87,7 @@ export class ManifestExchange {
     if (manifest.contentId !== content || head.layerBytes !== layerBytesOf(manifest))
       return { ok: false, reason: 'bad-manifest' }
     const layers = await intake.read(head.layerBytes)
-    await this.options.store.putManifest(content, info, layers)
+    await this.options.store.putManifest(content, info, layers, { unlisted: head.status === 'unlisted' })
     return { ok: true }
   }
 
@@ -122,7 +122,7 @@ export class ManifestExchange {
     const { store, signal } = this.options
     const held = store.holding(content)?.serve === true ? await store.manifest(content) : undefined
     const head: ManifestHead = {
-      status: held === undefined ? 'not-held' : 'ok',
+      status: held === undefined ? 'not-held' : store.isUnlisted(content) ? 'unlisted' : 'ok',
       infoBytes: held?.manifest.raw.length ?? 0,
       layerBytes: held?.layers.length ?? 0
     }

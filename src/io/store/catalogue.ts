@@ -1,13 +1,18 @@
-/** What this node holds or fetches, and where on disk: one record per content in the state database. */
+/**
+ * What this node holds or fetches, and where on disk: one record per content in the state database. Beside it, under keys of
+ * their own, the contents that stand in no index and no listing: also those that were only looked at, as their manifest says it.
+ */
 import type { ContentId } from '../../base/ids.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Result } from '../../core/machine.ts'
 import { bool, contentIdCodec, encode, list, oneOf, struct, text, tryDecode, type Decoded } from '../../wire/codec.ts'
 import { FILE_NAME_BYTES_MAX } from '../../wire/paths.ts'
 import type { StateDb } from '../state/db.ts'
-import { GLOB_LENGTH_MAX, GLOBS_MAX } from './glob.ts'
+import { GLOB_BYTES_MAX, GLOBS_MAX } from './glob.ts'
 
 const PREFIX = 'store/holding/'
+const UNLISTED_PREFIX = 'store/unlisted/'
+const UNLISTED = Uint8Array.of(1)
 const PATH_BYTES_MAX = 4_096
 
 const holdingCodec = struct({
@@ -18,7 +23,7 @@ const holdingCodec = struct({
   root: text(PATH_BYTES_MAX),
   /** The content's own name below `root`; none when `root` itself is the shared folder. */
   top: list(text(FILE_NAME_BYTES_MAX), 1),
-  include: list(text(4 * GLOB_LENGTH_MAX), GLOBS_MAX),
+  include: list(text(GLOB_BYTES_MAX), GLOBS_MAX),
   overwrite: bool,
   /** False for `--no-share`: it is fetched and never offered. */
   serve: bool,
@@ -33,12 +38,16 @@ export type Holding = Readonly<Decoded<typeof holdingCodec>>
 export class Catalogue {
   private readonly db: StateDb
   private readonly holdings = new Map<ContentId, Holding>()
+  private readonly unlisted = new Set<ContentId>()
 
   constructor(db: StateDb) {
     this.db = db
     for (const value of db.scan(PREFIX).values()) {
       const holding = tryDecode(holdingCodec, value)
       if (holding !== undefined) this.holdings.set(holding.content, holding)
+    }
+    for (const key of db.scan(UNLISTED_PREFIX).keys()) {
+      this.unlisted.add(key.slice(UNLISTED_PREFIX.length) as ContentId)
     }
   }
 
@@ -55,6 +64,18 @@ export class Catalogue {
     const record = { ...holding, top: [...holding.top], include: [...holding.include] }
     this.refuse(await this.db.put(PREFIX + holding.content, encode(holdingCodec, record)))
     this.holdings.set(holding.content, holding)
+  }
+
+  isUnlisted(content: ContentId): boolean {
+    return this.unlisted.has(content)
+  }
+
+  /** As set. */
+  async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
+    if (unlisted === this.unlisted.has(content)) return
+    this.refuse(await this.db.put(UNLISTED_PREFIX + content, unlisted ? UNLISTED : undefined))
+    if (unlisted) this.unlisted.add(content)
+    else this.unlisted.delete(content)
   }
 
   /** As set. */

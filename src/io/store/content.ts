@@ -12,6 +12,7 @@ import { LEAF_BYTES, type PieceIndex } from '../../wire/layout.ts'
 import { HASH_BYTES } from '../../wire/merkle.ts'
 import type { Manifest } from '../../wire/metainfo.ts'
 import { eachOf } from '../share/pool.ts'
+import type { Arrivals } from './arrivals.ts'
 import { Beneath, closeFd, errno, fstatBig, type OpenedFile } from './beneath.ts'
 import type { Holding } from './catalogue.ts'
 import { ChangedError } from './failures.ts'
@@ -55,6 +56,8 @@ export class Content {
   private readonly keeping = new Map<PieceIndex, Promise<void>>()
   /** Inodes of unfinished files. */
   private readonly parts = new Map<number, bigint>()
+  /** Leaves that are on disk and right; known from `prepare` to the end of the download. */
+  arrivals: Arrivals | undefined
   private dirtyFiles = new Set<number>()
   /** Folders that hold a new name, by their path below the root. */
   private dirtyFolders = new Map<string, readonly string[]>()
@@ -139,6 +142,7 @@ export class Content {
     await this.usePart(file, fd => writeAt(fd, bytes, layout.offsetInFile(piece) + leafStart * LEAF_BYTES))
     // After the write: a sync that began before it must not take it for done.
     this.dirtyFiles.add(file)
+    this.arrivals?.add(layout.firstLeafOf(piece) + leafStart, Math.ceil(bytes.length / LEAF_BYTES))
   }
 
   /** Fills `into` from that leaf on. Throws ChangedError when the file is no longer what was recorded. */
@@ -240,6 +244,7 @@ export class Content {
   }
 
   close(): void {
+    this.arrivals?.end()
     this.files.drop(`${this.manifest.contentId}/`)
     this.beneath.close()
   }

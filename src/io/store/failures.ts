@@ -9,6 +9,8 @@ export interface Failed {
   readonly reason: StoreFailure
 }
 
+export type ReadResult = { readonly ok: true } | Failed
+
 /** Thrown inside the store when a file is no longer what was recorded. */
 export class ChangedError extends Error {
   override readonly name = 'ChangedError'

@@ -24,14 +24,16 @@ import type { Result } from '../../core/machine.ts'
 import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
 import type { Manifest } from '../../wire/metainfo.ts'
 import type { StateDb } from '../state/db.ts'
+import { Arrivals } from './arrivals.ts'
 import { syncFolder } from './atomic.ts'
 import { errno, makeFolders } from './beneath.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
-import { problemOf, reasonOf, type Failed } from './failures.ts'
+import { problemOf, reasonOf, type ReadResult } from './failures.ts'
 import { finish } from './finish.ts'
 import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
 import { samePlace } from './previous.ts'
+import { Reads } from './reads.ts'
 import { deleteFiles } from './remove.ts'
 import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
 import { Shelf, type SharedLeafHashes } from './shelf.ts'
@@ -56,23 +58,31 @@ export interface DownloadOptions {
   readonly rename?: boolean
 }
 
-export type { SharedLeafHashes, ScannedContent }
-export type ReadResult = { readonly ok: true } | Failed
+export type { ReadResult, SharedLeafHashes, ScannedContent }
 
 export class Store {
+  /** For readers on this machine. */
+  readonly reads: Reads
   private readonly home: string
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
   private readonly shelf: Shelf
   private readonly preparing = new Map<ContentId, AbortController>()
   private readonly problems = new LruMap<ContentId, ShoalError>(PROBLEMS_MAX)
+  private readonly watchers = new Set<(content: ContentId) => void>()
 
   private constructor(options: StoreOptions) {
     this.home = options.home
     this.catalogue = new Catalogue(options.db)
     this.manifests = new Manifests(join(options.home, 'manifests'))
     const { home, shared } = options
-    this.shelf = new Shelf({ home, shared, catalogue: this.catalogue, manifests: this.manifests })
+    const { catalogue, manifests } = this
+    this.shelf = new Shelf({ home, shared, catalogue, manifests })
+    this.reads = new Reads({
+      ...{ catalogue, manifests, shelf: this.shelf },
+      read: (content, range, into) => this.read(content, range, into),
+      leafHashes: (content, piece) => this.leafHashesToSend(content, piece)
+    })
   }
 
   /** Throws the system's error when the home cannot be written. */
@@ -89,6 +99,30 @@ export class Store {
 
   holding(content: ContentId): Holding | undefined {
     return this.catalogue.get(content)
+  }
+
+  /** It stands in no index and no listing of others; whoever knows its ID may have it. */
+  isUnlisted(content: ContentId): boolean {
+    return this.catalogue.isUnlisted(content)
+  }
+
+  /** Also before there is anything of the content here. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'. */
+  async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
+    await this.catalogue.setUnlisted(content, unlisted)
+    this.changed(content)
+  }
+
+  /**
+   * Hears of each content that came, went, was completed, or was listed otherwise, once that is durable, until the returned
+   * function is called.
+   */
+  watch(watcher: (content: ContentId) => void): () => void {
+    this.watchers.add(watcher)
+    return () => this.watchers.delete(watcher)
+  }
+
+  private changed(content: ContentId): void {
+    for (const watcher of this.watchers) watcher(content)
   }
 
   /** Where the content's file or folder stands; of a download without a manifest, the folder it will stand in. */
@@ -111,10 +145,21 @@ export class Store {
     return this.manifests.get(content)
   }
 
-  /** Checks and keeps it; durable when it returns. Throws ShoalError 'integrity' or 'bad-input', or the system's error. */
-  async putManifest(content: ContentId, info: Uint8Array, layers: Uint8Array): Promise<Held> {
+  /**
+   * Checks and keeps it; durable when it returns. `unlisted`: so says who gave it. Throws ShoalError 'integrity' or 'bad-input',
+   * or the system's error.
+   */
+  async putManifest(
+    content: ContentId,
+    info: Uint8Array,
+    layers: Uint8Array,
+    { unlisted = false }: { unlisted?: boolean } = {}
+  ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
+    // Before the manifest: what has one, and is not unlisted, is indexed.
+    if (unlisted) await this.catalogue.setUnlisted(content, true)
     await this.manifests.put(held)
+    this.changed(content)
     return held
   }
 
@@ -135,11 +180,13 @@ export class Store {
       ...{ kind: 'download', content, root, top, begun, complete: false },
       ...{ include: [...include], overwrite, serve, rename }
     })
+    this.changed(content)
   }
 
   /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
   async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
     await this.manifests.put(heldOf(torrent))
+    this.changed(torrent.manifest.contentId)
   }
 
   /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
@@ -160,6 +207,7 @@ export class Store {
       ...{ kind: 'share', content, ...where, begun: false, complete: true },
       ...{ include: [], overwrite: false, serve: true, rename: false }
     })
+    this.changed(content)
   }
 
   /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
@@ -190,6 +238,7 @@ export class Store {
       if (!opened.placed.empty) await opened.seen.save(this.shelf.seenPath(content))
       if (prepared.have.count < prepared.layout.leaves) await mustBeWritable(holding)
       signal.throwIfAborted()
+      opened.arrivals = new Arrivals(prepared.have.clone())
       this.shelf.keep(opened)
       return prepared
     } catch (error) {
@@ -231,6 +280,7 @@ export class Store {
       if (known !== undefined) await this.catalogue.set({ ...known, complete: true })
       return undefined
     })
+    this.changed(content)
     if (result.ok) this.problems.delete(content)
     return result
   }
@@ -315,7 +365,9 @@ export class Store {
     if (held !== undefined && options.deleteFiles && (holding.begun || holding.complete))
       await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
     await this.catalogue.delete(content)
+    this.changed(content)
     await this.manifests.remove(content)
+    await this.catalogue.setUnlisted(content, false)
     for (const path of [this.shelf.seenPath(content), this.shelf.leavesPath(content)])
       await fs.rm(path, { force: true })
     this.problems.delete(content)

@@ -10,6 +10,8 @@ export interface Options {
   files: number
   /** Daemons of the group that loses one. */
   nodes: number
+  /** Names in the index. */
+  names: number
   /** A line for whoever waits. */
   note: (text: string) => void
 }

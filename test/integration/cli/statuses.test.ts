@@ -51,7 +51,23 @@ it('documents these statuses and no others, in --help', async () => {
 })
 
 const commands = [
-  ...['init', 'daemon', 'stop', 'invite', 'join', 'leave', 'members', 'share', 'ls', 'get', 'rm', 'status', 'ring'],
+  ...[
+    'init',
+    'daemon',
+    'stop',
+    'invite',
+    'join',
+    'leave',
+    'members',
+    'share',
+    'ls',
+    'get',
+    'cat',
+    'rm',
+    'search',
+    'status',
+    'ring'
+  ],
   ...['ring lookup', 'config show', 'config get', 'config set']
 ]
 

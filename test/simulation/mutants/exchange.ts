@@ -60,6 +60,15 @@ export const mutants: Mutant[] = [
     seeds: 200
   },
   {
+    name: 'takes-a-short-last-piece-for-its-leaf',
+    property: 'hashes-first',
+    file: `${ROOM}/fetch.ts`,
+    find: 'if (this.layout.isOwnHash(range.piece)) return false',
+    replace: 'if (this.layout.leavesOf(range.piece) === 1) return false',
+    scenario,
+    seeds: 20
+  },
+  {
     name: 'asks-on-of-who-sent-a-bad-leaf',
     property: 'bans-liars',
     file: `${ROOM}/download.ts`,
@@ -94,5 +103,32 @@ export const mutants: Mutant[] = [
     replace: 'const retryAt = undefined',
     scenario,
     seeds: 100
+  },
+  {
+    name: 'hears-no-reader',
+    property: 'needed-soon',
+    file: `${ROOM}/picker.ts`,
+    find: 'if (needed !== undefined) return needed',
+    replace: '',
+    scenario: 'reading',
+    seeds: 40
+  },
+  {
+    name: 'lets-a-reader-wait-its-turn',
+    property: 'needed-soon',
+    file: `${ROOM}/rush.ts`,
+    find: 'this.parts.drop(giving)',
+    replace: '',
+    scenario: 'reading',
+    seeds: 40
+  },
+  {
+    name: 'leaves-what-gave-way-unasked',
+    property: 'completes',
+    file: `${ROOM}/rush.ts`,
+    find: 'this.parts.drop(giving)',
+    replace: 'for (const one of giving) one.source.requests.delete(one.id)',
+    scenario: 'reading',
+    seeds: 40
   }
 ]

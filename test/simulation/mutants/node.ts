@@ -31,5 +31,23 @@ export const mutants: Mutant[] = [
     replace: 'else void key',
     scenario,
     seeds: 4
+  },
+  {
+    name: 'search-hears-of-no-members',
+    property: 'words-found',
+    file,
+    find: 'this.search.memberUp({ id, address }, now)',
+    replace: 'void address',
+    scenario,
+    seeds: 4
+  },
+  {
+    name: 'pushes-unanswered',
+    property: 'completes',
+    file,
+    find: 'if (to !== undefined) this.exchange.offer(event.content, to)',
+    replace: 'void to',
+    scenario: 'push',
+    seeds: 12
   }
 ]

@@ -1,6 +1,6 @@
 /**
  * Several nodes fetch one or two contents from a few seeds and from each other, through crashes, pauses, partitions and full
- * disks, with a sender of wrong bytes among them. io (sim/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`,
+ * disks, with a sender of wrong bytes among them; some are read while they are fetched. io (sim/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`,
  * `synced-kept` (a leaf that was recorded is asked for after a restart), `in-flight`, `one-ask` (two at once outside the endgame and
  * snubs), `hashes-first`, `quiet-close`. Here: `completes`, `bans-liars`, `no-honest-banned`.
  */
@@ -10,7 +10,9 @@ import type { Outcome, Scenario } from '../../../src/sim/scenario.ts'
 import { scenario } from '../../../src/sim/scenario.ts'
 import { Layout } from '../../../src/wire/layout.ts'
 import { Swarm, type ExchangeNode, type ExchangeWorld } from '../swarm.ts'
-import type { Random } from '../../../src/base/random.ts'
+import { Random } from '../../../src/base/random.ts'
+import type { ReaderId } from '../../../src/core/exchange/readers.ts'
+import { rangesFrom } from './reading.ts'
 
 const KIB = 1_024
 const FAULTS_MS = 20_000
@@ -18,6 +20,11 @@ const FAULTS_MS = 20_000
 const QUIET_MS = 120_000
 const UPLINK_BYTES_PER_SECOND = 2_000_000
 const SLOW_BYTES_PER_SECOND = 100_000
+/** Of the seeds, those with readers; how often they jump or leave, how many there are, what they need. */
+const READ_CHANCE = 0.5
+const READS = 60
+const READERS = 3
+const READ_LEAVES = 40
 /** Tight, so that it is reached. */
 const IN_FLIGHT_BYTES_MAX = 1 << 20
 
@@ -70,9 +77,33 @@ function raise(swarm: Swarm): Cast & { contents: ReturnType<Swarm['content']>[] 
   return { contents, getters, liar }
 }
 
+/** In half of the seeds: reads here and there while all goes wrong, and leaves: what is promised holds all the same. */
+function read(swarm: Swarm, getters: readonly ExchangeNode[], contents: ReturnType<Swarm['content']>[]): void {
+  const { world, blocks } = swarm
+  // Of its own, so that the faults of a seed are the same with and without readers.
+  const random = Random.from(`readers ${world.seed}`)
+  if (!random.chance(READ_CHANCE)) return
+  for (let i = 0; i < READS; i++) {
+    const node = random.pick(getters)!
+    const content = random.pick(contents)!
+    const { layout } = blocks.leaves(node, content)
+    const ranges = rangesFrom(layout, random.below(layout.leaves), READ_LEAVES)
+    const reader = random.below(READERS) as ReaderId
+    const leaves = random.chance(0.2)
+    world.at(random.below(FAULTS_MS), () => {
+      if (!node.isUp) return
+      world.call(node, (machine, now) => {
+        if (leaves) machine.stopReading(content, reader, now)
+        else machine.reading(content, reader, ranges, now)
+      })
+    })
+  }
+}
+
 function play(swarm: Swarm): void {
   const { world } = swarm
   const { contents, getters, liar } = raise(swarm)
+  read(swarm, getters, contents)
   const weights = { ...ALL_FAULTS, crash: 5, 'full-disk': 2, loss: 0, duplication: 0, 'wall-jump': 0 }
   unleash(
     world,

@@ -2,10 +2,12 @@
 import type { Scenario } from '../../../src/sim/scenario.ts'
 import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'
-import { node } from './node.ts'
+import { node, push } from './node.ts'
 import { outside } from './outside.ts'
+import { reading } from './reading.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
 import { ringChurn, ringFaults } from './ring.ts'
+import { searchDeaths, searchDynamic, searchFaults, searchFlood, searchGraph, searchLoad } from './search.ts'
 
 export const scenarios: readonly Scenario[] = [
   outside,
@@ -17,5 +19,13 @@ export const scenarios: readonly Scenario[] = [
   recordsFaults,
   recordsWipe,
   exchange,
-  node
+  reading,
+  searchFlood,
+  searchDynamic,
+  searchGraph,
+  searchDeaths,
+  searchLoad,
+  searchFaults,
+  node,
+  push
 ]

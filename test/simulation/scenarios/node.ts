@@ -1,14 +1,18 @@
 /**
  * Whole nodes, all rooms together: membership by gossip alone, ring and records by what membership says, downloads from whom
- * the records name. Nodes crash with their hosts, restart (some at a new address), pause, and are cut off from each other under
- * loss. Within 60 s of quiet: `one-membership`, `one-ring`, `records-found` (every holder of every content, from everywhere);
- * and every download that was begun `completes`. What io finds (`no-wrong-byte`, `synced-kept`, …) holds throughout.
+ * the records name, searches over neighbours among the members. Nodes crash with their hosts, restart (some at a new address),
+ * pause, and are cut off from each other under loss. Within 60 s of quiet: `one-membership`, `one-ring`, `records-found` and
+ * `words-found` (every holder of every content, from everywhere); and every download that was begun `completes`. What io finds
+ * (`no-wrong-byte`, `synced-kept`, …) holds throughout.
+ *
+ * `push`: one node cannot be dialled. What it alone has is fetched all the same, since search asks it to dial: `completes`.
  */
 import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
+import { wordsOf } from '../../../src/base/words.ts'
 import { contentKey, type ContentId, type NodeId } from '../../../src/base/ids.ts'
-import type { ExchangeCommand } from '../../../src/core/exchange/contract.ts'
+import type { SearchCommand } from '../../../src/core/search/contract.ts'
 import { nodeMessage, type NodeMessage } from '../../../src/core/node/envelope.ts'
-import { Node as Machine, type NodeEvent } from '../../../src/core/node/node.ts'
+import { Node as Machine, type NodeCommand, type NodeEvent } from '../../../src/core/node/node.ts'
 import { settingsOf } from '../../../src/core/node/settings.ts'
 import { Blocks } from '../../../src/sim/blocks.ts'
 import { drawPlan, unleash } from '../../../src/sim/faults.ts'
@@ -16,11 +20,13 @@ import type { SimNode } from '../../../src/sim/node.ts'
 import { scenario, type Outcome, type Scenario } from '../../../src/sim/scenario.ts'
 import { World } from '../../../src/sim/world.ts'
 import { Layout } from '../../../src/wire/layout.ts'
+import { QrpTable } from '../../../src/wire/qrp.ts'
+import type { SearchResult } from '../../../src/wire/search.ts'
 import { OVERLAY_SETTINGS_DEFAULT } from '../../../src/wire/ticket.ts'
 import { viewsDiffer } from '../support/views.ts'
 import { disorder, ringNodes } from '../support/ring-checks.ts'
 
-type NodeWorld = World<NodeMessage, ExchangeCommand, NodeEvent, Machine>
+type NodeWorld = World<NodeMessage, NodeCommand, NodeEvent, Machine>
 type Node = SimNode<Machine>
 
 const KIB = 1_024
@@ -37,30 +43,48 @@ const LARGE_FAULTS_MS = 8_000
 const QUIET_MS = 60_000
 /** A source that was missed is asked again after at most a minute, and then it has to come. */
 const DOWNLOAD_MS = 120_000
+/** A dial that nobody answers takes 5 s, an answer that does not come as long; then a push and its dial back. */
+const PUSH_MS = 30_000
 const UPLINK_BYTES_PER_SECOND = 4_000_000
 const LINK_BYTES_PER_SECOND = 1e12
+/** FTS5 answers nearly every query within this. */
+const MATCH_MS = 1
+const SEARCH = { limit: 1_000, timeoutMs: 10_000, trace: false }
 const SETTINGS = settingsOf({ ...OVERLAY_SETTINGS_DEFAULT, preset: 'lan' }, { uploadsMax: 8 })
 
 /** A world, what its nodes share and fetch, and what they heard. */
 class Shoal {
   readonly world: NodeWorld
-  readonly blocks: Blocks<NodeMessage, NodeEvent, Machine>
+  readonly blocks: Blocks<NodeMessage, NodeEvent, Machine, NodeCommand>
   readonly contents = new Map<ContentId, Layout>()
+  readonly names = new Map<ContentId, string>()
   private readonly wishes = new Map<Node, Set<ContentId>>()
+  /** Holders that a search told of, and whether it has ended. */
+  private readonly searches = new Map<string, { holders: Set<NodeId>; ended: boolean }>()
   private readonly heard = new Map<string, readonly NodeId[]>()
 
   constructor(seed: number) {
     const { inFlightBytesMax } = SETTINGS.exchange
-    this.blocks = new Blocks(seed, {
+    const blocks = new Blocks<NodeMessage, NodeEvent, Machine, NodeCommand>(seed, {
       inFlightBytesMax,
       uplinkBytesPerSecond: UPLINK_BYTES_PER_SECOND,
       keyPrefix: 'exchange/'
     })
-    this.world = new World<NodeMessage, ExchangeCommand, NodeEvent, Machine>({
+    this.blocks = blocks
+    this.world = new World<NodeMessage, NodeCommand, NodeEvent, Machine>({
       seed,
       codec: nodeMessage,
       create: birth => new Machine(birth, { name: birth.self.id.slice(0, 6), settings: SETTINGS }, birth.now),
-      outside: this.blocks,
+      outside: {
+        started: (world, node) => blocks.started(world, node),
+        ended: (world, node) => blocks.ended(world, node),
+        link: (world, node, peer, state) => blocks.link(world, node, peer, state),
+        command: (world, node, token, command) => {
+          if (command.kind !== 'match') blocks.command(world, node, token, command)
+          else
+            world.after(MATCH_MS, node, () => world.done(node, token, { ok: true, value: this.match(node, command) }))
+        }
+      },
       network: { uplinkBytesPerSecond: LINK_BYTES_PER_SECOND },
       checkers: [{ started: (_world, node) => this.started(node) }],
       onEvent: (_world, node, event) => {
@@ -70,6 +94,12 @@ class Shoal {
             `${node.name}/${request}`,
             providers.map(one => one.provider)
           )
+        }
+        if (event.room === 'exchange' && event.event.kind === 'complete') this.index(node)
+        if (event.room === 'search' && (event.event.kind === 'hit' || event.event.kind === 'ended')) {
+          const search = this.searchOf(node, event.event.search)
+          if (event.event.kind === 'hit') search.holders.add(event.event.hit.holder.id)
+          else search.ended = true
         }
       }
     })
@@ -86,10 +116,43 @@ class Shoal {
     })
   }
 
+  private searchOf(node: Node, search: number): { holders: Set<NodeId>; ended: boolean } {
+    const name = `${node.name}/${node.boots}/${search}`
+    const known = this.searches.get(name) ?? { holders: new Set(), ended: false }
+    this.searches.set(name, known)
+    return known
+  }
+
+  private indexed(node: Node): ContentId[] {
+    return [...this.names.keys()].filter(
+      content => this.wishes.get(node)?.has(content) === true && this.blocks.leaves(node, content).finished
+    )
+  }
+
+  private match(node: Node, { query }: SearchCommand): SearchResult[] {
+    const asked = wordsOf(query.text)
+    return this.indexed(node).flatMap(content => {
+      const name = this.names.get(content)!
+      const words = wordsOf(name)
+      const matches = asked.every(word => words.some(one => one.startsWith(word)))
+      const isIt = query.content === undefined ? matches : query.content === content
+      return isIt ? [{ content, name, path: undefined, bytes: this.contents.get(content)!.bytes }] : []
+    })
+  }
+
+  private index(node: Node): void {
+    const contents = this.indexed(node)
+    const words = contents.flatMap(content => [content, ...wordsOf(this.names.get(content)!)])
+    this.world.call(node, (machine, now) =>
+      machine.call(it => it.search.indexed(QrpTable.of(words), contents.length, 0, now), now)
+    )
+  }
+
   /** A content that the node has from the start. */
   share(node: Node, name: string, layout: Layout): ContentId {
     const content = sha256Hex(utf8(name)) as ContentId
     this.contents.set(content, layout)
+    this.names.set(content, name)
     this.blocks.publish(content, layout)
     this.blocks.leaves(node, content).fill()
     this.wish(node, content)
@@ -115,6 +178,7 @@ class Shoal {
         else it.exchange.get(content, now)
       }, now)
     })
+    if (this.blocks.leaves(node, content).finished) this.index(node)
   }
 
   holders(content: ContentId): Node[] {
@@ -130,6 +194,29 @@ class Shoal {
       }
     }
     return undefined
+  }
+
+  /** Each of these nodes searches; all searches end. */
+  search(nodes: readonly Node[], text: string): Array<{ node: Node; holders: ReadonlySet<NodeId> }> {
+    const query = {
+      text,
+      content: undefined,
+      filter: { type: undefined, minBytes: undefined, maxBytes: undefined }
+    }
+    const begun = nodes.map(node => {
+      let id = 0
+      this.world.call(node, (machine, now) => {
+        id = machine.call(it => it.search.search(query, SEARCH, now), now)
+      })
+      return { node, search: this.searchOf(node, id) }
+    })
+    this.world.runUntil(() => begun.every(({ search }) => search.ended), 2 * SEARCH.timeoutMs)
+    this.world.require(
+      begun.every(({ search }) => search.ended),
+      'search-ends',
+      `"${text}"`
+    )
+    return begun.map(({ node, search }) => ({ node, holders: search.holders }))
   }
 
   /** Everybody asks for the providers of everything. */
@@ -154,6 +241,18 @@ class Shoal {
     }
     return undefined
   }
+}
+
+function searchAll(shoal: Shoal): string | undefined {
+  const { world } = shoal
+  const up = world.nodes.filter(one => one.isUp)
+  for (const [content, name] of shoal.names) {
+    for (const { node, holders } of shoal.search(up, name)) {
+      const missing = shoal.holders(content).find(one => one.isUp && !holders.has(one.id))
+      if (missing !== undefined) return `${node.name} does not find "${name}" at ${missing.name}`
+    }
+  }
+  return undefined
 }
 
 function drawLayout({ world: { random } }: Shoal): Layout {
@@ -193,6 +292,23 @@ function settle(shoal: Shoal): void {
   world.run(5_000)
   const lost = shoal.lookForAll()
   world.require(lost === undefined, 'records-found', lost ?? '')
+  const hidden = searchAll(shoal)
+  world.require(hidden === undefined, 'words-found', hidden ?? '')
+}
+
+/** Nobody has what the shielded node has, and it dials nobody for it by itself. */
+function playPush(shoal: Shoal): void {
+  const { world } = shoal
+  const { random } = world
+  const nodes = world.startMany(NODES_MIN + 8 + random.below(NODES_MAX))
+  const [shielded, ...others] = random.sample(nodes.slice(1), 3)
+  world.network.shield(shielded!.index)
+  world.run(10_000)
+  const content = shoal.share(shielded!, 'hidden treasure', drawLayout(shoal))
+  world.run(5_000)
+  for (const other of others) shoal.fetch(other, content)
+  world.settle(() => shoal.unfinished() === undefined, { everyMs: 500, limitMs: PUSH_MS })
+  world.require(shoal.unfinished() === undefined, 'completes', shoal.unfinished() ?? '')
 }
 
 export const node: Scenario = {
@@ -202,5 +318,17 @@ export const node: Scenario = {
   run: (seed): Outcome => {
     const shoal = new Shoal(seed)
     return scenario({ name: 'node', about: node.about, build: () => shoal.world, play: () => play(shoal) }).run(seed)
+  }
+}
+
+export const push: Scenario = {
+  name: 'push',
+  about: 'whole nodes, one of which cannot be dialled: what it alone has is fetched within 30 s',
+  share: 1,
+  run: (seed): Outcome => {
+    const shoal = new Shoal(seed)
+    return scenario({ name: 'push', about: push.about, build: () => shoal.world, play: () => playPush(shoal) }).run(
+      seed
+    )
   }
 }

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { figure, median, ratio, table, told } from '../../bench/figures.ts'
+import { figure, median, quantile, ratio, table, told } from '../../bench/figures.ts'
 
 describe('figures', () => {
   it('give the middle value, and between two the mean', () => {
     expect(median([3, 1, 2])).toBe(2)
     expect(median([10, 1, 2, 3])).toBe(2.5)
     expect(() => median([])).toThrow(RangeError)
+  })
+
+  it('give the value that a share of them does not exceed', () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => 100 - i)
+    expect([0.5, 0.95, 1].map(share => quantile(hundred, share))).toEqual([50, 95, 100])
+    expect(quantile([7], 0.95)).toBe(7)
+    expect(() => quantile([], 0.5)).toThrow(RangeError)
   })
 
   it('tell the middle and the range, and of one run no range', () => {

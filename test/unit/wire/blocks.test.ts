@@ -141,6 +141,7 @@ describe('the manifest messages', () => {
     expect(hex(encode(manifestHead, head))).toBe('000000010200000040')
     expect(encode(manifestHead, head).length).toBe(MANIFEST_HEAD_BYTES)
     expect(hex(encode(manifestHead, { status: 'not-held', infoBytes: 0, layerBytes: 0 }))).toBe('010000000000000000')
+    expect(hex(encode(manifestHead, { ...head, status: 'unlisted' }))).toBe('020000010200000040')
   })
 
   it.each([
@@ -149,8 +150,8 @@ describe('the manifest messages', () => {
     ['layers over the limit', { infoBytes: 1, layerBytes: MANIFEST_LAYER_BYTES_MAX + 32 }],
     ['half a hash', { infoBytes: 1, layerBytes: 16 }]
   ])('are refused with %s', (_, { infoBytes, layerBytes }) => {
-    expect(() => decode(manifestHead, encode(manifestHead, { status: 'ok', infoBytes, layerBytes }))).toThrow(
-      DecodeError
-    )
+    for (const status of ['ok', 'unlisted'] as const) {
+      expect(() => decode(manifestHead, encode(manifestHead, { status, infoBytes, layerBytes }))).toThrow(DecodeError)
+    }
   })
 })

@@ -67,6 +67,21 @@ describe('a setting', () => {
     expect(() => parseSetting('upload-slots', text, 'x')).toThrow(ShoalError)
   })
 
+  it.each(['127.0.0.1:7463', '127.8.8.8:0', '[::1]:80', 'localhost:80'])('gateway takes %j', text => {
+    expect(parseSetting('gateway', text, 'x')?.port).toBe(Number(text.split(':').at(-1)))
+  })
+
+  it.each(['0.0.0.0:80', '[::]:80', '192.168.1.1:80', 'example.org:80', 'localhost.evil:80', '127.0.0.1', ':80'])(
+    'gateway refuses %j: only this machine may reach it',
+    text => {
+      expect(() => parseSetting('gateway', text, 'x')).toThrow(ShoalError)
+    }
+  )
+
+  it('gateway is nowhere unless told otherwise', () => {
+    expect(parseSetting('gateway', '', 'x')).toBeUndefined()
+  })
+
   it.each(['', 'a\nb', 'a\u202eb', 'é'.repeat(32)])('name refuses %j', text => {
     expect(() => parseSetting('name', text, 'x')).toThrow(ShoalError)
   })
@@ -82,7 +97,7 @@ describe('a setting', () => {
 
   it('has a variable', () => {
     expect(SETTING_KEYS.map(variableName)).toEqual([
-      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS']
+      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS', 'SHOAL_GATEWAY']
     ])
   })
 })

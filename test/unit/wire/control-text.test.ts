@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { homeFolder, isHomeMethod, parseHomeParams } from '../../../src/wire/control-home.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
-import { errorText, shown } from '../../../src/wire/control-text.ts'
+import { errorText, jsonText, shown } from '../../../src/wire/control-text.ts'
 
 describe('a name in a terminal', () => {
   it.each([
@@ -16,6 +16,15 @@ describe('a name in a terminal', () => {
   ])('%j is %j', (name, text) => {
     expect(shown(name)).toBe(text)
   })
+
+  it.each(['\u001b[2J', '\u202egpj.exe', '\u009b31m', '\u{e0041}x', '\u2028', '\ud800', '鱼 "\\" 🐟', '<b>&amp;'])(
+    'stays the same value in JSON, which cannot command a terminal either: %j',
+    name => {
+      const text = jsonText({ name, list: [name] })
+      expect(JSON.parse(text)).toEqual({ name, list: [name] })
+      expect(shown(text)).toBe(text)
+    }
+  )
 
   it('does not break out of an error line', () => {
     expect(errorText(new ShoalError('usage', 'no "a\nb"', { hint: 'c\u001bd' }))).toBe(

@@ -105,3 +105,26 @@ describe('the layout', () => {
     expect(FILES_MAX + FURTHER_PIECES_MAX).toBeLessThanOrEqual(PIECES_MAX)
   })
 })
+
+describe('the hash of a piece of one leaf', () => {
+  const lastOf = (pieceLengthBytes: number, length: number): boolean => {
+    const layout = new Layout(pieceLengthBytes, [length])
+    return layout.isOwnHash(piece(layout.pieces - 1))
+  }
+
+  it('is that of the leaf when the piece is the whole file, or pieces have one leaf', () => {
+    expect([lastOf(PIECE, 100), lastOf(PIECE, LEAF_BYTES), lastOf(LEAF_BYTES, 3 * LEAF_BYTES)]).toEqual([
+      true,
+      true,
+      true
+    ])
+  })
+
+  it('is not when it is the short last piece of several, which is filled up with zeros (BEP 52)', () => {
+    expect([lastOf(PIECE, PIECE + 1), lastOf(PIECE, 2 * PIECE + LEAF_BYTES), lastOf(PIECE, PIECE)]).toEqual([
+      false,
+      false,
+      false
+    ])
+  })
+})

@@ -167,6 +167,30 @@ describe('a download', () => {
   })
 })
 
+describe('a holder that nobody can dial', () => {
+  it('is told of as unreachable, and is asked as soon as it has dialled and offered', () => {
+    const scene = new Scene(1)
+    const { world } = scene.swarm
+    const [holder] = scene.seeds
+    world.network.shield(holder!.index)
+    scene.get()
+    expect(world.runUntil(() => scene.kinds().includes('unreachable'), 20_000)).toBe(true)
+    expect(scene.heard().find(({ kind }) => kind === 'unreachable')).toMatchObject({ peer: holder!.id })
+    world.run(40_000)
+    expect(scene.progress.haveBytes).toBe(0)
+    world.call(holder!, machine => machine.offer(scene.content, scene.getter.contact))
+    expect(scene.finish(5_000)).toBe(true)
+  })
+
+  it('offers nothing that it does not hold', () => {
+    const scene = new Scene(1)
+    const { world } = scene.swarm
+    scene.get()
+    world.call(scene.getter, machine => machine.offer(scene.content, scene.seeds[0]!.contact))
+    expect(world.links.isUp(scene.getter, scene.seeds[0]!.id)).toBe(false)
+  })
+})
+
 describe('a full disk', () => {
   it('pauses the download, is tried every 5 s, and tells once of each', () => {
     const scene = new Scene(1)

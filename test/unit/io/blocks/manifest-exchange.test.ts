@@ -59,6 +59,18 @@ it('a manifest is not given away when it is unknown, or fetched with --no-share'
   expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'link' })
 })
 
+it('a manifest says whether its content is unlisted, and whoever keeps it passes that on', async () => {
+  const made = content()
+  const [seed, second, third] = [await startNode(), await startNode(), await startNode()]
+  await share(seed, made)
+  await seed.place.store.setUnlisted(made.id, true)
+  expect(await ask(second, made, seed)).toEqual({ ok: true })
+  expect(second.place.store.isUnlisted(made.id)).toBe(true)
+  await startDownload(second.place, made)
+  expect(await ask(third, made, second)).toEqual({ ok: true })
+  expect(third.place.store.isUnlisted(made.id)).toBe(true)
+})
+
 it('a manifest that is cut short, damaged or of another content is refused, and nothing is kept', async () => {
   const made = content()
   const other = makeContent('other', { a: { bytes: randomBytes('a', 5 * PIECE) } }, PIECE)

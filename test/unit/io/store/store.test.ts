@@ -470,6 +470,44 @@ describe('a share', () => {
   })
 })
 
+describe('an unlisted content', () => {
+  it('stays so over a restart, until it is listed or removed', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await place.store.setUnlisted(made.id, true)
+    await place.restart()
+    expect([place.store.isUnlisted(made.id), place.store.holding(made.id)?.serve]).toEqual([true, true])
+    await place.store.setUnlisted(made.id, false)
+    await place.restart()
+    expect(place.store.isUnlisted(made.id)).toBe(false)
+    await place.store.setUnlisted(made.id, true)
+    await place.store.remove(made.id, { deleteFiles: false })
+    await startDownload(place, made)
+    expect(place.store.isUnlisted(made.id)).toBe(false)
+  })
+
+  it('is told of to who watches, as every content that comes, is completed, or goes', async () => {
+    const made = folderContent()
+    const seen: Array<[boolean, boolean | undefined]> = []
+    const unwatch = place.store.watch(content => {
+      seen.push([place.store.isUnlisted(content), place.store.holding(content)?.complete])
+    })
+    await startDownload(place, made)
+    await complete(made)
+    await place.store.setUnlisted(made.id, true)
+    await place.store.remove(made.id, { deleteFiles: false })
+    unwatch()
+    await startDownload(place, made)
+    expect(seen).toEqual([
+      [false, false],
+      [false, false],
+      [false, true],
+      [true, true],
+      [true, undefined]
+    ])
+  })
+})
+
 describe('removing', () => {
   it('leaves the files, and forgets what the home kept', async () => {
     const made = folderContent()

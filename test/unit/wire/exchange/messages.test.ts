@@ -42,7 +42,8 @@ const golden: Array<[ExchangeMessage, string]> = [
   [{ kind: 'unchoke' }, '0b'],
   [{ kind: 'peers', content, contacts: [peer] }, `0c${C}01${'a1'.repeat(32)}0831302e302e302e310fa0`],
   [{ kind: 'banned', content, reason: 'bad-manifest' }, `0d${C}01`],
-  [{ kind: 'gone', content, pieces: [5 as PieceIndex] }, `0e${C}0105`]
+  [{ kind: 'gone', content, pieces: [5 as PieceIndex] }, `0e${C}0105`],
+  [{ kind: 'offer', content }, `0f${C}`]
 ]
 
 describe('messages of the exchange', () => {
@@ -52,7 +53,7 @@ describe('messages of the exchange', () => {
   })
 
   it('has golden bytes for every kind', () => {
-    expect(new Set(golden.map(([{ kind }]) => kind)).size).toBe(14)
+    expect(new Set(golden.map(([{ kind }]) => kind)).size).toBe(15)
   })
 
   it('fits the largest bitfield, and the most of everything, into a stream message', () => {
@@ -97,7 +98,7 @@ describe('messages of the exchange', () => {
     ['leaves past the largest piece', `06${C}0100ff1f02`],
     ['a piece past the last', `0e${C}01${hexOf(PIECES_MAX)}`],
     ['an unknown reason', '09010000000907'],
-    ['an unknown kind', `0f${C}`],
+    ['an unknown kind', `10${C}`],
     ['something left over', `01${C}00`]
   ])('refuses %s', (_, bytes) => {
     expect(() => decode(exchangeMessage, unhex(bytes)!)).toThrow(DecodeError)

@@ -1,0 +1,322 @@
+/**
+ * This node's own searches. Each asks the own index first, then the neighbours as its strategy has it (strategy.ts), until enough
+ * is found, the strategy has nobody left to ask, the time is up, or the user leaves. `ended` comes exactly once, last.
+ *
+ * All rounds of a search carry one descriptor id: a node answers once, however often a wider round comes by.
+ */
+import { after, earliest, type Instant } from '../../base/time.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
+import type { Contact } from '../../wire/common.ts'
+import type { DescriptorId, Query, QueryHit, SearchQuery, SearchResult } from '../../wire/search.ts'
+import type { SearchContext } from './context.ts'
+import type { SearchId, SearchOptions, SearchReport } from './contract.ts'
+import { DynamicStrategy } from './dynamic.ts'
+import type { Flood } from './flood.ts'
+import { isGenuine } from './hits.ts'
+import type { Matches } from './matches.ts'
+import type { Neighbour } from './neighbour.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { Routes } from './routes.ts'
+import {
+  FIRST_NEIGHBOUR_MS,
+  FIRST_NEIGHBOUR_STEP_MS,
+  OWN_MS,
+  RESULTS_MAX,
+  SEARCHES_MAX,
+  SEARCH_TIMEOUT_MS_MAX,
+  SILENCE_MS,
+  HELD_MS
+} from './settings.ts'
+import { FloodStrategy, type Field, type Strategy } from './strategy.ts'
+import type { Tables } from './tables.ts'
+import { wantedBy, type Wanted } from './wanted.ts'
+
+interface Ongoing {
+  readonly search: SearchId
+  readonly descriptor: DescriptorId
+  readonly query: SearchQuery
+  readonly wanted: Wanted
+  readonly options: SearchOptions
+  readonly startedAt: Instant
+  readonly deadline: Instant
+  strategy: Strategy
+  /** When the strategy takes its next step; undefined: it has nobody left to ask. */
+  stepAt: Instant | undefined
+  /** Whom it has come to: the own index first, which may have enough. */
+  round: 'own' | 'others'
+  /** Whether the own index has answered. */
+  own: 'asked' | 'answered'
+  /** Holder, content and path of each result that was told of. */
+  readonly told: Set<string>
+  readonly nodes: Set<NodeId>
+  messages: number
+  /** Whether it has waited for who may be slow. */
+  waited: boolean
+  /** Whether a neighbour that leads somewhere was not asked, since it has been sent as much as it takes. */
+  held: boolean
+  readonly audience: Audience
+}
+
+/** Who hears of a search: the owner of the machine by its events, or another part of it. */
+type Audience = { readonly kind: 'owner' } | ({ readonly kind: 'part' } & Seeker)
+
+/** A part that looks for holders of a content. */
+export interface Seeker {
+  /** True: that is enough. */
+  readonly found: (holder: NodeId, now: Instant) => boolean
+  readonly ended: () => void
+}
+
+export interface SearchesParts {
+  readonly context: SearchContext
+  readonly neighbours: Neighbours
+  readonly routes: Routes
+  readonly matches: Matches
+  readonly flood: Flood
+  readonly tables: Tables
+}
+
+export class Searches {
+  private readonly parts: SearchesParts
+  private readonly ongoing = new Map<SearchId, Ongoing>()
+  private readonly byDescriptor = new Map<DescriptorId, Ongoing>()
+  private nextSearch = 1
+
+  constructor(parts: SearchesParts) {
+    this.parts = parts
+  }
+
+  get size(): number {
+    return this.ongoing.size
+  }
+
+  /** One too many ends at once, as cancelled. */
+  start(query: SearchQuery, options: SearchOptions, now: Instant): SearchId {
+    return this.begin(query, options, { kind: 'owner' }, now)
+  }
+
+  /** Holders of a content, for another part. Its own node is not told of. */
+  seek(content: ContentId, seeker: Seeker, now: Instant): void {
+    const query = { text: '', content, filter: { type: undefined, minBytes: undefined, maxBytes: undefined } }
+    const options = { limit: RESULTS_MAX, timeoutMs: this.parts.context.settings.pushMs, trace: false }
+    this.begin(query, options, { kind: 'part', ...seeker }, now)
+  }
+
+  private begin(query: SearchQuery, options: SearchOptions, audience: Audience, now: Instant): SearchId {
+    const { context, routes, matches, tables } = this.parts
+    const search = this.nextSearch++ as SearchId
+    const timeoutMs = Math.min(options.timeoutMs, SEARCH_TIMEOUT_MS_MAX)
+    const one: Ongoing = {
+      search,
+      descriptor: context.newId(),
+      query,
+      wanted: wantedBy(query),
+      options: { ...options, limit: Math.min(options.limit, RESULTS_MAX) },
+      startedAt: now,
+      deadline: after(now, timeoutMs),
+      strategy: this.newStrategy(),
+      stepAt: after(now, OWN_MS),
+      round: 'own',
+      own: 'asked',
+      told: new Set(),
+      nodes: new Set(),
+      messages: 0,
+      waited: false,
+      held: false,
+      audience
+    }
+    this.ongoing.set(search, one)
+    this.byDescriptor.set(one.descriptor, one)
+    if (this.ongoing.size > SEARCHES_MAX) {
+      this.end(one, 'cancelled', now)
+      return search
+    }
+    routes.queries.set(
+      one.descriptor,
+      { from: undefined, ttl: context.settings.ttl, span: context.settings.ttl, hits: 0 },
+      now
+    )
+    const matched = (results: readonly SearchResult[], at: Instant): void => {
+      this.ownAnswer(one, results, at)
+    }
+    if (!tables.mayHave(one.wanted)) matched([], now)
+    else if (!matches.add(context.self.id, { query, matched }, now)) {
+      context.dropped('busy')
+      matched([], now)
+    }
+    return search
+  }
+
+  cancel(search: SearchId, now: Instant): void {
+    const one = this.ongoing.get(search)
+    if (one !== undefined) this.end(one, 'cancelled', now)
+  }
+
+  /** A hit for a descriptor of this node's own. */
+  arrived(from: Neighbour, hit: QueryHit, now: Instant): void {
+    const { context, routes } = this.parts
+    const one = this.byDescriptor.get(hit.id)
+    if (one === undefined) {
+      context.dropped('late')
+      return
+    }
+    const reached = hit.trace !== undefined && one.options.trace
+    // Only what changes something is worth a verification.
+    if (!reached && hit.results.every(result => one.told.has(nameOf(hit.holder.id, result)))) {
+      context.dropped('duplicate')
+      return
+    }
+    if (hit.holder.id === context.self.id || !isGenuine(context, hit)) {
+      context.dropped('forged')
+      context.misbehaved(from.id, 'passed on a hit that its holder did not sign')
+      return
+    }
+    routes.holders.set(hit.holder.id, from.id, now)
+    const hops = hit.hops + 1
+    if (reached) this.reached(one, hit, hops)
+    this.tell(one, { holder: hit.holder, hops, results: hit.results, path: hit.trace?.path }, now)
+  }
+
+  wake(now: Instant): void {
+    for (const one of this.ongoing.values()) {
+      if (one.deadline <= now) this.end(one, 'timeout', now)
+      else if (one.stepAt !== undefined && one.stepAt <= now) this.step(one, now)
+    }
+  }
+
+  nextWake(): Instant | undefined {
+    let next: Instant | undefined
+    for (const { deadline, stepAt } of this.ongoing.values()) next = earliest(next, deadline, stepAt)
+    return next
+  }
+
+  private newStrategy(): Strategy {
+    const { settings } = this.parts.context
+    return settings.mode === 'flood' ? new FloodStrategy(settings.ttl) : new DynamicStrategy(settings)
+  }
+
+  private step(one: Ongoing, now: Instant): void {
+    const { neighbours } = this.parts
+    const isJoining = neighbours.size === 0 && neighbours.people.size > 0
+    if (isJoining && now < after(one.startedAt, FIRST_NEIGHBOUR_MS)) {
+      one.stepAt = after(now, FIRST_NEIGHBOUR_STEP_MS)
+      return
+    }
+    one.round = 'others'
+    const step = one.strategy.next(this.field(one, now))
+    one.stepAt = step.kind === 'wait' ? after(now, step.ms) : this.patience(one, now)
+    this.endWhenExhausted(one, now)
+  }
+
+  /**
+   * Before nothing is the answer. Who searches faster than its neighbours take asks them again a little later. And whom tables led to
+   * and who did not answer has a machine that is busy, more often than no match: once it is waited for longer.
+   */
+  private patience(one: Ongoing, now: Instant): Instant | undefined {
+    if (one.told.size > 0) return undefined
+    if (one.held) {
+      one.held = false
+      one.strategy = this.newStrategy()
+      return after(now, HELD_MS)
+    }
+    if (one.waited || one.messages === 0) return undefined
+    one.waited = true
+    return after(now, SILENCE_MS)
+  }
+
+  private endWhenExhausted(one: Ongoing, now: Instant): void {
+    if (one.stepAt === undefined && one.own === 'answered') this.end(one, 'exhausted', now)
+  }
+
+  private field(one: Ongoing, now: Instant): Field {
+    const { context, neighbours, flood, tables } = this.parts
+    const { query, options, descriptor, wanted } = one
+    const all = [...neighbours]
+    return {
+      results: one.told.size,
+      limit: options.limit,
+      members: neighbours.people.size + 1,
+      neighbours: context.random.shuffle(all),
+      hopMs: this.hopMs(all),
+      leads: (neighbour, ttl) => tables.leads(neighbour, wanted, ttl),
+      ask: (neighbour, ttl) => {
+        const message: Query = { kind: 'query', id: descriptor, ttl, hops: 0, query, trace: options.trace }
+        const sent = flood.sendTo(neighbour, message, wanted, now)
+        if (sent) one.messages++
+        else if (tables.leads(neighbour, wanted, ttl)) one.held = true
+        return sent
+      }
+    }
+  }
+
+  /** As far as the neighbours are, on average and with some room, so are theirs. */
+  private hopMs(neighbours: readonly Neighbour[]): number {
+    const { hopMsMin, hopMsMax } = this.parts.context.settings
+    const sum = neighbours.reduce((total, { roundTripMs }) => total + (roundTripMs ?? hopMsMax), 0)
+    return Math.min(hopMsMax, hopMsMin + (1.25 * sum) / Math.max(1, neighbours.length))
+  }
+
+  private ownAnswer(one: Ongoing, results: readonly SearchResult[], now: Instant): void {
+    if (this.ongoing.get(one.search) !== one) return
+    one.own = 'answered'
+    if (one.round === 'own') one.stepAt = now
+    this.tell(one, { holder: this.parts.context.self, hops: 0, results, path: undefined }, now)
+    if (this.ongoing.has(one.search)) this.endWhenExhausted(one, now)
+  }
+
+  private reached(one: Ongoing, hit: QueryHit, hops: number): void {
+    const { forwarded, path } = hit.trace ?? { forwarded: 0, path: [] }
+    one.messages += forwarded
+    if (one.nodes.has(hit.holder.id)) return
+    one.nodes.add(hit.holder.id)
+    const node = hit.holder.id
+    this.parts.context.outbox.emit({ kind: 'reached', search: one.search, node, hops, forwarded, path })
+  }
+
+  private tell(
+    one: Ongoing,
+    hit: {
+      holder: Contact
+      hops: number
+      results: readonly SearchResult[]
+      path: readonly NodeId[] | undefined
+    },
+    now: Instant
+  ): void {
+    const fresh = hit.results.filter(result => {
+      const name = nameOf(hit.holder.id, result)
+      if (one.told.has(name) || one.told.size >= RESULTS_MAX) return false
+      one.told.add(name)
+      return true
+    })
+    if (fresh.length === 0) return
+    if (one.audience.kind === 'owner')
+      this.parts.context.outbox.emit({ kind: 'hit', search: one.search, hit: { ...hit, results: fresh } })
+    else if (hit.hops > 0 && one.audience.found(hit.holder.id, now)) {
+      this.end(one, 'limit', now)
+      return
+    }
+    if (one.told.size >= one.options.limit) this.end(one, 'limit', now)
+  }
+
+  private end(one: Ongoing, ended: SearchReport['ended'], now: Instant): void {
+    this.ongoing.delete(one.search)
+    this.byDescriptor.delete(one.descriptor)
+    if (one.audience.kind === 'part') {
+      one.audience.ended()
+      return
+    }
+    const report: SearchReport = {
+      ended,
+      messages: one.messages,
+      nodes: one.nodes.size,
+      results: one.told.size,
+      elapsedMs: now - one.startedAt
+    }
+    this.parts.context.outbox.emit({ kind: 'ended', search: one.search, report })
+  }
+}
+
+function nameOf(holder: NodeId, { content, path }: SearchResult): string {
+  return `${holder}/${content}/${path ?? ''}`
+}

@@ -1,0 +1,158 @@
+/**
+ * The bytes of one file in order, for one reader, also while they are still being fetched: what comes next is told to the exchange, which
+ * asks for it first. One chunk is in memory at a time, and the next is read when the reader has taken it.
+ *
+ * Ends with a ShoalError: 'timeout' when nothing of what comes next arrived for a while, 'conflict' when the download is paused or leaves
+ * the file out, 'integrity' when the disk holds something else, 'not-found' when it was removed.
+ */
+import { ShoalError } from '../../base/errors.ts'
+import type { ContentId } from '../../base/ids.ts'
+import type { ReaderId } from '../../core/exchange/readers.ts'
+import { LEAF_BYTES, type Layout, type LeafRange, type PieceIndex } from '../../wire/layout.ts'
+import type { Services } from '../services.ts'
+import type { Span } from './range.ts'
+
+/** Read, checked and handed over at once. */
+export const CHUNK_LEAVES = 16
+/** Ahead of the reader, asked for before all else: some seconds of a film. */
+const AHEAD_LEAVES = (4 << 20) / LEAF_BYTES
+/** The exchange hears anew of what is ahead after so much of it. */
+const RETELL_LEAVES = AHEAD_LEAVES / 8
+/** How often a wait looks whether its download is still under way. */
+const LOOK_MS = 500
+export const PROGRESS_DEADLINE_MS = 30_000
+
+export interface Readable {
+  readonly content: ContentId
+  /** The file's number in the manifest. */
+  readonly file: number
+  /** Of the manifest. */
+  readonly layout: Layout
+}
+
+let lastReader = 0
+
+/** Throws ShoalError when the file will not be here by itself. */
+export async function refuseUnreadable(services: Services, { content, file }: Readable): Promise<void> {
+  switch (await services.store.reads.state(content, file)) {
+    case 'here':
+    case 'arriving':
+      return
+    case 'excluded':
+      throw new ShoalError('conflict', `the download of ${content} leaves this file out`, {
+        hint: `get it with an --include that takes it: shoal get ${content}`
+      })
+    case 'absent':
+      throw new ShoalError('not-found', 'the file is not on this machine any more as it was shared', {
+        hint: 'share it again, or get it again'
+      })
+  }
+}
+
+/** What is here of a paused download can be read, and no more comes. */
+function refusePaused(services: Services, content: ContentId): void {
+  const transfers = services.transfers()
+  if (transfers.progress(content)?.state !== 'paused') return
+  const reason = transfers.pauseReason(content)
+  const why = reason === undefined || reason === 'user' ? '' : `: ${reason}`
+  throw new ShoalError('conflict', `the download of ${content} is paused${why}`, {
+    hint: `go on: shoal get ${content}`
+  })
+}
+
+/** One reader at one place of one file. */
+export class Reading {
+  private readonly services: Services
+  private readonly of: Readable
+  private readonly reader = ++lastReader as ReaderId
+  private readonly deadlineMs: number
+  /** Numbered in the file. */
+  private toldLeaf = -Infinity
+
+  constructor(services: Services, of: Readable, options: { deadlineMs?: number } = {}) {
+    this.services = services
+    this.of = of
+    this.deadlineMs = options.deadlineMs ?? PROGRESS_DEADLINE_MS
+  }
+
+  /** Nothing of the span is given before its first leaf is here. `signal` ends it quietly. */
+  async *bytes({ start, end }: Span, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      for (let at = start; at < end && !signal.aborted;) {
+        const leaf = Math.floor(at / LEAF_BYTES)
+        const leaves = await this.waitFor(leaf, Math.ceil(end / LEAF_BYTES), signal)
+        if (leaves === 0) return
+        const chunk = await this.read(leaf, leaves)
+        const from = at - leaf * LEAF_BYTES
+        const taken = chunk.subarray(from, Math.min(chunk.length, from + end - at))
+        at += taken.length
+        yield taken
+      }
+    } finally {
+      this.services.runtime().call((node, now) => {
+        node.exchange.stopReading(this.of.content, this.reader, now)
+      })
+    }
+  }
+
+  /** How many leaves from this one on can be read, at least one; 0 when the signal aborted. */
+  private async waitFor(leaf: number, endLeaf: number, signal: AbortSignal): Promise<number> {
+    const { store } = this.services
+    const { content } = this.of
+    const range = this.rangeAt(leaf, Math.min(endLeaf, leaf + CHUNK_LEAVES))
+    const startedMs = performance.now()
+    while (!signal.aborted) {
+      this.tell(leaf, endLeaf)
+      const here = await store.reads.here(content, range)
+      if (here > 0) return here
+      await refuseUnreadable(this.services, this.of)
+      refusePaused(this.services, content)
+      if (performance.now() - startedMs >= this.deadlineMs) {
+        throw new ShoalError('timeout', `nothing of what comes next arrived within ${this.deadlineMs / 1_000} s`, {
+          hint: `\`shoal status ${content}\` says who is asked for it`
+        })
+      }
+      await store.reads.arrival(content, range, AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]))
+      // Its download may be another one by now, which knows of no reader.
+      this.toldLeaf = -Infinity
+    }
+    return 0
+  }
+
+  private tell(leaf: number, endLeaf: number): void {
+    if (leaf >= this.toldLeaf && leaf < this.toldLeaf + RETELL_LEAVES) return
+    const ranges: LeafRange[] = []
+    const end = Math.min(endLeaf, leaf + AHEAD_LEAVES)
+    for (let at = leaf; at < end;) {
+      const range = this.rangeAt(at, end)
+      ranges.push(range)
+      at += range.leafCount
+    }
+    const { content } = this.of
+    const heard = this.services.runtime().call((node, now) => node.exchange.reading(content, this.reader, ranges, now))
+    // What is not being fetched yet may be in a moment.
+    if (heard) this.toldLeaf = leaf
+  }
+
+  /** From a leaf of the file on, up to one of it, inside one piece. */
+  private rangeAt(leaf: number, endLeaf: number): LeafRange {
+    const { layout, file } = this.of
+    const piece = (layout.piecesOf(file).first + Math.floor(leaf / layout.leavesPerPiece)) as PieceIndex
+    const leafStart = leaf % layout.leavesPerPiece
+    return { piece, leafStart, leafCount: Math.min(layout.leavesOf(piece) - leafStart, endLeaf - leaf) }
+  }
+
+  private async read(leaf: number, leaves: number): Promise<Uint8Array> {
+    const { content, layout } = this.of
+    const range = this.rangeAt(leaf, leaf + leaves)
+    const chunk = Buffer.allocUnsafeSlow(layout.rangeBytes(range))
+    const result = await this.services.store.reads.read(content, range, chunk)
+    if (result.ok) return chunk
+    if (result.reason === 'changed') {
+      throw new ShoalError('integrity', 'the file on this machine is not any more what was shared', {
+        hint: 'share it again, or get it again'
+      })
+    }
+    throw this.services.store.problem(content) ?? new ShoalError('internal', 'the disk does not give the file')
+  }
+}

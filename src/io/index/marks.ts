@@ -1,0 +1,50 @@
+/**
+ * What a filter asks of a name, as words beside its words: of private use characters, which no name has as words, and one
+ * character long, so that only the shortest prefixes hold them too. A mark may promise too much, never too little: results are
+ * checked against the filter itself.
+ */
+import { sha256, utf8 } from '../../base/bytes.ts'
+import { KINDS, isKind, kindOfName } from '../../base/kinds.ts'
+import type { SearchFilter } from '../../wire/search.ts'
+
+const KIND_MARKS = 0xe000
+const SIZE_MARKS = 0xe100
+/** The first plane of private use: extensions share its characters when they must. */
+const EXTENSION_MARKS = 0xf0000
+const EXTENSION_MARK_COUNT = 0xfffe
+
+/** Sizes that many searches ask for at least: 1 MiB, 16 MiB, 256 MiB, 4 GiB. */
+const SIZE_STEPS_BYTES = [2 ** 20, 2 ** 24, 2 ** 28, 2 ** 32]
+
+/** Marks of a file's extension and its kind. */
+export function typeMarks(name: string): string[] {
+  const { extension, kind } = kindOfName(name)
+  return [kind, extension].filter(type => type !== undefined).map(typeMark)
+}
+
+/** A mark for every step that the size reaches. */
+export function sizeMarks(bytes: number): string[] {
+  return SIZE_STEPS_BYTES.filter(step => bytes >= step).map(sizeMark)
+}
+
+/** The marks that a result of this filter must have. */
+export function filterMarks({ type, minBytes }: SearchFilter): string[] {
+  const marks = type === undefined ? [] : [typeMark(type)]
+  const step = SIZE_STEPS_BYTES.findLast(one => (minBytes ?? 0) >= one)
+  return step === undefined ? marks : [...marks, sizeMark(step)]
+}
+
+function sizeMark(step: number): string {
+  return String.fromCodePoint(SIZE_MARKS + SIZE_STEPS_BYTES.indexOf(step))
+}
+
+function typeMark(type: string): string {
+  if (isKind(type)) return String.fromCodePoint(KIND_MARKS + KINDS.indexOf(type))
+  const [high = 0, low = 0] = sha256(utf8(type))
+  return String.fromCodePoint(EXTENSION_MARKS + (((high << 8) | low) % EXTENSION_MARK_COUNT))
+}
+
+/** Whether a word of the index is a mark. */
+export function isMark(term: string): boolean {
+  return /^\p{Co}/u.test(term)
+}

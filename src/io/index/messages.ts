@@ -1,0 +1,61 @@
+/** What the index's two threads say to each other: every request is answered once, in the order that the answers are ready. */
+import type { ErrorCode } from '../../base/errors.ts'
+import type { ContentId } from '../../base/ids.ts'
+import type { SearchQuery, SearchResult } from '../../wire/search.ts'
+import type { FileRows, ShareRow } from './writer.ts'
+
+/** Files that cross at once: the worker answers a query at the latest after so many. */
+export const FILES_AT_ONCE = 256
+
+/** A table of words as it travels. */
+export interface PackedSummary {
+  readonly bits: number
+  readonly patches: Uint8Array[]
+  readonly files: number
+  readonly bytes: number
+}
+
+/** The answer of each kind of request. */
+export interface Answers {
+  match: SearchResult[]
+  contents: ContentId[]
+  summary: PackedSummary
+  begin: undefined
+  add: undefined
+  commit: undefined
+  rollback: undefined
+  remove: undefined
+  close: undefined
+}
+
+export type Request =
+  | { readonly kind: 'match'; readonly query: SearchQuery; readonly limit: number }
+  | { readonly kind: 'contents' }
+  | { readonly kind: 'summary' }
+  /** A put: `begin`, any number of `add`, and `commit` or `rollback`. One at a time. */
+  | { readonly kind: 'begin'; readonly share: ShareRow }
+  | { readonly kind: 'add'; readonly rows: FileRows }
+  | { readonly kind: 'commit' }
+  | { readonly kind: 'rollback' }
+  | { readonly kind: 'remove'; readonly content: ContentId }
+  /** Answered when the file is let go of; the worker then ends. */
+  | { readonly kind: 'close' }
+
+export interface Numbered {
+  readonly number: number
+  readonly request: Request
+}
+
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string | undefined
+}
+
+export type Reply =
+  | { readonly kind: 'ready'; readonly rebuilt: boolean }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** The file was found damaged, and begun anew: it is empty. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'done'; readonly number: number; readonly value: Answers[keyof Answers] }
+  | { readonly kind: 'refused'; readonly number: number; readonly failure: Failure }

@@ -1,0 +1,194 @@
+/**
+ * The payload of a query hit, as 0.4 has it: number of hits, port, address, speed, the result set, then what 0.6 calls the
+ * extended QHD (a vendor's code, flags, and a GGEP block as private data), and last the servent's id. A result's own block
+ * stands between the two NULs behind its name.
+ *
+ * The servent id is the first 16 bytes of the holder's public key; all 32 ride in the block.
+ */
+import { equal, utf8 } from '../base/bytes.ts'
+import { idBytes, type NodeId } from '../base/ids.ts'
+import {
+  contentIdCodec,
+  DecodeError,
+  encode,
+  list,
+  nodeIdCodec,
+  struct,
+  upTo,
+  Writer,
+  type Codec,
+  type Reader
+} from './codec.ts'
+import { contact, HOST_BYTES_MAX, signature, type Contact } from './common.ts'
+import {
+  beyondQuad,
+  byte,
+  descriptorIdCodec,
+  hostOf,
+  ipv4,
+  largeLittle,
+  quadOf,
+  u16le,
+  U32_MAX,
+  u32le,
+  zero,
+  type DescriptorId
+} from './descriptor.ts'
+import { ggep, nulFree, nulText, wholeText } from './ggep.ts'
+import {
+  HIT_RESULTS_MAX,
+  PAYLOAD_BYTES_MAX,
+  RESULT_NAME_BYTES_MAX,
+  RESULT_PATH_BYTES_MAX,
+  TRACE_FORWARDED_MAX,
+  TRACE_PATH_MAX,
+  type QueryHit,
+  type SearchResult
+} from './search-model.ts'
+
+export const SERVENT_ID_BYTES = 16
+
+/** What 0.4 calls a servent's identifier. */
+export function serventId(node: NodeId): Uint8Array {
+  return idBytes(node).subarray(0, SERVENT_ID_BYTES)
+}
+
+/** Throws DecodeError unless the servent's id is the beginning of the node's. */
+export function checkServent(servent: Uint8Array, node: NodeId): void {
+  if (!equal(servent, serventId(node))) throw new DecodeError("a servent's id that is not its node's")
+}
+
+/** The value of an extension that has to be there. */
+export function needed<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new DecodeError(`no ${what}`)
+  return value
+}
+
+/** Where an address has room for port and IPv4 only. Throws DecodeError for port 0. */
+export function contactOf(id: NodeId, at: { port: number; quad: Uint8Array; beyond: string | undefined }): Contact {
+  if (at.port === 0) throw new DecodeError('port 0')
+  return { id, address: { host: hostOf(at.quad, at.beyond), port: at.port } }
+}
+
+export const host = { id: 'h', data: wholeText(HOST_BYTES_MAX) }
+
+const name = nulText(RESULT_NAME_BYTES_MAX)
+const resultBlock = ggep(
+  {
+    /** As gtk-gnutella has it: the size of what does not fit 32 bits, whose field then has all bits set. */
+    large: { id: 'LF', data: largeLittle(U32_MAX) },
+    content: { id: 'c', data: contentIdCodec },
+    path: { id: 'p', data: nulFree(wholeText(RESULT_PATH_BYTES_MAX)) }
+  },
+  { betweenNuls: true }
+)
+
+/** `index` is the result's place in its hit. */
+function result(index: number): Codec<SearchResult> {
+  return {
+    write: (w, v) => {
+      u32le.write(w, index)
+      u32le.write(w, Math.min(v.bytes, U32_MAX))
+      name.write(w, v.name)
+      const large = v.bytes < U32_MAX ? undefined : v.bytes
+      resultBlock.write(w, { large, content: v.content, path: v.path })
+      w.u8(0)
+    },
+    read: r => {
+      if (u32le.read(r) !== index) throw new DecodeError('results out of order')
+      const size = u32le.read(r)
+      const shareName = name.read(r)
+      const { large, content, path } = resultBlock.read(r)
+      if (r.u8() !== 0) throw new DecodeError('a result without its end')
+      if ((large === undefined) !== size < U32_MAX) throw new DecodeError('a size in the wrong field')
+      return { content: needed(content, 'content'), name: shareName, path, bytes: large ?? size }
+    }
+  }
+}
+
+/** `SHOA`; two bytes of open data: flags that a GGEP block is in the private data (0x20, meaningful and set). */
+const VENDOR = Uint8Array.of(...utf8('SHOA'), 2, 0x20, 0x20)
+const speed = zero(u32le, 'a speed')
+const hitBlock = ggep(
+  {
+    host,
+    node: { id: 'n', data: nodeIdCodec },
+    signature: { id: 's', data: signature },
+    trace: {
+      id: 't',
+      data: struct({ forwarded: upTo(TRACE_FORWARDED_MAX), path: list(nodeIdCodec, TRACE_PATH_MAX) })
+    }
+  },
+  { betweenNuls: false }
+)
+
+type HitBody = Pick<QueryHit, 'holder' | 'results' | 'signature' | 'trace'>
+
+export const hitPayload: Codec<HitBody> = {
+  write: (w, v) => {
+    if (v.results.length > HIT_RESULTS_MAX)
+      throw new RangeError(`${v.results.length} results, the limit is ${HIT_RESULTS_MAX}`)
+    byte.write(w, v.results.length)
+    u16le.write(w, v.holder.address.port)
+    ipv4.write(w, quadOf(v.holder.address.host))
+    speed.write(w, 0)
+    for (const [index, one] of v.results.entries()) result(index).write(w, one)
+    w.raw(VENDOR)
+    const trace = v.trace && { forwarded: v.trace.forwarded, path: v.trace.path.slice() }
+    hitBlock.write(w, { host: beyondQuad(v.holder.address.host), node: v.holder.id, signature: v.signature, trace })
+    w.raw(serventId(v.holder.id))
+  },
+  read: r => {
+    const count = byte.read(r)
+    if (count > HIT_RESULTS_MAX) throw new DecodeError(`${count} results, the limit is ${HIT_RESULTS_MAX}`)
+    const port = u16le.read(r)
+    const quad = ipv4.read(r)
+    speed.read(r)
+    const results = readResults(r, count)
+    if (!equal(r.take(VENDOR.length), VENDOR)) throw new DecodeError("another vendor's hit")
+    const block = hitBlock.read(r)
+    const node = needed(block.node, 'node')
+    checkServent(r.take(SERVENT_ID_BYTES), node)
+    const holder = contactOf(node, { port, quad, beyond: block.host })
+    return { holder, results, signature: needed(block.signature, 'signature'), trace: block.trace }
+  }
+}
+
+function readResults(r: Reader, count: number): SearchResult[] {
+  // As long as it will be, `count` being small: a list that grows holds up to half as much again.
+  const results = new Array<SearchResult>(count)
+  for (let index = 0; index < count; index++) results[index] = result(index).read(r)
+  return results
+}
+
+/** More than all of a payload but its results, at its longest. */
+const HIT_FRAME_BYTES_MAX = 1 << 10
+
+/** In as few hits as they fit, in their order; none for no results. */
+export function hitPages(results: readonly SearchResult[]): SearchResult[][] {
+  const pages: SearchResult[][] = []
+  let page: SearchResult[] = []
+  let left = 0
+  for (const one of results) {
+    const bytes = encode(result(0), one).length
+    if (page.length === 0 || page.length === HIT_RESULTS_MAX || bytes > left) {
+      page = []
+      pages.push(page)
+      left = PAYLOAD_BYTES_MAX - HIT_FRAME_BYTES_MAX
+    }
+    page.push(one)
+    left -= bytes
+  }
+  return pages
+}
+
+const claimHead = struct({ query: descriptorIdCodec, holder: contact })
+
+/** What the holder signs: this holder has these results for this query. Under HIT_DOMAIN, which the signer adds. */
+export function hitClaim(query: DescriptorId, hit: Pick<QueryHit, 'holder' | 'results'>): Uint8Array {
+  const writer = new Writer()
+  claimHead.write(writer, { query, holder: hit.holder })
+  writer.varint(hit.results.length)
+  for (const [index, one] of hit.results.entries()) result(index).write(writer, one)
+  return writer.finish()
+}

@@ -1,0 +1,27 @@
+/** How much a machine remembers: the entries of all its collections, seen from outside, whatever they are called. */
+
+/** Of the test's own making, and nothing that a machine keeps. */
+const NOT_OURS = new Set(['node', 'taps'])
+
+export function entriesOf(machine: object): number {
+  const seen = new Set<object>()
+  const waiting: object[] = [machine]
+  let entries = 0
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || seen.has(value)) return
+    seen.add(value)
+    waiting.push(value)
+  }
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    if (one instanceof Map) {
+      entries += one.size
+      for (const value of one.values()) look(value)
+    } else if (one instanceof Set || Array.isArray(one)) {
+      entries += one instanceof Set ? one.size : one.length
+      for (const value of one as Iterable<unknown>) look(value)
+    } else {
+      for (const [name, value] of Object.entries(one)) if (!NOT_OURS.has(name)) look(value)
+    }
+  }
+  return entries
+}

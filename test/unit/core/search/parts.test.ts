@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { instant } from '../../../../src/base/time.ts'
+import { Bucket } from '../../../../src/core/search/bucket.ts'
+import { Generations } from '../../../../src/core/search/generations.ts'
+import { reachedBy } from '../../../../src/core/search/horizon.ts'
+
+describe('a bucket', () => {
+  it('gives its burst at once and then its rate', () => {
+    const bucket = new Bucket({ perSecond: 10, burst: 3 }, instant(0))
+    expect([1, 2, 3, 4].map(() => bucket.spend(instant(0)))).toEqual([true, true, true, false])
+    expect([100, 110].map(ms => bucket.spend(instant(ms)))).toEqual([true, false])
+  })
+
+  it('counts what was asked for beyond as debt, so that asking harder gets less', () => {
+    const bucket = new Bucket({ perSecond: 10, burst: 1 }, instant(0))
+    for (let i = 0; i < 6; i++) bucket.take(instant(0))
+    expect(bucket.debt).toBe(5)
+    expect(bucket.take(instant(500))).toBe(false)
+    expect(bucket.take(instant(2_000))).toBe(true)
+    expect(bucket.debt).toBe(0)
+  })
+})
+
+describe('generations', () => {
+  it('remember for one to two times their time', () => {
+    const map = new Generations<string, number>(10, 1_000)
+    map.set('a', 1, instant(0))
+    map.set('b', 2, instant(900))
+    expect(map.get('a', instant(999))).toBe(1)
+    expect(map.get('a', instant(1_500))).toBe(1)
+    expect([map.get('a', instant(2_000)), map.get('b', instant(2_000))]).toEqual([undefined, undefined])
+    map.set('c', 3, instant(10_000))
+    expect(map.get('c', instant(10_900))).toBe(3)
+    expect(map.get('c', instant(20_000))).toBeUndefined()
+  })
+
+  it('hold two times their limit at most, and the latest always', () => {
+    const map = new Generations<number, number>(10, 1_000)
+    for (let i = 0; i < 1_000; i++) {
+      map.set(i, i, instant(0))
+      expect(map.size).toBeLessThanOrEqual(20)
+      for (let last = Math.max(0, i - 9); last <= i; last++) expect(map.get(last, instant(0))).toBe(last)
+    }
+  })
+})
+
+describe('the horizon', () => {
+  const shoal = { nodes: 1_000, degree: 6.5 }
+
+  it('grows about fivefold with each hop at first, and ends at the whole shoal', () => {
+    const rings = [1, 2, 3, 4, 5, 6].map(ttl => reachedBy(shoal, 6.5, ttl))
+    expect(rings[0]).toBeCloseTo(6.5, 0)
+    expect(rings[1]! / rings[0]!).toBeGreaterThan(5)
+    expect(rings[3]).toBeLessThan(900)
+    expect(rings[4]).toBeGreaterThan(995)
+    expect(rings[5]).toBeLessThanOrEqual(999)
+  })
+
+  it('is everybody at once where all are neighbours, and nobody for a lone node', () => {
+    expect(reachedBy({ nodes: 7, degree: 6 }, 6, 2)).toBeCloseTo(6, 1)
+    expect(reachedBy({ nodes: 1, degree: 1 }, 0, 7)).toBe(0)
+  })
+
+  it('is smaller by way of one neighbour', () => {
+    expect(reachedBy(shoal, 1, 3)).toBeLessThan(reachedBy(shoal, 6.5, 3) / 5)
+  })
+})
