@@ -46,6 +46,14 @@ export type Handlers = {
   readonly [M in ControlMethod]: (params: Params<M>, call: Call) => Promise<ResultOf<M>>
 }
 
+/** GET and HEAD of what is no method: beside the calls, on the same socket. */
+export interface Route {
+  /** Of the request's target, query and all. */
+  readonly match: (url: string) => boolean
+  /** Ends the response. Never throws; `signal` aborts when the client hung up or the server closes. */
+  readonly handle: (request: http.IncomingMessage, response: http.ServerResponse, signal: AbortSignal) => void
+}
+
 export interface ControlServer {
   /** Takes no more calls, aborts those under way, gives them `graceMs` to end with their answers. Idempotent. */
   close(graceMs: number): Promise<void>
@@ -55,6 +63,8 @@ export interface ControlServerOptions {
   /** The lock of the home must be held: what lies at this path is a dead daemon's. */
   socket: string
   handlers: Handlers
+  /** The first that matches answers. */
+  routes?: readonly Route[]
   /** Faults of ours: what is no ShoalError, or a broken client's connection at debug level. */
   onFault: (error: unknown, method: ControlMethod) => void
 }
@@ -75,6 +85,11 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     })
     // A client that goes away while we write is no fault.
     response.on('error', () => undefined)
+    const route = isOneTooMany ? undefined : routeOf(request, options.routes)
+    if (route !== undefined) {
+      route.handle(request, response, stop.signal)
+      return
+    }
     const call = { request, response, signal: stop.signal }
     void answer(call, options, isOneTooMany)
   })
@@ -128,6 +143,10 @@ function dispatch<M extends ControlMethod>(
     response.write(`${JSON.stringify({ v: CONTROL_VERSION, ...event })}\n`)
   }
   return handlers[kind](parseParams(kind, body), { signal, emit })
+}
+
+function routeOf({ method, url = '' }: http.IncomingMessage, routes: readonly Route[] = []): Route | undefined {
+  return method === 'GET' || method === 'HEAD' ? routes.find(one => one.match(url)) : undefined
 }
 
 function methodOf({ method, url = '' }: http.IncomingMessage): ControlMethod {
