@@ -21,6 +21,7 @@ export type Run = (globals: GlobalOptions, work: (context: Context) => Promise<v
 
 const EVERY_COMMAND: readonly ExitStatus[] = [0, 1, 64]
 const WITH_DAEMON: readonly ExitStatus[] = [...EVERY_COMMAND, 6, 7]
+const SETTING_WIDTH = Math.max(...SETTING_KEYS.map(key => key.length)) + 2
 
 export function buildProgram(run: Run, version: string): Command {
   const program = new Command('shoal')
@@ -232,7 +233,7 @@ function settingOption(key: SettingKey): Option {
 function settingLine(key: SettingKey): string {
   const { help, fallback } = SETTINGS[key]
   const normally = fallback === undefined ? 'the host name' : fallback === '' ? 'empty' : fallback
-  return `  ${key.padEnd(14)}${help} (${variableName(key)}; default: ${normally})`
+  return `  ${key.padEnd(SETTING_WIDTH)}${help} (${variableName(key)}; default: ${normally})`
 }
 
 function secondsOption(flags: string, help: string): Option {

@@ -19,6 +19,7 @@ import { overlayHandlers } from './handlers/overlay.ts'
 import { ringHandlers } from './handlers/ring.ts'
 import { shareHandlers } from './handlers/share.ts'
 import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
+import { Ops } from './ops/ops.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
@@ -79,6 +80,7 @@ class RunningDaemon implements Daemon {
   private store: Store | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
+  private readonly ops = new Ops()
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -103,10 +105,12 @@ class RunningDaemon implements Daemon {
   async open(): Promise<void> {
     const { log, config } = this.options
     const { dir } = this.home
+    await this.ops.listen(dir, config.settings, log)
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
     await this.dropStaleOverlay()
+    this.ops.readiness.starts('the network, and the shares to be offered again')
     await this.live(config.settings.listen)
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
@@ -122,6 +126,7 @@ class RunningDaemon implements Daemon {
       startedMs: performance.now()
     }
     await this.serve(services)
+    this.ops.readiness.runs(services.runtime, () => this.home.overlay.met)
     log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id }, 'ready')
   }
 
@@ -146,6 +151,7 @@ class RunningDaemon implements Daemon {
         ...getHandlers(services),
         ...ringHandlers(services)
       },
+      routes: this.ops.routes,
       onFault: (err, method) => {
         this.options.log.error({ err, method }, 'a call failed')
       }
@@ -163,6 +169,7 @@ class RunningDaemon implements Daemon {
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })
     this.living = { runtime, directory, transfers }
+    this.ops.watch(runtime)
     runtime.watch(({ room, event }) => {
       if (room !== 'membership') return
       if (event.kind === 'member')
@@ -217,11 +224,11 @@ class RunningDaemon implements Daemon {
   }
 
   private async end(): Promise<void> {
+    this.ops.readiness.stops()
     await this.server?.close(CONTROL_GRACE_MS)
-    if (this.living !== undefined) {
-      await this.living.runtime.sayGoodbye()
-      await this.living.runtime.close()
-    }
+    await this.living?.runtime.sayGoodbye()
+    await this.ops.close()
+    await this.living?.runtime.close()
     this.store?.closeAll()
     await this.db?.close()
   }

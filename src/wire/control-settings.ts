@@ -81,6 +81,27 @@ export const SETTINGS = {
       if (count < 1 || count > UPLOAD_SLOTS_MAX) throw new Error(`a number from 1 to ${UPLOAD_SLOTS_MAX}`)
       return count
     }
+  }),
+  'metrics-listen': setting({
+    help: 'serve /metrics, /healthz and /readyz there too, to whoever shows the token; loopback only; empty: nowhere',
+    placeholder: 'HOST:PORT',
+    fallback: '',
+    parse: text => {
+      if (text === '') return undefined
+      const { host, port } = endpoint(text)
+      if (port === undefined) throw new Error('a port is missing: HOST:PORT')
+      if (!LOOPBACK.test(host)) throw new Error('only 127.0.0.1, ::1 and localhost: a proxy can stand before it')
+      return { host, port } satisfies Endpoint
+    }
+  }),
+  'metrics-token-file': setting({
+    help: 'the file with the token for metrics-listen, made where there is none; empty: metrics-token in the home',
+    placeholder: 'FILE',
+    fallback: '',
+    parse: text => {
+      if (text !== '' && (!text.startsWith('/') || text.includes('\0'))) throw new Error('an absolute path')
+      return text
+    }
   })
 } as const
 
@@ -117,6 +138,7 @@ function setting<T>(one: Setting<T>): Setting<T> {
 }
 
 const ENDPOINT = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:[\]]*))(?::(?<port>[0-9]{1,5}))?$/
+const LOOPBACK = /^(127(\.[0-9]{1,3}){3}|::1|localhost)$/
 const IPV6 = /^(?=.*:)[0-9a-fA-F:.]+(?:%[\w.-]+)?$/
 const DNS_NAME = /^(?!.*\.\.)[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_])?\.?$/
 
