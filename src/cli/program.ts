@@ -4,6 +4,7 @@ import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
 import { ls, rm, share } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
+import { doctor } from './commands/doctor.ts'
 import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
@@ -211,6 +212,13 @@ function insideCommands(program: Command, { add, act }: Tools): void {
   })
   statusCommand.option('--follow', 'print it again twice a second')
   act(statusCommand, (context, id: string | undefined, options: { follow?: boolean }) => status(context, id, options))
+
+  const doctorCommand = add(program, 'doctor', 'what keeps the node from working, and what to do', {
+    examples: ['shoal doctor', 'shoal --json doctor'],
+    statuses: [...EVERY_COMMAND, 6, 7],
+    more: ['Works without a daemon too. Status 1 when a row says fail; rows that say warn are no failure.']
+  })
+  act(doctorCommand, context => doctor(context))
 
   const ringCommand = add(program, 'ring', "the node's place on the ring, and its tables", {
     examples: ['shoal ring', 'shoal ring lookup 3f1c09ab… --trace'],

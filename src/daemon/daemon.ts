@@ -15,6 +15,7 @@ import { serveControl, type ControlServer } from './control/server.ts'
 import { Directory } from './directory.ts'
 import { getHandlers } from './handlers/get.ts'
 import { nodeHandlers } from './handlers/node.ts'
+import { opsHandlers } from './handlers/ops.ts'
 import { overlayHandlers } from './handlers/overlay.ts'
 import { ringHandlers } from './handlers/ring.ts'
 import { shareHandlers } from './handlers/share.ts'
@@ -149,7 +150,8 @@ class RunningDaemon implements Daemon {
         ...overlayHandlers(services),
         ...shareHandlers(services),
         ...getHandlers(services),
-        ...ringHandlers(services)
+        ...ringHandlers(services),
+        ...opsHandlers(services)
       },
       routes: this.ops.routes,
       onFault: (err, method) => {

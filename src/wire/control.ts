@@ -7,6 +7,7 @@
  * The schema is the types of this file plus `parseParams`: the server refuses with `usage` what does not fit.
  */
 import { ShoalError, type ErrorCode } from '../base/errors.ts'
+import type { DoctorResult } from './control-doctor.ts'
 
 export const CONTROL_VERSION = 1
 /** A request's body. */
@@ -162,6 +163,8 @@ export interface ControlMethods {
   }
   /** With `follow`, streams `{event:'status', ...}` twice a second until the client hangs up. */
   status: { params: { id?: string; follow?: boolean }; result: StatusResult }
+  /** `client`: the version of the program that asks. */
+  doctor: { params: { client?: string }; result: DoctorResult }
   ring: { params: Record<string, never>; result: RingResult }
   'ring.lookup': {
     params: { key: string; trace?: boolean }
@@ -232,6 +235,7 @@ const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: F
   pause: { id: required('string') },
   rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
   status: { id: maybe('string'), follow: maybe('boolean') },
+  doctor: { client: maybe('string') },
   ring: {},
   'ring.lookup': { key: required('string'), trace: maybe('boolean') }
 }

@@ -112,7 +112,9 @@ describe('without a daemon', () => {
       ['advertise', '', 'default'],
       ['name', expect.any(String), 'default'],
       ['log-level', 'info', 'default'],
-      ['upload-slots', '3', 'environment']
+      ['upload-slots', '3', 'environment'],
+      ['metrics-listen', '', 'default'],
+      ['metrics-token-file', '', 'default']
     ])
     expect((await shoal(home, ['config', 'get', 'upload-slots'], { env })).stdout).toBe('3\n')
     expect((await shoal(home, ['config', 'set', 'listen', '--default'])).stdout).toBe(
