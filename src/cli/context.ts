@@ -16,6 +16,8 @@ export interface Context {
   readonly version: string
   readonly cwd: string
   readonly stdin: NodeJS.ReadStream
+  /** For a command that takes the whole terminal; answers go through `output`. */
+  readonly stdout: NodeJS.WriteStream
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
   /** Over the socket, of the daemon. */

@@ -51,6 +51,7 @@ async function run(globals: GlobalOptions, work: (context: Context) => Promise<v
   try {
     await work({
       ...{ output, home, startHint, signal, version: version(), cwd: process.cwd() },
+      stdout: process.stdout,
       // Made when it is looked at, and most commands never do.
       get stdin() {
         return process.stdin

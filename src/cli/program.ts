@@ -9,6 +9,7 @@ import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
+import { top } from './commands/top.ts'
 import type { Context } from './context.ts'
 
 export interface GlobalOptions {
@@ -212,6 +213,15 @@ function insideCommands(program: Command, { add, act }: Tools): void {
   })
   statusCommand.option('--follow', 'print it again twice a second')
   act(statusCommand, (context, id: string | undefined, options: { follow?: boolean }) => status(context, id, options))
+
+  const topCommand = add(program, 'top', 'members and transfers with their rates, live', {
+    examples: ['shoal top', 'shoal --json top'],
+    statuses: WITH_DAEMON,
+    more: [
+      'q or Ctrl-C ends it with status 0. Where stdout is no terminal it prints one frame; with --json it streams.'
+    ]
+  })
+  act(topCommand, context => top(context))
 
   const doctorCommand = add(program, 'doctor', 'what keeps the node from working, and what to do', {
     examples: ['shoal doctor', 'shoal --json doctor'],
