@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
+import { completion } from './commands/completion.ts'
 import { ls, rm, share } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { doctor } from './commands/doctor.ts'
@@ -57,6 +58,7 @@ export function buildProgram(run: Run, version: string): Command {
   overlayCommands(program, { add, act })
   contentCommands(program, { add, act })
   insideCommands(program, { add, act })
+  shellCommands(program, { add, act })
   return program
 }
 
@@ -241,6 +243,19 @@ function insideCommands(program: Command, { add, act }: Tools): void {
   })
   lookupCommand.option('--trace', 'print every hop')
   act(lookupCommand, (context, key: string, options: { trace?: boolean }) => ringLookup(context, key, options))
+}
+
+function shellCommands(program: Command, { add, act }: Tools): void {
+  const completionCommand = add(program, 'completion <shell>', 'print a completion script for bash, zsh or fish', {
+    examples: [
+      'source <(shoal completion bash)',
+      'shoal completion zsh > ~/.zfunc/_shoal',
+      'shoal completion fish > ~/.config/fish/completions/shoal.fish'
+    ],
+    statuses: EVERY_COMMAND,
+    more: ['~/.zfunc stands for any folder of fpath.']
+  })
+  act(completionCommand, (context, shell: string) => completion(context, program, shell))
 }
 
 function settingOption(key: SettingKey): Option {
