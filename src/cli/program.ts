@@ -9,6 +9,7 @@ import { doctor } from './commands/doctor.ts'
 import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
+import { service } from './commands/service.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
 import { top } from './commands/top.ts'
 import type { Context } from './context.ts'
@@ -246,6 +247,26 @@ function insideCommands(program: Command, { add, act }: Tools): void {
 }
 
 function shellCommands(program: Command, { add, act }: Tools): void {
+  const serviceCommand = add(
+    program,
+    'service <action>',
+    'run the node as a service of this user: install, remove, print',
+    {
+      examples: [
+        'shoal service install',
+        'shoal service remove',
+        'shoal service print --system | sudo tee /etc/systemd/system/shoal.service'
+      ],
+      statuses: [...EVERY_COMMAND, 3, 6, 7, 11],
+      more: [
+        'Under systemd. install writes a unit of the user for this home, enables and starts it; remove undoes that and leaves the',
+        'home; print shows the unit, with --system a hardened one for the machine, whose home is /var/lib/shoal.'
+      ]
+    }
+  )
+  serviceCommand.option('--system', 'with print: for the whole machine')
+  act(serviceCommand, (context, action: string, options: { system?: boolean }) => service(context, action, options))
+
   const completionCommand = add(program, 'completion <shell>', 'print a completion script for bash, zsh or fish', {
     examples: [
       'source <(shoal completion bash)',
