@@ -49,9 +49,12 @@ async function builtEntry(...args: readonly string[]): Promise<string[]> {
   return entry.daemonEntry(...args)
 }
 
-/** Starts one daemon and waits for its first word, which is that it is ready. */
-export async function startNode(workshop: Workshop, name: string, preset?: string): Promise<Node> {
-  const home = workshop.path(name)
+/** Starts one daemon and waits for its first word, which is that it is ready. `home`: one from before. */
+export async function startNode(
+  workshop: Workshop,
+  name: string,
+  { preset, home = workshop.path(name) }: { preset?: string; home?: string } = {}
+): Promise<Node> {
   if (preset !== undefined) await found(home, name, preset)
   const flags = ['--home', home, '--name', name, '--listen', '127.0.0.1:0', '--report', 'json']
   const running = workshop.start(await builtEntry('daemon', ...flags), { env: ownEnvironment() })
@@ -65,7 +68,7 @@ export async function startNode(workshop: Workshop, name: string, preset?: strin
 
 /** `count` daemons of one overlay that all see each other alive. */
 export async function startGroup(workshop: Workshop, count: number, preset: string): Promise<Node[]> {
-  const first = await startNode(workshop, 'n1', preset)
+  const first = await startNode(workshop, 'n1', { preset })
   const { ticket } = await first.ask('invite')
   const nodes = [first]
   for (let i = 2; i <= count; i++) {
