@@ -1,6 +1,10 @@
 /** What the rooms told since the start, in numbers: events are counted as they pass, also those of earlier overlays. */
 import type { NodeEvent } from '../../core/node/node.ts'
 
+/** Every room, at nothing: the compiler says when one is missing. */
+const NO_MISBEHAVIOUR: Readonly<Record<NodeEvent['room'], number>> = { membership: 0, ring: 0, records: 0, exchange: 0 }
+export const ROOMS = Object.keys(NO_MISBEHAVIOUR)
+
 export class Tally {
   /** Members that this node came to hold suspect or dead, whoever accused them first. */
   suspicions = 0
@@ -16,7 +20,7 @@ export class Tally {
   bans = 0
   /** Pieces that were withdrawn because their file changed. */
   changedPieces = 0
-  readonly misbehaved: Record<NodeEvent['room'], number> = { membership: 0, ring: 0, records: 0, exchange: 0 }
+  readonly misbehaved = { ...NO_MISBEHAVIOUR }
 
   hear(named: NodeEvent): void {
     if (named.event.kind === 'misbehaved') this.misbehaved[named.room]++

@@ -1,5 +1,6 @@
 /** What probes and scrapers see of real daemons. */
 import { spawnSync } from 'node:child_process'
+import dgram from 'node:dgram'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -63,10 +64,31 @@ describe('metrics', () => {
     expect(seriesIn(taken.text, 'shoal_ring_joined')).toBe(1)
     expect(seriesIn(taken.text, 'shoal_ready')).toBe(1)
     expect(seriesIn(given.text, 'shoal_exchange_seeds')).toBe(1)
+    for (const series of ['shoal_records_stored', 'shoal_ring_lookups_total{outcome="found"}']) {
+      expect([series, (seriesIn(given.text, series) ?? 0) > 0]).toEqual([series, true])
+    }
+    expect(seriesIn(given.text, 'shoal_records_publications')).toBe(1)
+    const puts = await Promise.all([first, second].map(node => overSocket(node, '/metrics')))
+    const asked = puts.map(({ text }) => seriesIn(text, 'shoal_records_requests_total{kind="put"}') ?? 0)
+    expect(Math.max(...asked)).toBeGreaterThan(0)
     await until('probes are counted', async () => {
       const { text } = await overSocket(first, '/metrics')
       const sent = seriesIn(text, 'shoal_net_datagrams_total{direction="sent"}') ?? 0
       return sent > 0 && (seriesIn(text, 'shoal_membership_probes_total{stage="begun"}') ?? 0) > 0
+    })
+  })
+
+  it('count what is refused, by reason', async () => {
+    const series = 'shoal_net_refusals_total{reason="malformed"}'
+    const before = seriesIn((await overSocket(first, '/metrics')).text, series) ?? 0
+    const [host = '', port = ''] = first.address.split(':')
+    const socket = dgram.createSocket('udp4')
+    for (let sent = 0; sent < 3; sent++) {
+      await new Promise(resolve => socket.send('no datagram of ours', Number(port), host, resolve))
+    }
+    socket.close()
+    await until('all three are counted', async () => {
+      return seriesIn((await overSocket(first, '/metrics')).text, series) === before + 3
     })
   })
 

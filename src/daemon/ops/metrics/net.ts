@@ -1,9 +1,8 @@
-import type { NodeEvent } from '../../../core/node/node.ts'
 import { REFUSAL_REASONS, type RefusalReason } from '../../../io/net/refusals.ts'
 import { by } from '../registry.ts'
+import { ROOMS } from '../tally.ts'
 import type { Families } from './source.ts'
 
-const ROOMS: ReadonlyArray<NodeEvent['room']> = ['membership', 'ring', 'records', 'exchange']
 const snake = (reason: RefusalReason): string => reason.replaceAll('-', '_')
 
 export const netMetrics: Families = [
