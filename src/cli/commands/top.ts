@@ -16,7 +16,7 @@ export async function top(context: Context): Promise<void> {
   if (output.mode === 'json') {
     await untilQuit(() => follow(context, result => output.event({ event: 'top', ...result }), context.signal))
     output.event({ event: 'done' })
-  } else if (output.mode === 'text' && stdout.isTTY) await live(context)
+  } else if (output.mode === 'text' && isScreen(stdout)) await live(context)
   else {
     const result = await askDaemon(context, 'top', {})
     output.answer({
@@ -62,6 +62,11 @@ async function follow(context: Context, told: (result: TopResult) => void, signa
       }
     }
   )
+}
+
+/** A terminal that can be drawn on. */
+function isScreen({ isTTY }: NodeJS.WriteStream): boolean {
+  return isTTY && process.env['TERM'] !== 'dumb'
 }
 
 /** A signal, as q, is how one stops looking. */

@@ -100,6 +100,13 @@ describe('shoal top', () => {
     expect(await terminal.ended).not.toContain('\u001b[32m')
   })
 
+  it('prints one frame on a terminal that cannot be drawn on', async () => {
+    const { home } = await topDaemon()
+    const screen = await inTerminal(home, { TERM: 'dumb' }).ended
+    expect(screen).toContain('cod  up 1.0 s')
+    expect(screen.slice(0, screen.indexOf('status 0'))).not.toContain('\u001b')
+  })
+
   it('prints one frame where stdout is no terminal', async () => {
     const { home } = await topDaemon()
     const { status, stdout } = await shoal(home, ['top'])

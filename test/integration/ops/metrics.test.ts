@@ -78,6 +78,16 @@ describe('metrics', () => {
     })
   })
 
+  it('tell how late the event loop is', async () => {
+    const { text } = await overSocket(first, '/metrics')
+    expect(seriesIn(text, 'shoal_event_loop_delay_seconds_count')).toBeGreaterThan(0)
+    const [middle, worst] = ['0.5', '0.99'].map(at =>
+      seriesIn(text, `shoal_event_loop_delay_seconds{quantile="${at}"}`)!
+    )
+    expect(middle).toBeLessThanOrEqual(worst!)
+    expect(worst).toBeLessThan(60)
+  })
+
   it('count what is refused, by reason', async () => {
     const series = 'shoal_net_refusals_total{reason="malformed"}'
     const before = seriesIn((await overSocket(first, '/metrics')).text, series) ?? 0
