@@ -1,4 +1,5 @@
 /** Completion for fish. */
+import { stepTo } from './cases.ts'
 import type { OptionPlace, Place, Values } from './tree.ts'
 
 export function fishScript(places: readonly Place[]): string {
@@ -35,8 +36,7 @@ function commandCases(places: readonly Place[]): string {
   return places
     .filter(({ at }) => at !== '')
     .map(({ at }) => {
-      const parent = at.includes(' ') ? at.slice(0, at.lastIndexOf(' ')) : ''
-      const pattern = quoted(`${parent}|${at.slice(parent.length).trim()}`)
+      const pattern = quoted(stepTo(at))
       return `            case ${pattern}\n                set at ${quoted(at)}`
     })
     .join('\n')
@@ -88,6 +88,7 @@ function valuesText(values: Values): string {
   }
 }
 
+/** Fish knows \\ and \' between single quotes. */
 function quoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }

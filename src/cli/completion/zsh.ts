@@ -1,5 +1,6 @@
 /** Completion for zsh, as a function on fpath or sourced. */
-import type { Place, Values } from './tree.ts'
+import { argumentCases, commandCases, placeCases, quoted, wantedCases } from './cases.ts'
+import type { OptionPlace, Place } from './tree.ts'
 
 export function zshScript(places: readonly Place[]): string {
   return `#compdef shoal
@@ -25,13 +26,13 @@ ${wantedCases(places)}
     answers=$wanted
   elif [[ $words[CURRENT] == -* ]]; then
     case "$at" in
-${optionCases(places)}
+${placeCases(places, ({ options }) => `items=(${options.flatMap(optionItems).join(' ')})`)}
     esac
     _describe -o option items
     return
   else
     case "$at|$args" in
-${argumentCases(places)}
+${argumentCases(places, ({ commands }) => `answers=:items; items=(${commands.map(one => item(one.name, one.does)).join(' ')})`)}
     esac
   fi
   case "$answers" in
@@ -50,56 +51,11 @@ fi
 `
 }
 
-function commandCases(places: readonly Place[]): string {
-  return places
-    .filter(({ at }) => at !== '')
-    .map(({ at }) => {
-      const parent = at.includes(' ') ? at.slice(0, at.lastIndexOf(' ')) : ''
-      return `      (${quoted(`${parent}|${at.slice(parent.length).trim()}`)}) at=${quoted(at)} ;;`
-    })
-    .join('\n')
+function optionItems({ names, does }: OptionPlace): string[] {
+  return names.map(name => item(name, does))
 }
 
-function wantedCases(places: readonly Place[]): string {
-  const lines = places.flatMap(({ at, options }) =>
-    options.flatMap(({ names, values }) => {
-      if (values === undefined) return []
-      return [`      (${names.map(name => quoted(`${at}|${name}`)).join('|')}) wanted=${quoted(answersOf(values))} ;;`]
-    })
-  )
-  return lines.join('\n')
-}
-
-function optionCases(places: readonly Place[]): string {
-  return places
-    .map(({ at, options }) => {
-      const items = options.flatMap(({ names, does }) => names.map(name => item(name, does)))
-      return `      (${quoted(at)}) items=(${items.join(' ')}) ;;`
-    })
-    .join('\n')
-}
-
-function argumentCases(places: readonly Place[]): string {
-  const lines = places.flatMap(({ at, commands, args, variadic }) => {
-    const items = commands.map(({ name, does }) => item(name, does)).join(' ')
-    const first = items === '' ? [] : [`      (${quoted(`${at}|0`)}) answers=:items; items=(${items}) ;;`]
-    const rest = args.map((values, index) => {
-      const which = variadic && index === args.length - 1 ? `${quoted(`${at}|`)}*` : quoted(`${at}|${index}`)
-      return `      (${which}) answers=${quoted(answersOf(values))} ;;`
-    })
-    return [...first, ...rest]
-  })
-  return lines.join('\n')
-}
-
+/** For `_describe`. */
 function item(name: string, does: string): string {
   return quoted(`${name.replaceAll(':', '\\:')}:${does}`)
-}
-
-function answersOf(values: Values): string {
-  return typeof values === 'string' ? `:${values}` : values.join(' ')
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }
