@@ -14,6 +14,7 @@ import { settingsOf } from '../core/node/settings.ts'
 import type { Now, Result } from '../core/machine.ts'
 import type { SearchCommand } from '../core/search/contract.ts'
 import { BlockEngine, type BlockEngineOptions } from '../io/blocks/engine.ts'
+import type { Traffic } from '../io/blocks/traffic.ts'
 import type { LeafSource } from '../io/blocks/uploader.ts'
 import { now } from '../io/clock.ts'
 import { seed } from '../io/entropy.ts'
@@ -217,6 +218,10 @@ export class Runtime {
       answer = { value: this.node.call(node => act(node, at), at) }
     })
     return must(answer, 'an input is applied at once, outside of the machine').value
+  }
+
+  get traffic(): Traffic {
+    return this.blocks.traffic
   }
 
   /** Reads without telling the machine anything. */

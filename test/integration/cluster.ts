@@ -250,12 +250,16 @@ export class Cluster {
     return daemon
   }
 
-  /** One that joins by a ticket of the first. */
-  async join(name: string, options: { peer?: readonly string[] } = {}): Promise<Daemon> {
+  /** One that joins by a ticket of the first. `before`: done before it starts. */
+  async join(
+    name: string,
+    { before, ...options }: { peer?: readonly string[]; before?: (daemon: Daemon) => Promise<void> } = {}
+  ): Promise<Daemon> {
     const daemon = this.add(name)
     const { ticket } = await this.node(1).ask('invite', {})
     await daemon.ok('init', ['--name', name])
     await daemon.ok('join', ['-'], { input: ticket })
+    await before?.(daemon)
     await daemon.start(options)
     return daemon
   }

@@ -103,8 +103,9 @@ export class Host {
     return this.addresses.touch(peer)
   }
 
-  connectionCount(): number {
-    return this.libp2p.getConnections().length
+  connectionCount(direction?: 'inbound' | 'outbound'): number {
+    const all = this.libp2p.getConnections()
+    return direction === undefined ? all.length : all.filter(one => one.direction === direction).length
   }
 
   /**

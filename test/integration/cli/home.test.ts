@@ -113,7 +113,9 @@ describe('without a daemon', () => {
       ['name', expect.any(String), 'default'],
       ['log-level', 'info', 'default'],
       ['upload-slots', '3', 'environment'],
-      ['gateway', '', 'default']
+      ['gateway', '', 'default'],
+      ['metrics-listen', '', 'default'],
+      ['metrics-token-file', '', 'default']
     ])
     expect((await shoal(home, ['config', 'get', 'upload-slots'], { env })).stdout).toBe('3\n')
     expect((await shoal(home, ['config', 'set', 'listen', '--default'])).stdout).toBe(

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { SEARCHES_MAX, SEARCH_DEFAULTS, SEARCH_TIMEOUT_MS_MAX, SILENCE_MS } from '../../../../src/core/search/settings.ts'
+import {
+  SEARCHES_MAX,
+  SEARCH_DEFAULTS,
+  SEARCH_TIMEOUT_MS_MAX,
+  SILENCE_MS
+} from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { QrpTable } from '../../../../src/wire/qrp.ts'
 import type { SearchResult } from '../../../../src/wire/search.ts'
