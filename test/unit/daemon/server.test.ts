@@ -70,14 +70,15 @@ describe('a route', () => {
     return socket
   }
 
-  it('answers GET and HEAD of what it matches', async () => {
+  it('answers what it matches, whatever the HTTP method', async () => {
     const socket = await serveRoute()
     expect(await ask(socket, '/fish', '', 'GET')).toEqual({ status: 200, lines: [{ fish: 'cod' }] })
     expect((await ask(socket, '/fish', '', 'HEAD')).status).toBe(200)
+    expect((await ask(socket, '/fish', '{}', 'POST')).status).toBe(200)
   })
 
   it.each([
-    ['POST', '/fish'],
+    ['POST', '/fishes'],
     ['GET', '/fishes'],
     ['GET', '/v1/hello']
   ])('leaves %s %s to the methods', async (method, url) => {
