@@ -86,6 +86,15 @@ export const mutants: Mutant[] = [
     seeds: 5
   },
   {
+    name: 'looks-one-hop-ahead-where-it-sends-two',
+    property: 'finds-all',
+    file: `${ROOM}/tables.ts`,
+    find: 'return ttl > 1 && (beyond === undefined || beyond.mayMatch(wanted))',
+    replace: 'return ttl > 1 && beyond === undefined',
+    scenario: 'search-flood',
+    seeds: 40
+  },
+  {
     name: 'takes-hits-that-nobody-signed',
     property: 'honest-hits',
     file: `${ROOM}/hits.ts`,
@@ -125,8 +134,8 @@ export const mutants: Mutant[] = [
     name: 'answers-whoever-asks-most',
     property: 'fair',
     file: `${ROOM}/flood.ts`,
-    find: 'if (from.queries.take(now)) return true',
-    replace: 'if (from.queries.take(now) || now.mono > 0) return true',
+    find: 'if (from.meters.queries.take(now)) return true',
+    replace: 'if (from.meters.queries.take(now) || now > 0) return true',
     scenario: 'search-load',
     seeds: 10
   },

@@ -89,8 +89,8 @@ export interface StageSpec {
   readonly name: string
   readonly about: string
   readonly share?: number
-  build(seed: number, random: Random): Stage
-  play(stage: Stage): void
+  readonly build: (seed: number, random: Random) => Stage
+  readonly play: (stage: Stage) => void
 }
 
 /** A scenario whose play sees the stage that its world stands on. */
