@@ -22,9 +22,9 @@ import { openNet, type Net } from '../io/net/net.ts'
 import type { Refusal } from '../io/net/refusals.ts'
 import type { StateDb } from '../io/state/db.ts'
 import type { Store } from '../io/store/store.ts'
-import { addressText, type Address, type Contact } from '../wire/common.ts'
+import { addressText, sameAddress, type Address, type Contact } from '../wire/common.ts'
 import type { Settings } from '../wire/control-settings.ts'
-import { dialAddresses } from './addresses.ts'
+import { dialAddresses, movedAddresses } from './addresses.ts'
 import { Driver } from './driver.ts'
 import { Muffler } from './muffler.ts'
 import type { Home } from './home.ts'
@@ -36,6 +36,8 @@ const NET_PREFIX = 'net/'
 const OVERLAY_PREFIXES = ['node/membership/', 'node/ring/', 'node/records/', 'net/boot/']
 /** For the names in a ticket. */
 const RESOLVE_MS = 5_000
+/** How soon it is noticed that this machine has another address. */
+const ADDRESS_LOOK_MS = 2_000
 /** How long `leave` and `stop` may take to say goodbye. */
 const GOODBYE_MS = 4_000
 
@@ -58,10 +60,10 @@ export interface RuntimeParts {
 export class Runtime {
   readonly self: NodeId
   readonly net: Net
-  /** What others may dial, what reaches furthest first; members are told the first. */
-  readonly addresses: readonly [Address, ...Address[]]
   readonly overlay: NonNullable<Home['overlay']>
   readonly refused: Record<string, number> = {}
+  private addresses_: readonly [Address, ...Address[]]
+  private addressTimer: NodeJS.Timeout | undefined
   private readonly node: Node
   private readonly driver: Driver<NodeMessage, ExchangeCommand, NodeEvent>
   private readonly blocks: BlockEngine
@@ -74,7 +76,7 @@ export class Runtime {
     this.self = home.identity.id
     this.overlay = home.overlay
     this.net = net
-    this.addresses = addresses
+    this.addresses_ = addresses
     this.log = log
     const seat = {
       self: { id: this.self, address: addresses[0] },
@@ -144,9 +146,10 @@ export class Runtime {
     try {
       // In the same turn as the network opened: what comes in finds its handlers.
       const { port } = net.listening
-      const [first, ...further] = dialAddresses({ listen: settings.listen, advertise, port })
+      const find = (): Address[] => dialAddresses({ listen: settings.listen, advertise, port })
+      const [first, ...further] = find()
       const runtime = new Runtime(parts, net, [must(first, 'there is always one'), ...further])
-      await runtime.start()
+      await runtime.start(find)
       return runtime
     } catch (error) {
       await net.close()
@@ -154,7 +157,12 @@ export class Runtime {
     }
   }
 
-  private async start(): Promise<void> {
+  /** What others may dial, what reaches furthest first; members are told the first. It may change. */
+  get addresses(): readonly [Address, ...Address[]] {
+    return this.addresses_
+  }
+
+  private async start(find: () => readonly Address[]): Promise<void> {
     const { net, driver } = this
     net.onMessage((from, via, payload) => {
       driver.message(from, via, payload)
@@ -170,6 +178,24 @@ export class Runtime {
     const contacts = await resolved(this.overlay.contacts)
     this.call((node, at) => {
       node.start(contacts, at)
+    })
+    this.addressTimer = setInterval(() => {
+      this.follow(find())
+    }, ADDRESS_LOOK_MS)
+    this.addressTimer.unref()
+  }
+
+  /** A machine that moved, or came back to its network elsewhere, says so before the others miss it. */
+  private follow(found: readonly Address[]): void {
+    const addresses = movedAddresses(this.addresses_, found)
+    if (addresses === undefined) return
+    const [was] = this.addresses_
+    this.addresses_ = addresses
+    const [address] = addresses
+    if (sameAddress(address, was)) return
+    this.log.info({ address: addressText(address), was: addressText(was) }, 'this node has another address now')
+    this.call((node, at) => {
+      node.membership.setAddress(address, at)
     })
   }
 
@@ -289,6 +315,7 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.addressTimer)
     this.driver.close()
     await this.blocks.close()
     await this.net.close()
