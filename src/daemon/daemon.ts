@@ -22,6 +22,7 @@ import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
+import { TicketFiles } from './ticket-files.ts'
 import { Transfers } from './transfers.ts'
 
 type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
@@ -79,6 +80,7 @@ class RunningDaemon implements Daemon {
   private store: Store | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
+  private tickets: TicketFiles | undefined
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -121,6 +123,13 @@ class RunningDaemon implements Daemon {
       },
       startedMs: performance.now()
     }
+    this.tickets = new TicketFiles({
+      ...{ settings: config.settings, log, runtime: services.runtime },
+      overlay: () => this.home.overlay,
+      adopt: async ticket => this.adoptTicket(ticket)
+    })
+    // Before anyone can see that this node is ready: whoever waits for that may count on the file.
+    this.tickets.open()
     await this.serve(services)
     log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id }, 'ready')
   }
@@ -217,6 +226,7 @@ class RunningDaemon implements Daemon {
   }
 
   private async end(): Promise<void> {
+    await this.tickets?.close()
     await this.server?.close(CONTROL_GRACE_MS)
     if (this.living !== undefined) {
       await this.living.runtime.sayGoodbye()

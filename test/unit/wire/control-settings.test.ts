@@ -75,6 +75,13 @@ describe('a setting', () => {
     expect(parseSetting('name', 'é'.repeat(31) + 'a', 'x')).toBe('é'.repeat(31) + 'a')
   })
 
+  it.each(['ticket-file', 'invite-file'] as const)('%s is a path from the root, or none', key => {
+    expect(parseSetting(key, '/ticket/shoal', 'x')).toBe('/ticket/shoal')
+    expect(parseSetting(key, '', 'x')).toBeUndefined()
+    expect(() => parseSetting(key, 'ticket', 'x')).toThrow(/x: "ticket" will not do: a path from the root/)
+    expect(() => parseSetting(key, '/a\0b', 'x')).toThrow(ShoalError)
+  })
+
   it('that does not exist is answered with those that do', () => {
     expect(() => settingKey('lissen')).toThrow(expect.objectContaining({ code: 'not-found' }))
     expect(() => settingKey('toString')).toThrow(expect.objectContaining({ code: 'not-found' }))
@@ -82,7 +89,8 @@ describe('a setting', () => {
 
   it('has a variable', () => {
     expect(SETTING_KEYS.map(variableName)).toEqual([
-      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS']
+      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_TICKET_FILE', 'SHOAL_INVITE_FILE'],
+      ...['SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS']
     ])
   })
 })
