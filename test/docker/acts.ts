@@ -222,6 +222,30 @@ export const cut: Act = async ({ claims, cluster, sizes }) => {
   })
 }
 
+/** As after the machine itself fell: nobody is where the others knew it, but for the ticket that the first one writes anew. */
+export const together: Act = async ({ claims, cluster }) => {
+  await claims.claim(
+    'all are killed and started in the other order, at addresses of one another: all see all again',
+    async () => {
+      const all = cluster.containers.map(one => ({ one, id: one.id, was: one.address }))
+      const names = all.map(({ one }) => one.name)
+      await ok(['docker', 'kill', ...names])
+      const beganMs = performance.now()
+      await ok(['docker', 'start', ...names.toReversed()])
+      await until(
+        'none shows what it saw before',
+        () => all.every(({ one }) => one.view.members === undefined),
+        BACK_MS_MAX
+      )
+      const seconds = await cluster.whole(cluster.containers, DEAD_MS_MAX, beganMs)
+      const moved = all.filter(({ one, was }) => one.address !== was).length
+      if (all.some(({ one, id }) => one.id !== id)) throw new Error('some are other nodes now')
+      await whole(cluster)
+      return `${s(seconds)}, ${moved} of ${all.length} at another address`
+    }
+  )
+}
+
 export const scale: Act = async ({ claims, cluster, sizes }) => {
   await claims.claim(
     `scaled down to ${sizes.nodesFewer}: all others are seen as left, what is shared is still there`,

@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { build, cut, files, outside, scale, stop, up, type Stage } from './acts.ts'
+import { build, cut, files, outside, scale, stop, together, up, type Stage } from './acts.ts'
 import { Claims } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import { Missing, openEngine, type Engine } from './engine.ts'
@@ -69,5 +69,5 @@ process.exit(claims.sum())
 
 /** Without an image or a cluster there is nothing to show further. */
 async function play(stage: Stage): Promise<void> {
-  for (const act of [build, up, files, stop, cut, scale, outside]) await act(stage)
+  for (const act of [build, up, files, stop, cut, together, scale, outside]) await act(stage)
 }
