@@ -194,6 +194,8 @@ export class Runtime {
     const [address] = addresses
     if (sameAddress(address, was)) return
     this.log.info({ address: addressText(address), was: addressText(was) }, 'this node has another address now')
+    // They hang on the address that is gone.
+    this.net.disconnect()
     this.call((node, at) => {
       node.membership.setAddress(address, at)
     })
@@ -221,6 +223,11 @@ export class Runtime {
 
   private emitted(event: NodeEvent): void {
     if (event.event.kind === 'misbehaved') this.misbehaved(event.event.peer, event.room, event.event.what)
+    // Should it come back, it is dialled anew: a connection from before would be waited on until it is given up.
+    const { room, event: told } = event
+    if (room === 'membership' && told.kind === 'member' && told.member.state === 'dead') {
+      this.net.disconnect(told.member.id)
+    }
     for (const watcher of this.watchers) watcher(event)
   }
 

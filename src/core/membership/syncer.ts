@@ -6,7 +6,7 @@
 import type { NodeId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
-import { addressText, type Contact } from '../../wire/common.ts'
+import { addressText, sameAddress, type Contact } from '../../wire/common.ts'
 import { contactOf, isLive, type Roster, type Row } from './roster.ts'
 import { DEAD_RETRY_MS, SYNC_BURST_MS, SYNC_FIRST_PARTNERS, SYNC_MS } from './settings.ts'
 
@@ -81,7 +81,9 @@ export class Syncer {
   private contactsToTry(alone: boolean): Contact[] {
     for (const [key, { contact, tries }] of this.contacts) {
       const row = this.roster.get(contact.id)
-      const found = row !== undefined && isLive(row.standing.state)
+      // One that is remembered at another address may have moved: being told of this one is news.
+      const found =
+        row !== undefined && isLive(row.standing.state) && sameAddress(contactOf(row).address, contact.address)
       if (found || (!alone && tries >= CONTACT_TRIES_MAX)) this.contacts.delete(key)
     }
     // One address of a node at a time: the next one has its turn once this one was silent.

@@ -103,6 +103,11 @@ export class Host {
     return this.addresses.touch(peer)
   }
 
+  disconnect(peer?: NodeId): void {
+    const id = peer === undefined ? undefined : peerIdFromString(peerIdText(peer))
+    for (const connection of this.libp2p.getConnections(id)) connection.abort(new Error('the connection leads nowhere'))
+  }
+
   connectionCount(): number {
     return this.libp2p.getConnections().length
   }
