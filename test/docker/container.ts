@@ -77,7 +77,10 @@ export class Container {
     const command = ['exec', this.name, 'node', '--input-type=module', '-e', WATCH]
     const child = spawn('docker', command, { stdio: ['ignore', 'pipe', 'ignore'] })
     this.watcher = child
-    createInterface({ input: child.stdout }).on('line', line => this.see(JSON.parse(line) as View))
+    // An engine that cannot start it says so there too.
+    createInterface({ input: child.stdout }).on('line', line => {
+      if (line.startsWith('{')) this.see(JSON.parse(line) as View)
+    })
     child.on('error', () => undefined)
     child.once('close', () => {
       this.view = {}

@@ -33,6 +33,7 @@ const signal = Promise.withResolvers<never>()
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(name, () => signal.reject(new Error(`ended by ${name}`)))
 }
+process.on('uncaughtException', fault => signal.reject(fault))
 const late = setTimeout(() => signal.reject(new Error(`not done after ${RUN_MS_MAX / 60_000} minutes`)), RUN_MS_MAX)
 
 let engine: Engine | undefined
