@@ -2,10 +2,12 @@
 export class Claims {
   private passed = 0
   private failed = 0
+  private closed = false
   private readonly startMs = performance.now()
 
   /** `prove` throws where the claim is false, and may return figures. False when it failed. */
   async claim(what: string, prove: () => Promise<string | undefined>): Promise<boolean> {
+    if (this.closed) return false
     const beganMs = performance.now()
     try {
       const figures = await prove()
@@ -13,6 +15,7 @@ export class Claims {
       console.log(`✓ ${what}${figures === undefined ? '' : `: ${figures}`}${spent(beganMs)}`)
       return true
     } catch (error) {
+      if (this.isClosed()) return false
       this.fail(what, error, beganMs)
       return false
     }
@@ -22,6 +25,15 @@ export class Claims {
     this.failed++
     const why = error instanceof Error ? error.message : String(error)
     console.log(`✗ ${what}${spent(beganMs)}\n  ${why.trimEnd().replaceAll('\n', '\n  ')}`)
+  }
+
+  /** Nothing more is claimed: the rest was not tried. */
+  close(): void {
+    this.closed = true
+  }
+
+  private isClosed(): boolean {
+    return this.closed
   }
 
   /** The last lines. Returns the exit status. */

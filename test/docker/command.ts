@@ -1,5 +1,6 @@
 /** Other programs, run to their end within a deadline. */
-import { spawn } from 'node:child_process'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Ended {
@@ -18,11 +19,32 @@ export interface CommandOptions {
 const COMMAND_MS_MAX = 60_000
 const LOOK_MS = 20
 
+const running = new Set<ChildProcess>()
+const cleaning = new AsyncLocalStorage<boolean>()
+let halted: Error | undefined
+
+/** Ends what runs, and lets nothing begin any more but what cleans up. */
+export function halt(why: Error): void {
+  halted = why
+  for (const child of running) child.kill('SIGTERM')
+}
+
+export function cleanUp<T>(work: () => Promise<T>): Promise<T> {
+  return cleaning.run(true, work)
+}
+
+function mayGoOn(): void {
+  if (halted !== undefined && cleaning.getStore() === undefined) throw halted
+}
+
 /** Whatever its exit status. Rejects when it cannot be started or is late. */
 export async function ended(command: readonly string[], options: CommandOptions = {}): Promise<Ended> {
   const { timeoutMs = COMMAND_MS_MAX, cwd, env = process.env } = options
+  mayGoOn()
   const [file = '', ...args] = command
   const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) })
+  running.add(child)
+  child.once('close', () => running.delete(child))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -62,6 +84,7 @@ export async function until(
   sinceMs = performance.now()
 ): Promise<number> {
   for (;;) {
+    mayGoOn()
     const seen = await look()
     const seconds = (performance.now() - sinceMs) / 1000
     if (seen === true) return seconds

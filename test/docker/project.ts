@@ -74,6 +74,8 @@ export class Project {
   async close(): Promise<void> {
     for (const container of this.known.values()) container.close()
     this.known.clear()
+    const squatters = Array.from({ length: SQUATTERS_MAX }, (_, index) => this.squatter(index))
+    await ended(['docker', 'rm', '--force', '--volumes', ...squatters])
     await this.compose(['down', '--volumes', '--remove-orphans', '--timeout', '2'])
     // Containers that were taken away by scaling down leave their anonymous volumes behind.
     if (this.volumes.size > 0) await ended(['docker', 'volume', 'rm', '--force', ...this.volumes])
@@ -99,7 +101,7 @@ export class Project {
     try {
       for (let found = ''; found !== address;) {
         if (squatters.length === SQUATTERS_MAX) throw new Error(`the engine gives ${address} to nobody`)
-        const name = `${this.name}-squatter-${squatters.length}`
+        const name = this.squatter(squatters.length)
         squatters.push(name)
         const sleeper = ['--entrypoint', 'node', this.image, '-e', 'setInterval(() => {}, 1e6)']
         await ok(['docker', 'run', '-d', '--rm', '--init', '--name', name, '--network', this.network, ...sleeper])
@@ -115,6 +117,10 @@ export class Project {
     } finally {
       await ended(['docker', 'rm', '--force', '--volumes', ...squatters])
     }
+  }
+
+  private squatter(index: number): string {
+    return `${this.name}-squatter-${index}`
   }
 
   private compose(

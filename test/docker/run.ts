@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { build, cut, files, outside, scale, stop, together, up, type Stage } from './acts.ts'
 import { Claims } from './claims.ts'
 import { Cluster } from './cluster.ts'
+import { cleanUp, halt } from './command.ts'
 import { Missing, openEngine, type Engine } from './engine.ts'
 import { Outside } from './outside.ts'
 import { Project } from './project.ts'
@@ -57,16 +58,24 @@ try {
   claims.fail(error instanceof Missing ? 'this cannot be shown here' : 'the run', error)
 }
 clearTimeout(late)
-await claims.claim('nothing is left behind', async () => {
+claims.close()
+halt(new Error('the run is over'))
+try {
+  await cleanUp(cleaned)
+} catch (error) {
+  claims.fail('nothing is left behind', error)
+}
+process.exit(claims.sum())
+
+/** Throws where something of the run is still there. */
+async function cleaned(): Promise<void> {
   await host?.close()
   await project?.close()
   const left = await project?.leftovers()
   fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   await engine?.close()
-  if (left !== undefined && left !== '') throw new Error(left)
-  return undefined
-})
-process.exit(claims.sum())
+  if (left !== undefined && left !== '') throw new Error(`still there: ${left}`)
+}
 
 /** Without an image or a cluster there is nothing to show further. */
 async function play(stage: Stage): Promise<void> {
