@@ -230,13 +230,13 @@ export const together: Act = async ({ claims, cluster }) => {
       const all = cluster.containers.map(one => ({ one, id: one.id, was: one.address }))
       const names = all.map(({ one }) => one.name)
       await ok(['docker', 'kill', ...names])
-      const beganMs = performance.now()
-      await ok(['docker', 'start', ...names.toReversed()])
       await until(
         'none shows what it saw before',
         () => all.every(({ one }) => one.view.members === undefined),
         BACK_MS_MAX
       )
+      const beganMs = performance.now()
+      await ok(['docker', 'start', ...names.toReversed()])
       const seconds = await cluster.whole(cluster.containers, DEAD_MS_MAX, beganMs)
       const moved = all.filter(({ one, was }) => one.address !== was).length
       if (all.some(({ one, id }) => one.id !== id)) throw new Error('some are other nodes now')
