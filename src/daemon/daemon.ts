@@ -31,6 +31,7 @@ import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
 import { Searches } from './searches.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
+import { TicketFiles } from './ticket-files.ts'
 import { Transfers } from './transfers.ts'
 
 type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
@@ -92,6 +93,7 @@ class RunningDaemon implements Daemon {
   private passing: PassingFetches | undefined
   private listener: GatewayListener | undefined
   private readonly ops = new Ops()
+  private tickets: TicketFiles | undefined
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -146,6 +148,13 @@ class RunningDaemon implements Daemon {
       },
       startedMs: performance.now()
     }
+    this.tickets = new TicketFiles({
+      ...{ settings: config.settings, log, runtime: services.runtime },
+      overlay: () => this.home.overlay,
+      adopt: async ticket => this.adoptTicket(ticket)
+    })
+    // Before anyone can see that this node is ready: whoever waits for that may count on the file.
+    this.tickets.open()
     await this.serve(services)
     const gateway = this.listener?.address
     this.ops.readiness.runs(services.runtime, () => this.home.overlay.met)
@@ -267,6 +276,7 @@ class RunningDaemon implements Daemon {
 
   private async end(): Promise<void> {
     this.ops.readiness.stops()
+    await this.tickets?.close()
     await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
     if (this.living !== undefined) await this.passing?.close()
     await this.living?.runtime.sayGoodbye()

@@ -62,6 +62,18 @@ export const SETTINGS = {
       return text
     }
   }),
+  'ticket-file': setting({
+    help: 'a file with a ticket, waited for by a node without an overlay; later it helps to find lost members; empty: none',
+    placeholder: 'FILE',
+    fallback: '',
+    parse: optionalFile
+  }),
+  'invite-file': setting({
+    help: 'a file in which to keep a ticket for others; whoever reads it is a member; empty: none',
+    placeholder: 'FILE',
+    fallback: '',
+    parse: optionalFile
+  }),
   'log-level': setting({
     help: `how much to log: ${LOG_LEVELS.join(', ')}`,
     placeholder: 'LEVEL',
@@ -136,6 +148,13 @@ export function parseSetting<K extends SettingKey>(key: K, text: string, source:
 
 function setting<T>(one: Setting<T>): Setting<T> {
   return one
+}
+
+/** The daemon's working folder is nobody's business: the path says all. */
+function optionalFile(text: string): string | undefined {
+  if (text === '') return undefined
+  if (!text.startsWith('/') || text.includes('\0')) throw new Error('a path from the root: /FOLDER/FILE')
+  return text
 }
 
 const ENDPOINT = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:[\]]*))(?::(?<port>[0-9]{1,5}))?$/

@@ -69,7 +69,7 @@ export class Daemon {
   /** HOST:PORT; the next start listens there too. */
   address = ANY_PORT
   id = ''
-  private readonly env: NodeJS.ProcessEnv
+  readonly env: NodeJS.ProcessEnv
   private child: ChildProcess | undefined
   private lastWords = ''
 
@@ -264,9 +264,10 @@ export class Cluster {
     return daemon
   }
 
-  private add(name: string): Daemon {
+  /** One that is not started. `own`: variables of its own. */
+  add(name: string, own: NodeJS.ProcessEnv = {}): Daemon {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SHOAL_')))
-    const env = { ...inherited, NO_COLOR: '1', SHOAL_GUARDIAN: String(process.pid) }
+    const env = { ...inherited, NO_COLOR: '1', SHOAL_GUARDIAN: String(process.pid), ...own }
     const daemon = new Daemon(name, path.join(this.root, name), env)
     this.daemons.push(daemon)
     return daemon

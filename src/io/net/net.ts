@@ -79,6 +79,8 @@ export interface Net {
   handle(protocol: string, handler: InboundHandler, options?: { maxInbound?: number }): Promise<void>
   request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void>
+  /** Ends the connections to a peer, or all: what is under way on them fails now, and not when nothing came for long. */
+  disconnect(peer?: NodeId): void
   /** Where a peer can be dialled, as its connection showed. */
   addressOf(peer: NodeId): Address | undefined
   counts(): NetCounts
@@ -191,6 +193,10 @@ class Lanes implements Net {
 
   serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void> {
     return requests.serve(this.opened, protocol, handler, options)
+  }
+
+  disconnect(peer?: NodeId): void {
+    this.host?.disconnect(peer)
   }
 
   addressOf(peer: NodeId): Address | undefined {

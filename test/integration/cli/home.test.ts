@@ -111,6 +111,8 @@ describe('without a daemon', () => {
       ['listen', '127.0.0.1:1', 'file'],
       ['advertise', '', 'default'],
       ['name', expect.any(String), 'default'],
+      ['ticket-file', '', 'default'],
+      ['invite-file', '', 'default'],
       ['log-level', 'info', 'default'],
       ['upload-slots', '3', 'environment'],
       ['gateway', '', 'default'],
