@@ -7,6 +7,7 @@
  * Deviations: a copy with a higher TTL than those before is sent on again (see `widen` in settings.ts); a copy that a routing
  * table says finds nothing is not sent (tables.ts); each neighbour has a rate, and who is far over it is cut off.
  */
+import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Instant } from '../../base/time.ts'
 import { TTL_HARD_MAX, type Query, type QueryHit, type SearchResult } from '../../wire/search.ts'
@@ -20,6 +21,9 @@ import type { QueryRoute, Routes } from './routes.ts'
 import { HITS_PER_QUERY_MAX, type SearchSettings } from './settings.ts'
 import type { Tables } from './tables.ts'
 import { wantedBy, type Wanted } from './wanted.ts'
+
+/** Of a signature: enough to tell hits apart. */
+const HIT_KEY_BYTES = 16
 
 export interface FloodParts {
   readonly context: SearchContext
@@ -101,6 +105,11 @@ export class Flood {
       context.dropped('full')
       return
     }
+    // Who has forgotten that a query was its own takes it as a new one, and the ways back go in a circle.
+    if (this.cameBefore(hit, now)) {
+      context.dropped('duplicate')
+      return
+    }
     route.hits++
     if (route.from === undefined) {
       arrived(from, hit, now)
@@ -112,6 +121,16 @@ export class Flood {
     if (next === undefined) context.dropped('no-route')
     else if (outgoing === undefined) context.dropped('expired')
     else context.send(next.contact, traced(outgoing, context.self.id))
+  }
+
+  private cameBefore({ results, signature }: QueryHit, now: Instant): boolean {
+    // Traced nodes without results say the same of each round.
+    if (results.length === 0) return false
+    const { hits } = this.parts.routes
+    const key = hex(signature.subarray(0, HIT_KEY_BYTES))
+    if (hits.get(key, now) !== undefined) return true
+    hits.set(key, true, now)
+    return false
   }
 
   private withinRate(from: Neighbour, now: Instant): boolean {

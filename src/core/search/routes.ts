@@ -33,11 +33,14 @@ export class Routes {
   /** The neighbour by which the last hit of a holder came. */
   readonly holders: Generations<NodeId, NodeId>
   readonly pushes: Generations<DescriptorId, true>
+  /** Hits with results that went through here, by their signatures. */
+  readonly hits: Generations<string, true>
 
   constructor(memoryMs: number) {
     this.queries = new Generations(IDS_PER_GENERATION_MAX, memoryMs)
     this.pings = new Generations(IDS_PER_GENERATION_MAX, memoryMs)
     this.holders = new Generations(HOLDERS_PER_GENERATION_MAX, memoryMs)
     this.pushes = new Generations(HOLDERS_PER_GENERATION_MAX, memoryMs)
+    this.hits = new Generations(IDS_PER_GENERATION_MAX, memoryMs)
   }
 }

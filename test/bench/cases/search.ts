@@ -16,6 +16,25 @@ const FILES = 200
 const COMMON = 'report'
 /** For neighbours to be found, and tables of words to be told. */
 const SETTLE_MS = 10_000
+/** A word for each node, that no other has. */
+const WORDS = [
+  ...['albatross', 'badger', 'cormorant', 'dolphin', 'echidna', 'flamingo', 'gazelle', 'hedgehog', 'ibex', 'jackdaw'],
+  ...[
+    'kestrel',
+    'lemur',
+    'marmot',
+    'narwhal',
+    'ocelot',
+    'pelican',
+    'quail',
+    'raccoon',
+    'salamander',
+    'tapir',
+    'urchin'
+  ],
+  ...['vicuna', 'walrus', 'xerus', 'yak', 'zebra']
+]
+const wordOf = (at: number): string => `${WORDS[at % WORDS.length] ?? ''}${at < WORDS.length ? '' : at}`
 /** What is normal: so many searches a second at each node. */
 const SEARCHES_PER_SECOND = 1
 const FLOOD_FACTOR = 100
@@ -33,7 +52,7 @@ export const search: Case = {
   name: 'search',
   async run(workshop, options) {
     const nodes = await startGroup(workshop, options.nodes, 'lan')
-    for (const node of nodes) await node.ask('share', { paths: [makeShare(workshop, node.name)] })
+    for (const [at, node] of nodes.entries()) await node.ask('share', { paths: [makeShare(workshop, node.name, at)] })
     const asking = nodes.slice(0, -1)
     options.note(`${nodes.length} daemons, ${FILES} files each; ${asking.length * SEARCHES_EACH} searches a round`)
     await sleep(SETTLE_MS)
@@ -49,10 +68,10 @@ export const search: Case = {
 }
 
 /** Returns the folder. */
-function makeShare(workshop: Workshop, name: string): string {
+function makeShare(workshop: Workshop, name: string, at: number): string {
   const folder = workshop.folder(`share-${name}`)
   for (let i = 0; i < FILES; i++) fs.writeFileSync(path.join(folder, `${COMMON} ${i} of ${name}.txt`), `${name} ${i}`)
-  fs.writeFileSync(path.join(folder, `unique${name}.txt`), name)
+  fs.writeFileSync(path.join(folder, `${wordOf(at)}.txt`), name)
   return folder
 }
 
@@ -64,8 +83,7 @@ async function round(nodes: readonly Node[], searches: number): Promise<Round> {
     await sleep((at / nodes.length) * everyMs)
     for (let i = 0; i < searches; i++) {
       const dueMs = performance.now() + everyMs
-      const other = nodes[(at + 1 + (i % (nodes.length - 1))) % nodes.length]
-      if (other !== undefined) await measured(node, `unique${other.name}`, all)
+      await measured(node, wordOf((at + 1 + (i % (nodes.length - 1))) % nodes.length), all)
       await sleep(Math.max(0, dueMs - performance.now()))
     }
   }
