@@ -35,7 +35,8 @@ export class Generations<K, V> {
     this.young.set(key, value)
   }
 
-  private turn(now: Instant): void {
+  /** Forgets what has lived its time; every use does so too. */
+  turn(now: Instant): void {
     this.turnAt ??= after(now, this.ms)
     if (now < this.turnAt) return
     const nextAt = after(this.turnAt, this.ms)

@@ -121,6 +121,7 @@ export class Pings {
     const { pingMs, wideEvery, ttl } = this.context.settings
     this.roundAt = after(now, this.context.jitter(pingMs))
     this.round++
+    this.routes.turn(now)
     this.send([...this.neighbours], this.round % wideEvery === 0 ? ttl : 1, now)
   }
 

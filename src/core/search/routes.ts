@@ -43,4 +43,9 @@ export class Routes {
     this.pushes = new Generations(HOLDERS_PER_GENERATION_MAX, memoryMs)
     this.hits = new Generations(IDS_PER_GENERATION_MAX, memoryMs)
   }
+
+  /** Forgets what nobody has looked up for long. */
+  turn(now: Instant): void {
+    for (const memory of [this.queries, this.pings, this.holders, this.pushes, this.hits]) memory.turn(now)
+  }
 }

@@ -79,8 +79,8 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   banMs: 300_000,
   memoryMs: 60_000,
   widen: 'rounds',
-  queriesPerSecond: 20,
-  queriesBurst: 40,
+  queriesPerSecond: 10,
+  queriesBurst: 24,
   queriesOverMax: 40,
   matchesAtOnce: 8,
   matchesWaitingMax: 64,
@@ -114,6 +114,8 @@ export const HANDSHAKES_PER_SECOND = 2
 export const HANDSHAKES_BURST = 32
 /** This node's own searches under way. */
 export const SEARCHES_MAX = 64
+/** Until a neighbour that was sent as much as it takes can be sent some more. */
+export const HELD_MS = 1_000
 /** Before nothing at all is taken for an answer, beyond what hops take by the pings: an index that has to wait for its turn. */
 export const SILENCE_MS = 1_500
 export const SEARCH_TIMEOUT_MS_MAX = 60_000

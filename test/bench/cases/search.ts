@@ -36,9 +36,11 @@ const WORDS = [
 ]
 const wordOf = (at: number): string => `${WORDS[at % WORDS.length] ?? ''}${at < WORDS.length ? '' : at}`
 /** What is normal: so many searches a second at each node. */
-const SEARCHES_PER_SECOND = 1
+const SEARCHES_PER_SECOND = 0.5
 const FLOOD_FACTOR = 100
 const SEARCHES_EACH = 20
+/** Neighbours take some seconds to cut the flood off. */
+const FLOODED_EACH = 50
 const SEARCH_MS_MAX = 60_000
 const START_MS = 60_000
 
@@ -61,7 +63,7 @@ export const search: Case = {
     const quiet = await round(asking, SEARCHES_EACH)
     options.note(`first result after ${quantile(quiet.firstMs, 0.95).toFixed(1)} ms (p95); now with a flood`)
     await flood(workshop, nodes)
-    const flooded = await round(asking, SEARCHES_EACH)
+    const flooded = await round(asking, FLOODED_EACH)
     await stopAll(nodes)
     return answer(quiet, flooded, options)
   }

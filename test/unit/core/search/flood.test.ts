@@ -170,10 +170,22 @@ describe('a hit on its way', () => {
     lone.hear(a, queryOf())
     for (let i = 0; i < HITS_PER_QUERY_MAX + 10; i++) {
       lone.ms += 1
-      lone.hear(c, hitOf(others[20]!))
+      lone.hear(c, hitOf(others[20]!, { results: [{ ...result('a'), path: `${i}` }] }))
     }
     expect(lone.all('query-hit')).toHaveLength(HITS_PER_QUERY_MAX)
     expect(lone.search.counters().dropped.full).toBe(10)
+  })
+})
+
+describe('a hit that comes around', () => {
+  it('is dropped: who forgot that the query was its own has made the ways back a circle', () => {
+    const lone = among(near)
+    lone.hear(a, queryOf())
+    const hit = hitOf(others[20]!)
+    lone.hear(c, hit)
+    lone.hear(c, { ...hit, ttl: 4, hops: 3 })
+    expect(lone.all('query-hit')).toHaveLength(1)
+    expect(lone.search.counters().dropped.duplicate).toBe(1)
   })
 })
 

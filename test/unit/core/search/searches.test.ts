@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  HELD_MS,
   SEARCHES_MAX,
   SEARCH_DEFAULTS,
   SEARCH_TIMEOUT_MS_MAX,
@@ -77,7 +78,7 @@ describe('a search', () => {
     asked(lone)
     const { id } = lone.all('query')[0]!
     const changed = { ...hitOf(others[20]!, { id }), results: [result('b')] }
-    const ofAnother = { ...hitOf(others[20]!, { id }), holder: others[21]! }
+    const ofAnother = { ...hitOf(others[20]!, { id, results: [result('c')] }), holder: others[21]! }
     const replayed = { ...hitOf(others[20]!), id }
     lone.hear(a, changed, ofAnother, replayed)
     expect(lone.told('hit')).toEqual([])
@@ -136,6 +137,18 @@ describe('a search', () => {
     lone.hear(a, hitOf(others[20]!, { id: lone.all('query')[0]!.id }))
     lone.until(lone.ms + SILENCE_MS)
     expect(lone.told('ended')).toMatchObject([{ report: { ended: 'exhausted', results: 1 } }])
+  })
+
+  it('asks again what its neighbours did not take at once', () => {
+    const lone = inCrowd({ queriesPerSecond: 2, queriesBurst: 2 })
+    for (let i = 0; i < 3; i++) asked(lone)
+    const before = lone.all('query').length
+    lone.until(lone.ms + HELD_MS / 2)
+    expect(lone.told('ended')).toEqual([])
+    lone.until(lone.ms + 5 * HELD_MS)
+    expect(lone.all('query').length).toBeGreaterThan(before)
+    const ids = new Set(lone.all('query').map(({ id }) => id))
+    expect(ids.size).toBe(3)
   })
 
   it('of a lone node ends when its own index has answered', () => {
