@@ -29,6 +29,8 @@ const STOP_MS_MAX = 10_000
 const HEAL_MS_MAX = 30_000
 const DEAD_MS_MAX = 60_000
 const IDLE_MS = 10_000
+/** Neighbours hear of another's new words within seconds. */
+const SEARCH_MS_MAX = 20_000
 const KILL_AT = 0.25
 const STATUS_LOOK_MS = 200
 /** Of every user but root the effective capabilities, and of a container that may gain none. */
@@ -94,7 +96,7 @@ export const up: Act = async ({ claims, cluster, sizes }) => {
 /** Three hold all of it; two of them are killed while all others fetch. */
 export const files: Act = async ({ claims, cluster, sizes }) => {
   const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)]
-  const others = cluster.containers.filter(one => ![a, b, c].includes(one))
+  const others = cluster.containers.filter(one => ![a, b, c, cluster.first].includes(one))
   let content: Content | undefined
   await claims.claim(`${mib(sizes.fileBytes)} shared in one container are fetched in two others`, async () => {
     const big = await cluster.share('big.bin', sizes.fileBytes, a)
@@ -111,6 +113,20 @@ export const files: Act = async ({ claims, cluster, sizes }) => {
   })
   const big = content
   if (big === undefined) return
+  await claims.claim(
+    'a search in another container finds its three holders, and it is fetched by its number',
+    async () => {
+      let answer: Record<string, unknown> = {}
+      const hasAll = async (): Promise<boolean> => {
+        answer = await cluster.first.shoal(['search', path.parse(big.name).name]).catch(() => ({}))
+        return answer['answered'] === 3
+      }
+      await until('the three are found', hasAll, SEARCH_MS_MAX)
+      await cluster.first.shoal(['get', '1'])
+      await equalIn(cluster.first, big)
+      return `all asked within ${String(Math.round(Number(answer['elapsedMs'])))} ms`
+    }
+  )
   await claims.claim('all others fetch it while two of its three holders are killed', async () => {
     const beganMs = performance.now()
     const fetching = Promise.all(others.map(one => one.shoal(['get', big.id])))
