@@ -1,6 +1,7 @@
 /** What every command works with. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ControlMethod, Params, ResultOf } from '../wire/control.ts'
+import type { ExitStatus } from '../wire/control-exit.ts'
 import type { HomeMethod, HomeMethods } from '../wire/control-home.ts'
 import type { Output } from './output.ts'
 import type { Line, Transport } from './transport.ts'
@@ -11,9 +12,11 @@ export interface Context {
   readonly home: string
   /** `shoal daemon --detach`, with --home where it is needed. */
   readonly startHint: string
+  /** Of this program. */
+  readonly version: string
   readonly cwd: string
   readonly stdin: NodeJS.ReadStream
-  /** For bytes; words go through `output`. */
+  /** For bytes, and for a command that takes the whole terminal; answers go through `output`. */
   readonly stdout: NodeJS.WriteStream
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
@@ -21,6 +24,8 @@ export interface Context {
   readonly daemon: Transport
   /** Of the home itself, where no daemon runs. */
   readonly homeProcess: Transport
+  /** How the process ends although the command has answered; 0 unless it is called. */
+  readonly exit: (status: ExitStatus) => void
 }
 
 /** So long nobody wonders. */

@@ -50,13 +50,16 @@ async function run(globals: GlobalOptions, work: (context: Context) => Promise<v
   const { signal, forget } = interruption()
   try {
     await work({
-      ...{ output, home, startHint, signal, cwd: process.cwd(), stdout: process.stdout },
+      ...{ output, home, startHint, signal, version: version(), cwd: process.cwd(), stdout: process.stdout },
       // Made when it is looked at, and most commands never do.
       get stdin() {
         return process.stdin
       },
       daemon: socketTransport(home, startHint),
-      homeProcess: homeTransport(home)
+      homeProcess: homeTransport(home),
+      exit: status => {
+        process.exitCode = status
+      }
     })
   } finally {
     forget()

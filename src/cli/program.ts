@@ -4,13 +4,17 @@ import { KINDS } from '../base/kinds.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
 import { cat, type CatOptions } from './commands/cat.ts'
+import { completion } from './commands/completion.ts'
 import { ls, rm, share, type ShareOptions } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
+import { doctor } from './commands/doctor.ts'
 import { get, type GetOptions } from './commands/get.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
 import { search, type SearchFlags } from './commands/search.ts'
+import { service } from './commands/service.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
+import { top } from './commands/top.ts'
 import type { Context } from './context.ts'
 import { parseSize } from './sizes.ts'
 
@@ -25,6 +29,7 @@ export type Run = (globals: GlobalOptions, work: (context: Context) => Promise<v
 
 const EVERY_COMMAND: readonly ExitStatus[] = [0, 1, 64]
 const WITH_DAEMON: readonly ExitStatus[] = [...EVERY_COMMAND, 6, 7]
+const SETTING_WIDTH = Math.max(...SETTING_KEYS.map(key => key.length)) + 2
 
 export function buildProgram(run: Run, version: string): Command {
   const program = new Command('shoal')
@@ -58,6 +63,7 @@ export function buildProgram(run: Run, version: string): Command {
   overlayCommands(program, { add, act })
   contentCommands(program, { add, act })
   insideCommands(program, { add, act })
+  shellCommands(program, { add, act })
   return program
 }
 
@@ -284,6 +290,22 @@ function insideCommands(program: Command, { add, act }: Tools): void {
   statusCommand.option('--follow', 'print it again twice a second')
   act(statusCommand, (context, id: string | undefined, options: { follow?: boolean }) => status(context, id, options))
 
+  const topCommand = add(program, 'top', 'members and transfers with their rates, live', {
+    examples: ['shoal top', 'shoal --json top'],
+    statuses: WITH_DAEMON,
+    more: [
+      'q or Ctrl-C ends it with status 0. Where stdout is no terminal it prints one frame; with --json it streams.'
+    ]
+  })
+  act(topCommand, context => top(context))
+
+  const doctorCommand = add(program, 'doctor', 'what keeps the node from working, and what to do', {
+    examples: ['shoal doctor', 'shoal --json doctor'],
+    statuses: [...EVERY_COMMAND, 6, 7],
+    more: ['Works without a daemon too. Status 1 when a row says fail; rows that say warn are no failure.']
+  })
+  act(doctorCommand, context => doctor(context))
+
   const ringCommand = add(program, 'ring', "the node's place on the ring, and its tables", {
     examples: ['shoal ring', 'shoal ring lookup 3f1c09ab… --trace'],
     statuses: WITH_DAEMON
@@ -297,6 +319,39 @@ function insideCommands(program: Command, { add, act }: Tools): void {
   act(lookupCommand, (context, key: string, options: { trace?: boolean }) => ringLookup(context, key, options))
 }
 
+function shellCommands(program: Command, { add, act }: Tools): void {
+  const serviceCommand = add(
+    program,
+    'service <action>',
+    'run the node as a service of this user: install, remove, print',
+    {
+      examples: [
+        'shoal service install',
+        'shoal service remove',
+        'shoal service print --system | sudo tee /etc/systemd/system/shoal.service'
+      ],
+      statuses: [...EVERY_COMMAND, 3, 6, 7, 11],
+      more: [
+        'Under systemd. install writes a unit of the user for this home, enables and starts it; remove undoes that and leaves the',
+        'home; print shows the unit, with --system a hardened one for the machine, whose home is /var/lib/shoal.'
+      ]
+    }
+  )
+  serviceCommand.option('--system', 'with print: for the whole machine')
+  act(serviceCommand, (context, action: string, options: { system?: boolean }) => service(context, action, options))
+
+  const completionCommand = add(program, 'completion <shell>', 'print a completion script for bash, zsh or fish', {
+    examples: [
+      'source <(shoal completion bash)',
+      'shoal completion zsh > ~/.zfunc/_shoal',
+      'shoal completion fish > ~/.config/fish/completions/shoal.fish'
+    ],
+    statuses: EVERY_COMMAND,
+    more: ['~/.zfunc stands for any folder of fpath.']
+  })
+  act(completionCommand, (context, shell: string) => completion(context, program, shell))
+}
+
 function settingOption(key: SettingKey): Option {
   const { placeholder, help } = SETTINGS[key]
   return new Option(`${flagName(key)} <${placeholder}>`, help)
@@ -305,7 +360,7 @@ function settingOption(key: SettingKey): Option {
 function settingLine(key: SettingKey): string {
   const { help, fallback } = SETTINGS[key]
   const normally = fallback === undefined ? 'the host name' : fallback === '' ? 'empty' : fallback
-  return `  ${key.padEnd(14)}${help} (${variableName(key)}; default: ${normally})`
+  return `  ${key.padEnd(SETTING_WIDTH)}${help} (${variableName(key)}; default: ${normally})`
 }
 
 function secondsOption(flags: string, help: string): Option {

@@ -1,7 +1,7 @@
 /** Which addresses of this node others should dial, and how far each of them reaches. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import os from 'node:os'
-import { addressText, type Address } from '../wire/common.ts'
+import { addressText, sameAddress, type Address } from '../wire/common.ts'
 import type { Settings } from '../wire/control-settings.ts'
 import { TICKET_CONTACTS_MAX } from '../wire/ticket.ts'
 
@@ -35,6 +35,21 @@ export function dialAddresses(
   const sorted = [...new Set(hosts)].sort((a, b) => rank(a) - rank(b))
   const chosen = sorted.length > 0 ? sorted : ['127.0.0.1']
   return chosen.slice(0, TICKET_CONTACTS_MAX).map(host => ({ host, port }))
+}
+
+/**
+ * The addresses of a node that was known by `before`, now that `found` are what it has: the first stays as long as it is among
+ * them, for every change is news to all members. Undefined where the network is gone: that is no address to tell.
+ */
+export function movedAddresses(
+  before: readonly [Address, ...Address[]],
+  found: readonly Address[]
+): readonly [Address, ...Address[]] | undefined {
+  const [told] = before
+  const [first, ...further] = found
+  if (first === undefined || (reachOf(first.host) === 'loopback' && reachOf(told.host) !== 'loopback')) return undefined
+  if (!found.some(one => sameAddress(one, told))) return [first, ...further]
+  return [told, ...found.filter(one => !sameAddress(one, told))]
 }
 
 /** Undefined where somebody outside this network could dial one of them. */

@@ -11,24 +11,27 @@ import { Store } from '../io/store/store.ts'
 import { addressText, type Address } from '../wire/common.ts'
 import type { Ticket } from '../wire/ticket.ts'
 import type { Config } from './config.ts'
-import { serveControl, type ControlServer } from './control/server.ts'
+import { serveControl, type ControlServer, type Route } from './control/server.ts'
 import { Directory } from './directory.ts'
-import { openGateway } from './gateway/gateway.ts'
+import { isContentUrl, openGateway } from './gateway/gateway.ts'
 import { listenGateway, type GatewayListener } from './gateway/listener.ts'
 import { PassingFetches } from './gateway/passing.ts'
 import { catHandlers } from './handlers/cat.ts'
 import { getHandlers } from './handlers/get.ts'
 import { nodeHandlers } from './handlers/node.ts'
+import { opsHandlers } from './handlers/ops.ts'
 import { overlayHandlers } from './handlers/overlay.ts'
 import { ringHandlers } from './handlers/ring.ts'
 import { searchHandlers } from './handlers/search.ts'
 import { shareHandlers } from './handlers/share.ts'
 import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
 import { Indexing } from './indexing.ts'
+import { Ops } from './ops/ops.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
 import { Searches } from './searches.ts'
 import type { Services } from './services.ts'
 import { controlSocketPath, nameSocket } from './socket-path.ts'
+import { TicketFiles } from './ticket-files.ts'
 import { Transfers } from './transfers.ts'
 
 type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
@@ -89,6 +92,8 @@ class RunningDaemon implements Daemon {
   private server: ControlServer | undefined
   private passing: PassingFetches | undefined
   private listener: GatewayListener | undefined
+  private readonly ops = new Ops()
+  private tickets: TicketFiles | undefined
   private stopping: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
@@ -113,12 +118,14 @@ class RunningDaemon implements Daemon {
   async open(): Promise<void> {
     const { log, config } = this.options
     const { dir } = this.home
+    await this.ops.listen(dir, config.settings, log)
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
     this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
     this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
     await PassingFetches.sweep(dir, this.store)
+    this.ops.readiness.starts('the network, and the shares to be offered again')
     await this.live(config.settings.listen)
     this.passing = new PassingFetches({
       ...{ home: dir, store: this.store },
@@ -141,8 +148,16 @@ class RunningDaemon implements Daemon {
       },
       startedMs: performance.now()
     }
+    this.tickets = new TicketFiles({
+      ...{ settings: config.settings, log, runtime: services.runtime },
+      overlay: () => this.home.overlay,
+      adopt: async ticket => this.adoptTicket(ticket)
+    })
+    // Before anyone can see that this node is ready: whoever waits for that may count on the file.
+    this.tickets.open()
     await this.serve(services)
     const gateway = this.listener?.address
+    this.ops.readiness.runs(services.runtime, () => this.home.overlay.met)
     log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id, gateway }, 'ready')
   }
 
@@ -161,6 +176,12 @@ class RunningDaemon implements Daemon {
     const gateway = openGateway({ services })
     const at = services.settings.gateway
     if (at !== undefined) this.listener = await listenGateway(at, gateway)
+    const contents: Route = {
+      match: isContentUrl,
+      handle: (request, response, signal) => {
+        void gateway({ request, response, signal })
+      }
+    }
     this.server = await serveControl({
       socket,
       handlers: {
@@ -170,12 +191,13 @@ class RunningDaemon implements Daemon {
         ...getHandlers(services),
         ...catHandlers(services),
         ...ringHandlers(services),
-        ...searchHandlers(services)
+        ...searchHandlers(services),
+        ...opsHandlers(services)
       },
+      routes: [...this.ops.routes, contents],
       onFault: (err, method) => {
         this.options.log.error({ err, method }, 'a call failed')
-      },
-      contents: gateway
+      }
     })
     nameSocket(dir, socket)
   }
@@ -191,6 +213,7 @@ class RunningDaemon implements Daemon {
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })
     this.living = { runtime, directory, transfers }
+    this.ops.watch(runtime)
     runtime.watch(({ room, event }) => {
       if (room !== 'membership') return
       if (event.kind === 'member')
@@ -252,13 +275,14 @@ class RunningDaemon implements Daemon {
   }
 
   private async end(): Promise<void> {
+    this.ops.readiness.stops()
+    await this.tickets?.close()
     await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
     if (this.living !== undefined) await this.passing?.close()
-    if (this.living !== undefined) {
-      await this.living.runtime.sayGoodbye()
-      this.indexing?.tellTo(undefined)
-      await this.living.runtime.close()
-    }
+    await this.living?.runtime.sayGoodbye()
+    await this.ops.close()
+    this.indexing?.tellTo(undefined)
+    await this.living?.runtime.close()
     await this.indexing?.close()
     this.store?.closeAll()
     await this.db?.close()

@@ -8,8 +8,11 @@ import { keepSettings, resolveConfig, settingRow } from './config.ts'
 import { ensureHome, found, join, leave, lockHome, openHome, presetOf, type Home } from './home.ts'
 
 type Methods = {
-  readonly [M in HomeMethod]: (dir: string, params: HomeMethods[M]['params']) => HomeMethods[M]['result']
-}
+  readonly [M in Exclude<HomeMethod, 'doctor'>]: (
+    dir: string,
+    params: HomeMethods[M]['params']
+  ) => HomeMethods[M]['result']
+} & { readonly doctor: (dir: string) => Promise<HomeMethods['doctor']['result']> }
 
 export const homeMethods: Methods = {
   init(dir, { name, preset }) {
@@ -37,6 +40,12 @@ export const homeMethods: Methods = {
     openHome(dir)
     locked(dir, () => leave(openHome(dir)))
     return { left: true }
+  },
+
+  async doctor(dir) {
+    // It looks at much of the daemon; the other methods are to be quick.
+    const { examineHome } = await import('./ops/doctor/doctor.ts')
+    return examineHome(dir)
   },
 
   'config.show'(dir) {

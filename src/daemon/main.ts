@@ -47,7 +47,7 @@ try {
       onReady: sayReady
     })
   } else {
-    say(answer(positionals[1] ?? '', await stdinText()))
+    say(await answer(positionals[1] ?? '', await stdinText()))
   }
   end(0)
 } catch (error) {
@@ -71,11 +71,11 @@ function sayReady({ id, name, addresses }: Daemon): void {
   else process.stdout.write(report === 'quiet' ? `${id}\n` : readyText({ id, name, addresses }))
 }
 
-function answer(method: string, body: string): object {
+async function answer(method: string, body: string): Promise<object> {
   if (!isHomeMethod(method)) throw new ShoalError('usage', `there is no method ${JSON.stringify(method)} of a home`)
   // The compiler cannot see that both come from one method; parseHomeParams has checked it.
-  const run = homeMethods[method] as (dir: string, params: object) => object
-  return { v: CONTROL_VERSION, ...run(home, parseHomeParams(method, JSON.parse(body))) }
+  const run = homeMethods[method] as (dir: string, params: object) => object | Promise<object>
+  return { v: CONTROL_VERSION, ...(await run(home, parseHomeParams(method, JSON.parse(body)))) }
 }
 
 async function stdinText(): Promise<string> {

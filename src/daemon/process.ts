@@ -5,11 +5,12 @@
 import type { Logger } from 'pino'
 import { ShoalError } from '../base/errors.ts'
 import { GUARDIAN_VARIABLE } from '../wire/control-home.ts'
-import { keepSettings, resolveConfig, type Told } from './config.ts'
+import { keepSettings, resolveConfig, type Config, type Told } from './config.ts'
 import { runDaemon, type Daemon, type DaemonOptions } from './daemon.ts'
-import { ensureHome, found, homePaths, lockHome } from './home.ts'
+import { ensureHome, found, homePaths, join, lockHome, type Home } from './home.ts'
 import { openLog } from './log.ts'
 import type { RuntimeSeams } from './runtime.ts'
+import { waitForTicket } from './ticket-files.ts'
 
 /** Under the 10 s that are promised. */
 const STOP_TIMEOUT_MS = 9_000
@@ -36,7 +37,7 @@ export async function daemonProcess({ dir, flags, foreground, onReady, seams }: 
   endWithGuardian()
   const lock = lockHome(dir)
   try {
-    const home = found(ensureHome(dir), 'lan')
+    const fresh = ensureHome(dir)
     const config = resolveConfig(dir, { flags })
     const people = foreground ? { people: process.stderr } : {}
     const log = openLog({ folder: homePaths(dir).logs, level: config.settings['log-level'], ...people })
@@ -44,6 +45,8 @@ export async function daemonProcess({ dir, flags, foreground, onReady, seams }: 
       log.fatal({ err }, 'a fault of Shoal')
     })
     const tooLate = lateAfter(stopSignal)
+    const home = await Promise.race([settled(fresh, { config, log, stopSignal }), fault])
+    if (home === undefined) return
     const daemon = await Promise.race([
       started({ home, config, log, ...(seams === undefined ? {} : { seams }) }),
       fault,
@@ -56,6 +59,33 @@ export async function daemonProcess({ dir, flags, foreground, onReady, seams }: 
     log.info('stopped')
   } finally {
     lock.release()
+  }
+}
+
+/**
+ * The home with an overlay: its own, else that of the ticket it is told to wait for, else one that it founds. Undefined when it
+ * was stopped before the ticket came.
+ */
+async function settled(
+  home: Home,
+  { config, log, stopSignal }: { config: Config; log: Logger; stopSignal: Promise<void> }
+): Promise<DaemonOptions['home'] | undefined> {
+  const file = config.settings['ticket-file']
+  if (home.overlay !== undefined || file === undefined) return found(home, 'lan')
+  const stop = new AbortController()
+  void stopSignal.then(() => {
+    stop.abort()
+  })
+  const onWait = (): void => {
+    log.info({ file }, 'waiting for a ticket')
+  }
+  try {
+    const ticket = await waitForTicket(file, { signal: stop.signal, onWait })
+    if (ticket === undefined) log.info('stopped before a ticket came')
+    return ticket && join(home, ticket)
+  } catch (error) {
+    if (error instanceof ShoalError) log.error({ code: error.code }, error.message)
+    throw error
   }
 }
 

@@ -14,6 +14,7 @@ import { settingsOf } from '../core/node/settings.ts'
 import type { Now, Result } from '../core/machine.ts'
 import type { SearchCommand } from '../core/search/contract.ts'
 import { BlockEngine, type BlockEngineOptions } from '../io/blocks/engine.ts'
+import type { Traffic } from '../io/blocks/traffic.ts'
 import type { LeafSource } from '../io/blocks/uploader.ts'
 import { now } from '../io/clock.ts'
 import { seed } from '../io/entropy.ts'
@@ -24,9 +25,9 @@ import type { Refusal } from '../io/net/refusals.ts'
 import type { StateDb } from '../io/state/db.ts'
 import type { ShareIndex } from '../io/index/index.ts'
 import type { Store } from '../io/store/store.ts'
-import { addressText, type Address, type Contact } from '../wire/common.ts'
+import { addressText, sameAddress, type Address, type Contact } from '../wire/common.ts'
 import type { Settings } from '../wire/control-settings.ts'
-import { dialAddresses } from './addresses.ts'
+import { dialAddresses, movedAddresses } from './addresses.ts'
 import { Driver } from './driver.ts'
 import { Muffler } from './muffler.ts'
 import type { Home } from './home.ts'
@@ -38,6 +39,8 @@ const NET_PREFIX = 'net/'
 const OVERLAY_PREFIXES = ['node/membership/', 'node/ring/', 'node/records/', 'net/boot/']
 /** For the names in a ticket. */
 const RESOLVE_MS = 5_000
+/** How soon it is noticed that this machine has another address. */
+const ADDRESS_LOOK_MS = 2_000
 /** How long `leave` and `stop` may take to say goodbye. */
 const GOODBYE_MS = 4_000
 
@@ -61,10 +64,10 @@ export interface RuntimeParts {
 export class Runtime {
   readonly self: NodeId
   readonly net: Net
-  /** What others may dial, what reaches furthest first; members are told the first. */
-  readonly addresses: readonly [Address, ...Address[]]
   readonly overlay: NonNullable<Home['overlay']>
   readonly refused: Record<string, number> = {}
+  private addresses_: readonly [Address, ...Address[]]
+  private addressTimer: NodeJS.Timeout | undefined
   private readonly node: Node
   private readonly driver: Driver<NodeMessage, NodeCommand, NodeEvent>
   private readonly blocks: BlockEngine
@@ -78,7 +81,7 @@ export class Runtime {
     this.self = home.identity.id
     this.overlay = home.overlay
     this.net = net
-    this.addresses = addresses
+    this.addresses_ = addresses
     this.log = log
     this.index = index
     const seat = {
@@ -150,9 +153,10 @@ export class Runtime {
     try {
       // In the same turn as the network opened: what comes in finds its handlers.
       const { port } = net.listening
-      const [first, ...further] = dialAddresses({ listen: settings.listen, advertise, port })
+      const find = (): Address[] => dialAddresses({ listen: settings.listen, advertise, port })
+      const [first, ...further] = find()
       const runtime = new Runtime(parts, net, [must(first, 'there is always one'), ...further])
-      await runtime.start()
+      await runtime.start(find)
       return runtime
     } catch (error) {
       await net.close()
@@ -160,7 +164,12 @@ export class Runtime {
     }
   }
 
-  private async start(): Promise<void> {
+  /** What others may dial, what reaches furthest first; members are told the first. It may change. */
+  get addresses(): readonly [Address, ...Address[]] {
+    return this.addresses_
+  }
+
+  private async start(find: () => readonly Address[]): Promise<void> {
     const { net, driver } = this
     net.onMessage((from, via, payload) => {
       driver.message(from, via, payload)
@@ -176,6 +185,26 @@ export class Runtime {
     const contacts = await resolved(this.overlay.contacts)
     this.call((node, at) => {
       node.start(contacts, at)
+    })
+    this.addressTimer = setInterval(() => {
+      this.follow(find())
+    }, ADDRESS_LOOK_MS)
+    this.addressTimer.unref()
+  }
+
+  /** A machine that moved, or came back to its network elsewhere, says so before the others miss it. */
+  private follow(found: readonly Address[]): void {
+    const addresses = movedAddresses(this.addresses_, found)
+    if (addresses === undefined) return
+    const [was] = this.addresses_
+    this.addresses_ = addresses
+    const [address] = addresses
+    if (sameAddress(address, was)) return
+    this.log.info({ address: addressText(address), was: addressText(was) }, 'this node has another address now')
+    // They hang on the address that is gone.
+    this.net.disconnect()
+    this.call((node, at) => {
+      node.membership.setAddress(address, at)
     })
   }
 
@@ -201,6 +230,11 @@ export class Runtime {
 
   private emitted(event: NodeEvent): void {
     if (event.event.kind === 'misbehaved') this.misbehaved(event.event.peer, event.room, event.event.what)
+    // Should it come back, it is dialled anew: a connection from before would be waited on until it is given up.
+    const { room, event: told } = event
+    if (room === 'membership' && told.kind === 'member' && told.member.state === 'dead') {
+      this.net.disconnect(told.member.id)
+    }
     for (const watcher of this.watchers) watcher(event)
   }
 
@@ -217,6 +251,10 @@ export class Runtime {
       answer = { value: this.node.call(node => act(node, at), at) }
     })
     return must(answer, 'an input is applied at once, outside of the machine').value
+  }
+
+  get traffic(): Traffic {
+    return this.blocks.traffic
   }
 
   /** Reads without telling the machine anything. */
@@ -304,6 +342,7 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.addressTimer)
     this.driver.close()
     await this.blocks.close()
     await this.net.close()

@@ -17,30 +17,31 @@ export const EXIT_STATUSES = {
 } as const
 export type ExitStatus = keyof typeof EXIT_STATUSES
 
-const STATUS_OF = {
-  timeout: 2,
-  'not-found': 3,
-  unreachable: 6,
-  interrupted: 7,
-  'disk-full': 9,
-  'not-admitted': 10,
-  conflict: 11,
-  integrity: 12,
-  usage: 64,
-  'bad-input': 1,
-  permission: 1,
-  busy: 1,
-  limit: 1,
-  internal: 1
-} as const satisfies Record<ErrorCode, ExitStatus>
+/** Every error code: how a command that fails with it ends, and when that is, in the words of the docs. */
+export const ERROR_CODES = {
+  timeout: { status: 2, when: 'something did not happen in its time' },
+  'not-found': { status: 3, when: 'there is no such content, member, setting, home or file' },
+  unreachable: { status: 6, when: 'no daemon runs on the home, or a member gives no answer' },
+  interrupted: { status: 7, when: 'a signal or a pause ended the command; the same command goes on' },
+  'disk-full': { status: 9, when: 'no room is left; a download goes on by itself when there is' },
+  'not-admitted': { status: 10, when: 'a member refuses this node: the overlay has another key by now' },
+  conflict: { status: 11, when: 'what is wanted is taken, or there already as something else' },
+  integrity: { status: 12, when: 'bytes are not those of the content, and nobody has better ones' },
+  usage: { status: 64, when: 'the words of a command, or the parameters of a call, are wrong' },
+  'bad-input': { status: 1, when: 'a file, ticket, link or setting is damaged or of another kind' },
+  permission: { status: 1, when: 'the system does not allow it' },
+  busy: { status: 1, when: 'the daemon has as many calls to answer as it takes' },
+  limit: { status: 1, when: 'something is larger than any of its kind may be' },
+  internal: { status: 1, when: 'a fault of Shoal; SHOAL_DEBUG=1 shows where' }
+} as const satisfies Record<ErrorCode, { status: ExitStatus; when: string }>
 
 export function exitStatus(code: ErrorCode): ExitStatus {
-  return STATUS_OF[code]
+  return ERROR_CODES[code].status
 }
 
 /** False for a code of a newer daemon: it counts as `internal`. */
 export function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(STATUS_OF, text)
+  return Object.hasOwn(ERROR_CODES, text)
 }
 
 /** A text with status and meaning a line, for help and docs. */

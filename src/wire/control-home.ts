@@ -4,6 +4,7 @@
  * JSON on its stdin) which answers on stdout in the lines of the control API.
  */
 import { ShoalError } from '../base/errors.ts'
+import type { DoctorResult } from './control-doctor.ts'
 
 /** A file in the home with the path of the control socket, written by every daemon that starts. */
 export const SOCKET_NAME_FILE = 'socket'
@@ -53,6 +54,8 @@ export interface HomeMethods {
   /** Keeps the ticket for the daemon's next start. `members` is 0: nobody was asked. */
   join: { params: { ticket: string }; result: { overlay: string; members: number } }
   leave: { params: Record<string, never>; result: { left: true } }
+  /** Changes nothing, and needs no home. */
+  doctor: { params: Record<string, never>; result: DoctorResult }
   'config.show': { params: Record<string, never>; result: { settings: SettingRow[] } }
   'config.get': { params: { key: string }; result: SettingRow }
   /** Without a value the setting goes back to its default. */
@@ -64,6 +67,7 @@ const PARAMS: { readonly [M in HomeMethod]: Readonly<Record<string, 'required' |
   init: { name: 'optional', preset: 'optional' },
   join: { ticket: 'required' },
   leave: {},
+  doctor: {},
   'config.show': {},
   'config.get': { key: 'required' },
   'config.set': { key: 'required', value: 'optional' }

@@ -62,6 +62,18 @@ export const SETTINGS = {
       return text
     }
   }),
+  'ticket-file': setting({
+    help: 'a file with a ticket, waited for by a node without an overlay; later it helps to find lost members; empty: none',
+    placeholder: 'FILE',
+    fallback: '',
+    parse: optionalFile
+  }),
+  'invite-file': setting({
+    help: 'a file in which to keep a ticket for others; whoever reads it is a member; empty: none',
+    placeholder: 'FILE',
+    fallback: '',
+    parse: optionalFile
+  }),
   'log-level': setting({
     help: `how much to log: ${LOG_LEVELS.join(', ')}`,
     placeholder: 'LEVEL',
@@ -86,13 +98,22 @@ export const SETTINGS = {
     help: 'where programs of this machine read contents by HTTP, http://HOST:PORT/content/ID/PATH; loopback only; empty: nowhere',
     placeholder: 'HOST:PORT',
     fallback: '',
+    // Whoever reaches it reads all that this node holds, and nobody is asked who they are.
+    parse: text => loopbackEndpoint(text, 'only this machine may reach it: 127.0.0.1, [::1] or localhost')
+  }),
+  'metrics-listen': setting({
+    help: 'serve /metrics, /healthz and /readyz there too, to whoever shows the token; loopback only; empty: nowhere',
+    placeholder: 'HOST:PORT',
+    fallback: '',
+    parse: text => loopbackEndpoint(text, 'only 127.0.0.1, [::1] and localhost: a proxy can stand before it')
+  }),
+  'metrics-token-file': setting({
+    help: 'the file with the token for metrics-listen, made where there is none; empty: metrics-token in the home',
+    placeholder: 'FILE',
+    fallback: '',
     parse: text => {
-      if (text === '') return undefined
-      const { host, port } = endpoint(text)
-      if (port === undefined) throw new Error('a port is missing: HOST:PORT')
-      // Whoever reaches it reads all that this node holds, and nobody is asked who they are.
-      if (!isLoopback(host)) throw new Error('only this machine may reach it: 127.0.0.1, [::1] or localhost')
-      return { host, port } satisfies Endpoint
+      if (text !== '' && (!text.startsWith('/') || text.includes('\0'))) throw new Error('an absolute path')
+      return text
     }
   })
 } as const
@@ -129,9 +150,25 @@ function setting<T>(one: Setting<T>): Setting<T> {
   return one
 }
 
+/** The daemon's working folder is nobody's business: the path says all. */
+function optionalFile(text: string): string | undefined {
+  if (text === '') return undefined
+  if (!text.startsWith('/') || text.includes('\0')) throw new Error('a path from the root: /FOLDER/FILE')
+  return text
+}
+
 const ENDPOINT = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:[\]]*))(?::(?<port>[0-9]{1,5}))?$/
 const IPV6 = /^(?=.*:)[0-9a-fA-F:.]+(?:%[\w.-]+)?$/
 const DNS_NAME = /^(?!.*\.\.)[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_])?\.?$/
+
+/** Undefined for none; throws `otherwise` for a host that is not this machine by its own words. */
+function loopbackEndpoint(text: string, otherwise: string): Endpoint | undefined {
+  if (text === '') return undefined
+  const { host, port } = endpoint(text)
+  if (port === undefined) throw new Error('a port is missing: HOST:PORT')
+  if (!isLoopback(host)) throw new Error(otherwise)
+  return { host, port }
+}
 
 /** HOST, HOST:PORT, [IPv6], [IPv6]:PORT. */
 function endpoint(text: string): { host: string; port: number | undefined } {

@@ -7,6 +7,8 @@
  * The schema is the types of this file plus `parseParams`: the server refuses with `usage` what does not fit.
  */
 import { ShoalError, type ErrorCode } from '../base/errors.ts'
+import type { DoctorResult } from './control-doctor.ts'
+import type { TopResult } from './control-top.ts'
 
 export const CONTROL_VERSION = 1
 /** A request's body. */
@@ -192,6 +194,10 @@ export interface ControlMethods {
   }
   /** With `follow`, streams `{event:'status', ...}` twice a second until the client hangs up. */
   status: { params: { id?: string; follow?: boolean }; result: StatusResult }
+  /** `client`: the version of the program that asks. */
+  doctor: { params: { client?: string }; result: DoctorResult }
+  /** One frame; with `follow`, streams `{event:'top', ...}` once a second until the client hangs up. */
+  top: { params: { follow?: boolean }; result: TopResult }
   ring: { params: Record<string, never>; result: RingResult }
   'ring.lookup': {
     params: { key: string; trace?: boolean }
@@ -332,6 +338,8 @@ const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: F
   pause: { id: required('string') },
   rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
   status: { id: maybe('string'), follow: maybe('boolean') },
+  doctor: { client: maybe('string') },
+  top: { follow: maybe('boolean') },
   ring: {},
   'ring.lookup': { key: required('string'), trace: maybe('boolean') }
 }

@@ -50,14 +50,13 @@ async function builtEntry(...args: readonly string[]): Promise<string[]> {
   return entry.daemonEntry(...args)
 }
 
-/** Starts one daemon and waits for its first word, which is that it is ready. */
+/** Starts one daemon and waits for its first word, which is that it is ready. `home`: one from before; `further`: flags. */
 export async function startNode(
   workshop: Workshop,
   name: string,
-  preset?: string,
-  further: readonly string[] = []
+  options: { preset?: string; home?: string; further?: readonly string[] } = {}
 ): Promise<Node> {
-  const home = workshop.path(name)
+  const { preset, home = workshop.path(name), further = [] } = options
   if (preset !== undefined) await found(home, name, preset)
   const flags = ['--home', home, '--name', name, '--listen', '127.0.0.1:0', '--report', 'json', ...further]
   return ready(name, home, workshop.start(await builtEntry('daemon', ...flags), { env: ownEnvironment() }))
@@ -88,7 +87,7 @@ async function ready(name: string, home: string, running: Running): Promise<Node
 
 /** `count` daemons of one overlay that all see each other alive. */
 export async function startGroup(workshop: Workshop, count: number, preset: string): Promise<Node[]> {
-  const first = await startNode(workshop, 'n1', preset)
+  const first = await startNode(workshop, 'n1', { preset })
   const { ticket } = await first.ask('invite')
   const nodes = [first]
   for (let i = 2; i <= count; i++) {

@@ -65,7 +65,9 @@ describe('on one that reads and a slow one that holds', () => {
 
   it('offers to nobody what it fetches in passing', async () => {
     const { child, printed } = cat(reader, [id])
-    await until('it is fetched', () => passing().length > 0)
+    // Its first bytes: what came before it may not have been forgotten yet.
+    await new Promise(resolve => child.stdout!.once('data', resolve))
+    expect(passing().length).toBeGreaterThan(0)
     const { shares } = (await cluster.node(2).ask('ls', { all: true })) as {
       shares: Array<{ id: string; holders?: string[] }>
     }

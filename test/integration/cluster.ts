@@ -69,7 +69,7 @@ export class Daemon {
   /** HOST:PORT; the next start listens there too. */
   address = ANY_PORT
   id = ''
-  private readonly env: NodeJS.ProcessEnv
+  readonly env: NodeJS.ProcessEnv
   private child: ChildProcess | undefined
   private lastWords = ''
 
@@ -250,19 +250,24 @@ export class Cluster {
     return daemon
   }
 
-  /** One that joins by a ticket of the first. */
-  async join(name: string, options: { peer?: readonly string[] } = {}): Promise<Daemon> {
+  /** One that joins by a ticket of the first. `before`: done before it starts. */
+  async join(
+    name: string,
+    { before, ...options }: { peer?: readonly string[]; before?: (daemon: Daemon) => Promise<void> } = {}
+  ): Promise<Daemon> {
     const daemon = this.add(name)
     const { ticket } = await this.node(1).ask('invite', {})
     await daemon.ok('init', ['--name', name])
     await daemon.ok('join', ['-'], { input: ticket })
+    await before?.(daemon)
     await daemon.start(options)
     return daemon
   }
 
-  private add(name: string): Daemon {
+  /** One that is not started. `own`: variables of its own. */
+  add(name: string, own: NodeJS.ProcessEnv = {}): Daemon {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SHOAL_')))
-    const env = { ...inherited, NO_COLOR: '1', SHOAL_GUARDIAN: String(process.pid) }
+    const env = { ...inherited, NO_COLOR: '1', SHOAL_GUARDIAN: String(process.pid), ...own }
     const daemon = new Daemon(name, path.join(this.root, name), env)
     this.daemons.push(daemon)
     return daemon

@@ -64,7 +64,8 @@ describe('while a film of 100 MB is fetched from a slow and a faster holder', ()
     await until('half is there', async () => ((await reader.transfer(id))?.haveBytes ?? 0) >= FILM_BYTES * 0.5)
     const after = (await reader.ask('status', {})).rssBytes
     for (const socket of sockets) socket.destroy()
-    expect(after - before).toBeLessThan(60 << 20)
+    // Each of the twenty could have half of the film by now.
+    expect(after - before).toBeLessThan(FILM_BYTES)
   })
 
   it('what is here of a paused download is read, and the rest is a conflict that says how to go on', async () => {

@@ -7,8 +7,13 @@ import { defineConfig } from 'vitest/config'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-/** Real processes, ports and disks: one file after another, and patient. */
-const real = { pool: 'forks', fileParallelism: false, testTimeout: 10 * 60_000, hookTimeout: 2 * 60_000 } as const
+/** Real processes, ports and disks: patient. At full size one file after another, for a gigabyte wants all of the machine. */
+const real = {
+  pool: 'forks',
+  fileParallelism: process.env['SHOAL_TEST_SIZE'] !== 'full',
+  testTimeout: 10 * 60_000,
+  hookTimeout: 2 * 60_000
+} as const
 
 export default defineConfig({
   root,

@@ -11,6 +11,7 @@
  * Deviations: bans are in memory only, for an hour (bans.ts). A peer's requests are refused as `busy` past a bound instead
  * of being read late. Of super-seeding (BEP 16) there is the order of sending only: what was never sent goes first.
  */
+import type { Bitfield } from '../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -47,6 +48,16 @@ export interface ContentState {
   readonly content: ContentId
   readonly role: 'seed' | 'download'
   readonly progress: Progress | undefined
+}
+
+/** Peers and bytes under way at the moment. */
+export interface ExchangeCounts {
+  /** Peers that are interested in something here. */
+  peersInterested: number
+  /** Peers that serve this node. */
+  peersServing: number
+  /** Asked for and not written yet. */
+  inFlightBytes: number
 }
 
 export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, ExchangeEvent> {
@@ -208,6 +219,16 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
       role: download === undefined ? 'seed' : 'download',
       progress: download?.progress(now)
     }))
+  }
+
+  counters(): Readonly<ExchangeCounts> {
+    const { interests, unchokedBy, desk } = this
+    return { peersInterested: interests.size, peersServing: unchokedBy.size, inFlightBytes: desk.inFlightBytes }
+  }
+
+  /** A bit for each piece that is whole and served; undefined before the content's layout is known. */
+  heldPieces(content: ContentId): Bitfield | undefined {
+    return this.entries.get(content)?.share.held?.pieceBits()
   }
 
   /** Undefined when there are too many. */

@@ -30,7 +30,7 @@ import { Mail, type Sends } from './mail.ts'
 import type { Member, MembershipCounts, MembershipEvent } from './member.ts'
 import { Own } from './own.ts'
 import { Pace } from './pace.ts'
-import { Prober } from './prober.ts'
+import { Prober, type ProbeCounts } from './prober.ts'
 import { PushPull } from './pushpull.ts'
 import { Relays } from './relays.ts'
 import { contactOf, isLive, memberOf, Roster, type Row } from './roster.ts'
@@ -167,6 +167,10 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   /** Alive and suspect members and this node. */
   get aliveCount(): number {
     return this.roster.liveCount
+  }
+
+  counters(): Readonly<MembershipCounts & ProbeCounts> {
+    return { ...this.counts, ...this.prober.counts }
   }
 
   receive(from: Contact, via: Channel, message: MembershipMessage, now: Now): void {

@@ -23,7 +23,15 @@ type Probe =
   | ({ kind: 'indirect'; proxies: ReadonlySet<NodeId> } & Asked)
   | { kind: 'answered' }
 
+/** How often since the start: periods with a probe, those that had to ask proxies, those that accused. */
+export interface ProbeCounts {
+  probes: number
+  indirectProbes: number
+  failedProbes: number
+}
+
 export class Prober {
+  readonly counts: ProbeCounts = { probes: 0, indirectProbes: 0, failedProbes: 0 }
   private readonly roster: Roster
   private readonly random: Random
   private readonly periodMs: number
@@ -77,7 +85,9 @@ export class Prober {
     this.probe = { kind: 'none' }
     if (probe.kind !== 'direct' && probe.kind !== 'indirect') return undefined
     const row = this.roster.get(probe.target)
-    return row !== undefined && incarnationOf(row) === probe.incarnation ? probe.target : undefined
+    if (row === undefined || incarnationOf(row) !== probe.incarnation) return undefined
+    this.counts.failedProbes++
+    return probe.target
   }
 
   /** This node stood still: the running probe proves nothing. */
@@ -90,6 +100,7 @@ export class Prober {
     this.periodEnd = after(now, this.periodMs * this.random.range(1 - JITTER, 1 + JITTER))
     const row = this.nextTarget()
     if (row === undefined) return undefined
+    this.counts.probes++
     const asked = { target: row.id, incarnation: incarnationOf(row), sequence, sentAt: now }
     this.probe = { kind: 'direct', ...asked, escalateAt: after(now, pingTimeoutMs(row.rtt, this.periodMs)) }
     return row
@@ -106,6 +117,7 @@ export class Prober {
     }
     const proxies = this.roster.sampleLive(PROXIES, new Set([target]))
     const ids = new Set(proxies.map(proxy => proxy.id))
+    this.counts.indirectProbes++
     this.probe = { kind: 'indirect', target, incarnation, sequence, sentAt, proxies: ids }
     return { target: row, sequence, proxies }
   }

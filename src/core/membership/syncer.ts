@@ -6,7 +6,7 @@
 import type { NodeId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
-import type { Contact } from '../../wire/common.ts'
+import { addressText, sameAddress, type Contact } from '../../wire/common.ts'
 import { contactOf, isLive, type Roster, type Row } from './roster.ts'
 import { DEAD_RETRY_MS, SYNC_BURST_MS, SYNC_FIRST_PARTNERS, SYNC_MS } from './settings.ts'
 
@@ -20,7 +20,8 @@ const SPREAD = 0.25
 export class Syncer {
   private readonly roster: Roster
   private readonly random: Random
-  private readonly contacts = new Map<NodeId, { contact: Contact; tries: number }>()
+  /** By id and address: a node of a ticket may be told at several, not all of which can be dialled from here. */
+  private readonly contacts = new Map<string, { contact: Contact; tries: number }>()
   /** Push-pulls since the last beginning: 0 is the first one. */
   private step = 0
   private syncAt: Instant | undefined
@@ -34,7 +35,7 @@ export class Syncer {
   begin(contacts: readonly Contact[], now: Instant): void {
     this.deadAt ??= after(now, DEAD_RETRY_MS * this.random.unit())
     for (const contact of contacts) {
-      if (this.contacts.size < CONTACTS_MAX) this.contacts.set(contact.id, { contact, tries: 0 })
+      if (this.contacts.size < CONTACTS_MAX) this.contacts.set(keyOf(contact), { contact, tries: 0 })
     }
     this.step = 0
     this.syncAt = now
@@ -78,12 +79,19 @@ export class Syncer {
   }
 
   private contactsToTry(alone: boolean): Contact[] {
-    for (const [id, { tries }] of this.contacts) {
-      const row = this.roster.get(id)
-      const found = row !== undefined && isLive(row.standing.state)
-      if (found || (!alone && tries >= CONTACT_TRIES_MAX)) this.contacts.delete(id)
+    for (const [key, { contact, tries }] of this.contacts) {
+      const row = this.roster.get(contact.id)
+      // One that is remembered at another address may have moved: being told of this one is news.
+      const found =
+        row !== undefined && isLive(row.standing.state) && sameAddress(contactOf(row).address, contact.address)
+      if (found || (!alone && tries >= CONTACT_TRIES_MAX)) this.contacts.delete(key)
     }
-    const leastTried = [...this.contacts.values()].sort((a, b) => a.tries - b.tries).slice(0, SYNC_FIRST_PARTNERS)
+    // One address of a node at a time: the next one has its turn once this one was silent.
+    const nodes = new Set<NodeId>()
+    const leastTried = [...this.contacts.values()]
+      .sort((a, b) => a.tries - b.tries)
+      .filter(({ contact: { id } }) => !nodes.has(id) && nodes.add(id))
+      .slice(0, SYNC_FIRST_PARTNERS)
     for (const one of leastTried) one.tries++
     return leastTried.map(({ contact }) => contact)
   }
@@ -98,4 +106,8 @@ export class Syncer {
   private spread(ms: number): number {
     return ms * this.random.range(1 - SPREAD, 1 + SPREAD)
   }
+}
+
+function keyOf({ id, address }: Contact): string {
+  return `${id} ${addressText(address)}`
 }

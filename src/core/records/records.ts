@@ -41,6 +41,16 @@ export type { RecordsSettings } from './settings.ts'
 /** What ends with a write: an answer to a put, or a put of this node to itself. */
 type Waiter = (ok: boolean, now: Instant) => void
 
+/** What is here now, and what others asked of it since the start. */
+export interface RecordsCounts {
+  /** Records held for any provider, tombstones too. */
+  stored: number
+  /** What this node provides or has withdrawn lately. */
+  publications: number
+  putsReceived: number
+  getsReceived: number
+}
+
 export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private readonly context: RecordsContext
   private readonly store: Store
@@ -51,6 +61,8 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private readonly waiters = new Map<number, Waiter[]>()
   /** Puts of others that wait for the disk. */
   private waitingPuts = 0
+  private putsReceived = 0
+  private getsReceived = 0
   private sweepAt: Instant
 
   constructor(seat: Seat, options: { settings?: Partial<RecordsSettings> }, now: Now) {
@@ -119,6 +131,11 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
     return this.store.size
   }
 
+  counters(): Readonly<RecordsCounts> {
+    const { putsReceived, getsReceived } = this
+    return { stored: this.store.size, publications: this.publications.size, putsReceived, getsReceived }
+  }
+
   /** Whether this node has the provider's record of this sequence or a higher one, safe on its disk. */
   holds(key: Key, provider: NodeId, sequence: number): boolean {
     return (this.store.get(key, provider)?.safeSequence ?? -1) >= sequence
@@ -171,12 +188,14 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private handle(from: Contact, message: RecordsMessage, now: Instant): void {
     switch (message.kind) {
       case 'put':
+        this.putsReceived++
         this.put(from, message, now)
         break
       case 'stored':
         this.deliveries.stored(from.id, message, now)
         break
       case 'get': {
+        this.getsReceived++
         const records = this.held(message.key)
         const mine = this.context.mayBeMine(message.key)
         const { request } = message

@@ -53,6 +53,8 @@ function kinds(): Record<SearchMessage['kind'], number> {
   }
 }
 
+export const MESSAGE_KINDS = Object.keys(kinds())
+
 export function newTally(): Tally {
   return {
     sent: kinds(),
@@ -76,3 +78,5 @@ export function newTally(): Tally {
     cutOff: 0
   }
 }
+
+export const DROP_REASONS = Object.keys(newTally().dropped)

@@ -1,6 +1,6 @@
 /**
- * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts); and the bytes
- * of contents (gateway/gateway.ts).
+ * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts); and
+ * routes beside them: the bytes of contents (gateway/gateway.ts), health and metrics (ops/routes.ts).
  *
  * Whoever can open the socket is the owner of the node, so nothing is authenticated; but a client may be slow, broken or
  * gone, and costs no more than the limits below. A client that hangs up aborts `signal`, which ends what only it was
@@ -21,7 +21,6 @@ import {
   type ResultOf
 } from '../../wire/control.ts'
 import { guarded, PRIVATE_FILE_MODE } from '../files.ts'
-import { isContentUrl, type Gateway } from '../gateway/gateway.ts'
 
 /** Sockets that are open; the system drops more. Twice the calls, so that one too many still hears `busy`. */
 export const CONTROL_CONNECTIONS_MAX = 128
@@ -48,6 +47,14 @@ export type Handlers = {
   readonly [M in ControlMethod]: (params: Params<M>, call: Call) => Promise<ResultOf<M>>
 }
 
+/** What is no method: beside the calls, on the same socket. */
+export interface Route {
+  /** Of the request's target, query and all. */
+  readonly match: (url: string) => boolean
+  /** Any HTTP method. Ends the response. Never throws; `signal` aborts when the client hung up or the server closes. */
+  readonly handle: (request: http.IncomingMessage, response: http.ServerResponse, signal: AbortSignal) => void
+}
+
 export interface ControlServer {
   /** Takes no more calls, aborts those under way, gives them `graceMs` to end with their answers. Idempotent. */
   close(graceMs: number): Promise<void>
@@ -57,10 +64,10 @@ export interface ControlServerOptions {
   /** The lock of the home must be held: what lies at this path is a dead daemon's. */
   socket: string
   handlers: Handlers
+  /** The first that matches answers. */
+  routes?: readonly Route[]
   /** Faults of ours: what is no ShoalError, or a broken client's connection at debug level. */
   onFault: (error: unknown, method: ControlMethod) => void
-  /** Answers what lies under `/content/`. Never rejects. */
-  contents?: Gateway
 }
 
 /** Resolves once the socket takes calls. Throws ShoalError when the path is taken by something that is no socket. */
@@ -79,9 +86,12 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     })
     // A client that goes away while we write is no fault.
     response.on('error', () => undefined)
-    const call = { request, response, signal: stop.signal }
-    if (options.contents !== undefined && !isOneTooMany && isContentUrl(request.url)) void options.contents(call)
-    else void answer(call, options, isOneTooMany)
+    const route = isOneTooMany ? undefined : routeOf(request, options.routes)
+    if (route !== undefined) {
+      route.handle(request, response, stop.signal)
+      return
+    }
+    void answer({ request, response, signal: stop.signal }, options, isOneTooMany)
   })
   unlinkStale(socket)
   await listen(server, socket)
@@ -133,6 +143,10 @@ function dispatch<M extends ControlMethod>(
     response.write(`${JSON.stringify({ v: CONTROL_VERSION, ...event })}\n`)
   }
   return handlers[kind](parseParams(kind, body), { signal, emit })
+}
+
+function routeOf({ url = '' }: http.IncomingMessage, routes: readonly Route[] = []): Route | undefined {
+  return routes.find(one => one.match(url))
 }
 
 function methodOf({ method, url = '' }: http.IncomingMessage): ControlMethod {

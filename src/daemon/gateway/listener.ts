@@ -5,7 +5,7 @@
 import http from 'node:http'
 import { ShoalError } from '../../base/errors.ts'
 import type { Endpoint } from '../../wire/control-settings.ts'
-import { isLoopback } from '../../wire/control-settings.ts'
+import { isOwnHost } from '../own-host.ts'
 import { isContentUrl, refuse, type Gateway, type GatewayCall } from './gateway.ts'
 
 /** Sockets that are open; the system drops more. A player has a few. */
@@ -54,21 +54,11 @@ export async function listenGateway({ host, port }: Endpoint, gateway: Gateway):
 
 function take(call: GatewayCall, gateway: Gateway): void {
   const { request } = call
-  if (!isMeantForUs(request.headers.host, request.socket.localPort)) {
+  if (!isOwnHost(request.headers.host, request.socket.localPort)) {
     refuse(call, 403, new ShoalError('permission', 'the request names another host than this one'))
   } else if (!isContentUrl(request.url)) {
     refuse(call, 404, new ShoalError('not-found', 'only contents are here', { hint: '/content/ID/PATH' }))
   } else void gateway(call)
-}
-
-/** A literal loopback address or localhost, and the port that was dialled. */
-export function isMeantForUs(host: string | undefined, port: number | undefined): boolean {
-  const parts = /^(?:\[(?<bracketed>[0-9a-f:]{1,39})\]|(?<plain>[a-z0-9.]{1,15}))(?::(?<port>[0-9]{1,5}))?$/i.exec(
-    host ?? ''
-  )?.groups
-  if (parts === undefined) return false
-  const name = (parts['bracketed'] ?? parts['plain'] ?? '').toLowerCase()
-  return isLoopback(name) && Number(parts['port'] ?? '80') === port
 }
 
 function listen(server: http.Server, { host, port }: Endpoint): Promise<number> {

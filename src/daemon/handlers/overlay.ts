@@ -1,12 +1,12 @@
 /** Who belongs: members, invite, join, leave. */
-import { addressText, type Contact } from '../../wire/common.ts'
+import { addressText } from '../../wire/common.ts'
 import { peerIdText } from '../../base/ids.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { decodeTicket, encodeTicket, TICKET_CONTACTS_MAX, type Ticket } from '../../wire/ticket.ts'
+import { decodeTicket, type Ticket } from '../../wire/ticket.ts'
 import type { MemberRow } from '../../wire/control.ts'
 import { reachWarning } from '../addresses.ts'
 import type { Call, Handlers } from '../control/server.ts'
-import { ticketFor } from '../overlay.ts'
+import { invitation } from '../invitation.ts'
 import type { Services } from '../services.ts'
 import { probe } from '../probe.ts'
 import { every } from './every.ts'
@@ -23,8 +23,7 @@ export function overlayHandlers(services: Services): Pick<Handlers, 'members' | 
     },
     invite: async () => {
       const { runtime } = services
-      const contacts = inviters(services)
-      const ticket = encodeTicket(ticketFor(runtime().overlay, contacts))
+      const ticket = invitation(runtime())
       const warning = reachWarning(runtime().addresses)
       return warning === undefined ? { ticket } : { ticket, warning }
     },
@@ -75,17 +74,6 @@ async function waitForMembers(
   throw new ShoalError('timeout', `${told} of ${wait} members are alive after ${timeoutMs / 1000} s`, {
     hint: '`shoal members` shows who is missing; a firewall must pass TCP and UDP on the port that each one shows'
   })
-}
-
-/** This node first, then others that are alive: any of them will do. */
-function inviters(services: Services): Contact[] {
-  const runtime = services.runtime()
-  const contacts: Contact[] = runtime.addresses.map(address => ({ id: runtime.self, address }))
-  for (const { id, address, state } of runtime.view.membership.members()) {
-    if (id !== runtime.self && state === 'alive' && contacts.length < TICKET_CONTACTS_MAX)
-      contacts.push({ id, address })
-  }
-  return contacts
 }
 
 async function joined(

@@ -13,21 +13,29 @@ export interface Count {
 export class Traffic {
   private readonly byPeer = new LruMap<NodeId, Count>(PEERS_MAX)
   private readonly byContent = new LruMap<ContentId, Count>(CONTENTS_MAX)
+  private readonly all: Count = { upBytes: 0, downBytes: 0 }
   /** Payloads that no request explained. */
   unexpectedBytes = 0
 
   sent(peer: NodeId, content: ContentId, bytes: number): void {
+    this.all.upBytes += bytes
     countOf(this.byPeer, peer).upBytes += bytes
     countOf(this.byContent, content).upBytes += bytes
   }
 
   received(peer: NodeId, content: ContentId, bytes: number): void {
+    this.all.downBytes += bytes
     countOf(this.byPeer, peer).downBytes += bytes
     countOf(this.byContent, content).downBytes += bytes
   }
 
   unexpected(_peer: NodeId, bytes: number): void {
     this.unexpectedBytes += bytes
+  }
+
+  /** With all peers and contents, also those that are forgotten. */
+  get total(): Readonly<Count> {
+    return this.all
   }
 
   ofPeer(peer: NodeId): Readonly<Count> {

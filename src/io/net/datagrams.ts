@@ -16,7 +16,16 @@ export interface DatagramsInit extends SessionsInit {
   readonly onEvent: (event: Exclude<SessionEvent, { kind: 'transmit' }>) => void
 }
 
+/** Since the start, as they passed the socket: refused ones too. */
+export interface DatagramCounts {
+  received: number
+  receivedBytes: number
+  sent: number
+  sentBytes: number
+}
+
 export class Datagrams {
+  readonly counts: DatagramCounts = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 }
   private readonly socket: Socket
   private readonly sessions: Sessions
   private readonly init: DatagramsInit
@@ -32,6 +41,8 @@ export class Datagrams {
     // What a send or the network reports of one datagram is nothing to act on: datagrams may be lost.
     socket.on('error', () => undefined)
     socket.on('message', (bytes, source) => {
+      this.counts.received++
+      this.counts.receivedBytes += bytes.length
       this.sessions.receive(bytes, { host: plainHost(source.address), port: source.port }, init.clock().mono)
       this.carryOut()
     })
@@ -93,6 +104,8 @@ export class Datagrams {
   private transmit(to: Address, bytes: Uint8Array): void {
     const host = this.mapped && isIPv4(to.host) ? `::ffff:${to.host}` : to.host
     if (!this.mapped && !isIPv4(host)) return
+    this.counts.sent++
+    this.counts.sentBytes += bytes.length
     this.socket.send(bytes, to.port, host, () => undefined)
   }
 

@@ -103,8 +103,14 @@ export class Host {
     return this.addresses.touch(peer)
   }
 
-  connectionCount(): number {
-    return this.libp2p.getConnections().length
+  disconnect(peer?: NodeId): void {
+    const id = peer === undefined ? undefined : peerIdFromString(peerIdText(peer))
+    for (const connection of this.libp2p.getConnections(id)) connection.abort(new Error('the connection leads nowhere'))
+  }
+
+  connectionCount(direction?: 'inbound' | 'outbound'): number {
+    const all = this.libp2p.getConnections()
+    return direction === undefined ? all.length : all.filter(one => one.direction === direction).length
   }
 
   /**

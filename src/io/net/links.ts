@@ -17,7 +17,7 @@ import { LruMap } from '../../base/bounded.ts'
 import { equal } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import { after, type Instant } from '../../base/time.ts'
-import { STREAM_MESSAGE_BYTES_MAX, type Contact } from '../../wire/common.ts'
+import { sameAddress, STREAM_MESSAGE_BYTES_MAX, type Address, type Contact } from '../../wire/common.ts'
 import { secretBytes } from '../entropy.ts'
 import { ByteQueue, ByteReader, frame, frameLength, FRAME_HEADER_BYTES, writeAll } from './frames.ts'
 import type { Host } from './host.ts'
@@ -67,7 +67,8 @@ export interface LinksInit {
 export class Links {
   private readonly init: LinksInit
   private readonly links = new Map<NodeId, Link>()
-  private readonly failures = new LruMap<NodeId, { count: number; notBefore: Instant }>(FAILURES_MAX)
+  /** Of the address that was dialled last: another one has not failed yet. */
+  private readonly failures = new LruMap<NodeId, { address: Address; count: number; notBefore: Instant }>(FAILURES_MAX)
   private closed = false
 
   constructor(init: LinksInit) {
@@ -87,7 +88,7 @@ export class Links {
   send(to: Contact, payload: Uint8Array): void {
     if (payload.length > STREAM_MESSAGE_BYTES_MAX) throw new RangeError(`a message of ${payload.length} bytes`)
     if (this.closed || to.id === this.init.host.self) return
-    const link = this.links.get(to.id) ?? this.begin(to.id)
+    const link = this.links.get(to.id) ?? this.begin(to.id, to.address)
     if (link === undefined) {
       queueMicrotask(() => {
         if (!this.links.has(to.id)) this.init.onLink(to.id, 'down')
@@ -112,9 +113,8 @@ export class Links {
   }
 
   /** Undefined while a pause after a failed dial lasts, or when there are too many. */
-  private begin(peer: NodeId, dialled = true): Link | undefined {
-    const failure = dialled ? this.failures.get(peer) : undefined
-    if (failure !== undefined && this.init.clock() < failure.notBefore) return undefined
+  private begin(peer: NodeId, dialled: Address | undefined): Link | undefined {
+    if (dialled !== undefined && this.init.clock() < this.notBefore(peer, dialled)) return undefined
     if (this.links.size >= LINKS_MAX) return undefined
     const link: Link = {
       peer,
@@ -156,7 +156,7 @@ export class Links {
       this.pump(link)
     } catch (error) {
       stream?.abort(error instanceof Error ? error : new Error(String(error)))
-      if (!signal.aborted) this.failed(link.peer)
+      if (!signal.aborted) this.failed(to)
       this.end(link)
     }
   }
@@ -168,7 +168,7 @@ export class Links {
     const old = this.links.get(peer)
     const otherLife = old?.theirMark !== undefined && !equal(old.theirMark, mark)
     if (old !== undefined && (old.in !== undefined || otherLife)) this.end(old)
-    const link = this.links.get(peer) ?? this.begin(peer, false)
+    const link = this.links.get(peer) ?? this.begin(peer, undefined)
     if (link === undefined || this.closed) throw new Error('too many links')
     link.theirMark = mark
     link.in = stream
@@ -261,9 +261,15 @@ export class Links {
     if (!this.closed) this.init.onLink(link.peer, 'down')
   }
 
-  private failed(peer: NodeId): void {
-    const count = (this.failures.get(peer)?.count ?? 0) + 1
+  private notBefore(peer: NodeId, dialled: Address): number {
+    const failure = this.failures.get(peer)
+    return failure !== undefined && sameAddress(failure.address, dialled) ? failure.notBefore : 0
+  }
+
+  private failed({ id, address }: Contact): void {
+    const before = this.failures.get(id)
+    const count = before !== undefined && sameAddress(before.address, address) ? before.count + 1 : 1
     const pauseMs = Math.min(LINK_BACKOFF_MS_MAX, LINK_BACKOFF_MS_MIN * 2 ** (count - 1))
-    this.failures.set(peer, { count, notBefore: after(this.init.clock(), pauseMs) })
+    this.failures.set(id, { address, count, notBefore: after(this.init.clock(), pauseMs) })
   }
 }

@@ -20,10 +20,10 @@ import { PROOF_BYTES } from '../../wire/datagram.ts'
 import { secretBytes } from '../entropy.ts'
 import type { Identity } from '../identity.ts'
 import { resolveAddress } from './address.ts'
-import { Datagrams } from './datagrams.ts'
+import { Datagrams, type DatagramCounts } from './datagrams.ts'
 import { Host, type InboundHandler } from './host.ts'
 import { Links } from './links.ts'
-import { Refusals, type Refusal } from './refusals.ts'
+import { REFUSAL_REASONS, Refusals, type Refusal, type RefusalReason } from './refusals.ts'
 import * as requests from './requests.ts'
 import type { RequestHandler, RequestOptions, ServeOptions } from './requests.ts'
 import { countBoot, saveMemberBoot, type Boots, type NetState } from './state.ts'
@@ -50,6 +50,16 @@ export interface NetInit {
   readonly onFault: (error: unknown) => void
 }
 
+export interface NetCounts {
+  readonly connections: number
+  /** Of the connections: those that the peer opened. */
+  readonly inbound: number
+  readonly links: number
+  readonly refusals: number
+  readonly refusalsByReason: Readonly<Record<RefusalReason, number>>
+  readonly datagrams: Readonly<DatagramCounts>
+}
+
 export interface Net {
   readonly self: NodeId
   /** The listening host as it was given, and the port of both lanes. */
@@ -69,9 +79,11 @@ export interface Net {
   handle(protocol: string, handler: InboundHandler, options?: { maxInbound?: number }): Promise<void>
   request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void>
+  /** Ends the connections to a peer, or all: what is under way on them fails now, and not when nothing came for long. */
+  disconnect(peer?: NodeId): void
   /** Where a peer can be dialled, as its connection showed. */
   addressOf(peer: NodeId): Address | undefined
-  counts(): { connections: number; links: number; refusals: number }
+  counts(): NetCounts
   close(): Promise<void>
 }
 
@@ -183,15 +195,23 @@ class Lanes implements Net {
     return requests.serve(this.opened, protocol, handler, options)
   }
 
+  disconnect(peer?: NodeId): void {
+    this.host?.disconnect(peer)
+  }
+
   addressOf(peer: NodeId): Address | undefined {
     return this.host?.addressOf(peer)
   }
 
-  counts(): { connections: number; links: number; refusals: number } {
+  counts(): NetCounts {
+    const reasons = REFUSAL_REASONS.map(reason => [reason, this.refusals.of(reason)] as const)
     return {
       connections: this.host?.connectionCount() ?? 0,
+      inbound: this.host?.connectionCount('inbound') ?? 0,
       links: this.links?.count() ?? 0,
-      refusals: this.refusals.total
+      refusals: this.refusals.total,
+      refusalsByReason: Object.fromEntries(reasons) as Record<RefusalReason, number>,
+      datagrams: this.datagrams?.counts ?? { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 }
     }
   }
 

@@ -13,21 +13,23 @@ export const REFUSAL_PERIOD_MS = 10_000
 export const REFUSALS_PER_PERIOD_MAX = 20
 const SOURCES_MAX = 256
 
-export type RefusalReason =
+export const REFUSAL_REASONS = [
   /** It says that it is of another overlay. */
-  | 'wrong-overlay'
+  'wrong-overlay',
   /** Not sealed with a key of this overlay, or not for us, or changed on the way. */
-  | 'bad-seal'
+  'bad-seal',
   /** Seen before, or of an earlier boot of its sender. */
-  | 'replayed'
+  'replayed',
   /** Not of this protocol. */
-  | 'malformed'
+  'malformed',
   /** TCP: did not prove the overlay key. */
-  | 'not-admitted'
+  'not-admitted',
   /** TCP: did not prove anything in time. */
-  | 'timeout'
+  'timeout',
   /** A member broke a limit of the message stream. */
-  | 'protocol'
+  'protocol'
+] as const
+export type RefusalReason = (typeof REFUSAL_REASONS)[number]
 
 export interface Refusal {
   readonly lane: 'udp' | 'tcp'
@@ -47,13 +49,20 @@ export class Refusals {
   private suppressed = 0
   /** All refusals so far, told or not. */
   total = 0
+  private readonly counts = new Map<RefusalReason, number>()
 
   constructor(tell: (refusal: Refusal) => void) {
     this.tell = tell
   }
 
+  /** So far, told or not. */
+  of(reason: RefusalReason): number {
+    return this.counts.get(reason) ?? 0
+  }
+
   add(refusal: Omit<Refusal, 'suppressed'>, now: Instant): void {
     this.total++
+    this.counts.set(refusal.reason, this.of(refusal.reason) + 1)
     if (this.periodEnds === undefined || now >= this.periodEnds) {
       this.periodEnds = after(now, REFUSAL_PERIOD_MS)
       this.inPeriod = 0

@@ -19,7 +19,11 @@
  * Data of a boot that is not proven (B was restarted, or the confirm was lost) is held back, and answered with a hello.
  * Nothing here is acknowledged or repeated but the hello: protocols above do that.
  *
- * States of a boot: candidate (opened by our key, not proven), proven. Of a path (an address of a peer): proving, proven.
+ * A member behind a NAT speaks from another address than the one that it tells, and never answers there. What goes to an
+ * address that was silent goes to the one that the member was last heard from too.
+ *
+ * States of a boot: candidate (opened by our key, not proven), proven. Of a path (an address of a peer): proving, proven,
+ * silent (asked in vain).
  */
 import type { KeyObject } from 'node:crypto'
 import { assert, must } from '../../base/assert.ts'
@@ -88,13 +92,22 @@ interface Proving {
   readonly address: Address
   readonly nonce: Uint8Array
   readonly until: Instant
+  /** Whether it was asked in vain before. */
+  readonly wasSilent: boolean
   /** Hellos sent. */
   tries: number
   retryAt: Instant
   queued: Uint8Array[]
 }
 
-type Path = Proving | { readonly state: 'proven'; readonly address: Address; until: Instant }
+interface Proven {
+  readonly state: 'proven'
+  readonly address: Address
+  /** PATH_PROVEN_MS after it was heard from last. */
+  until: Instant
+}
+
+type Path = Proving | Proven | { readonly state: 'silent'; readonly address: Address; readonly until: Instant }
 
 interface Peer {
   readonly id: NodeId
@@ -158,6 +171,8 @@ export class Sessions {
       this.waitingBytes += payload.length
     }
     if (path.tries === 0) this.hello(peer, path, now)
+    const heard = path.wasSilent ? this.lastHeard(peer, now) : undefined
+    if (heard !== undefined) this.transmit(peer, heard.address, { kind: 'data', payload })
   }
 
   /** One datagram as it came off the network. */
@@ -188,7 +203,9 @@ export class Sessions {
         if (path.state !== 'proving') continue
         if (now >= path.until) {
           this.dropQueued(path)
-          peer.paths.delete(key)
+          const { address, tries } = path
+          if (tries === 0) peer.paths.delete(key)
+          else peer.paths.set(key, { address, state: 'silent', until: after(now, PATH_PROVEN_MS) })
         } else if (path.queued.length > 0 && path.tries < HELLO_TRIES && now >= path.retryAt) {
           this.hello(peer, path, now)
         }
@@ -319,9 +336,20 @@ export class Sessions {
   }
 
   /** The path to the address, as it stands or new. */
-  private path(peer: Peer, address: Address, now: Instant): Path {
+  private path(peer: Peer, address: Address, now: Instant): Proving | Proven {
     const path = peer.paths.touch(addressText(address))
-    return path !== undefined && now < path.until ? path : this.prove(peer, address, now)
+    const usable = path !== undefined && path.state !== 'silent' && now < path.until
+    return usable ? path : this.prove(peer, address, now)
+  }
+
+  /** Where the peer spoke from last: a new life of it has proven its own path since. */
+  private lastHeard(peer: Peer, now: Instant): Proven | undefined {
+    let last: Proven | undefined
+    for (const path of peer.paths.values()) {
+      if (path.state !== 'proven' || now >= path.until) continue
+      if (last === undefined || path.until > last.until) last = path
+    }
+    return last
   }
 
   /** The path to the address, to be proven unless that is under way: also again, if it was proven for an earlier boot. */
@@ -330,12 +358,12 @@ export class Sessions {
     const old = peer.paths.touch(key)
     if (old?.state === 'proving' && now < old.until) return old
     if (old !== undefined) this.dropQueued(old)
-    const until = after(now, PROOF_MS)
     const path: Proving = {
       address,
       state: 'proving',
       nonce: this.init.nonce(),
-      until,
+      until: after(now, PROOF_MS),
+      wasSilent: old?.state === 'silent' && now < old.until,
       tries: 0,
       retryAt: now,
       queued: []

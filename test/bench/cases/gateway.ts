@@ -48,7 +48,7 @@ interface Watch {
 }
 
 async function watch(workshop: Workshop, { curl, film, random }: Watch): Promise<Jump[]> {
-  const reader = await startNode(workshop, 'reader', 'local', ['--gateway', '127.0.0.1:0'])
+  const reader = await startNode(workshop, 'reader', { preset: 'local', further: ['--gateway', '127.0.0.1:0'] })
   const { ticket } = await reader.ask('invite')
   const holders: Node[] = []
   for (const rate of RATES) holders.push(await startSlow(workshop, `holder-${rate}`, { rate, ticket }))

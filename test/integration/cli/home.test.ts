@@ -111,9 +111,13 @@ describe('without a daemon', () => {
       ['listen', '127.0.0.1:1', 'file'],
       ['advertise', '', 'default'],
       ['name', expect.any(String), 'default'],
+      ['ticket-file', '', 'default'],
+      ['invite-file', '', 'default'],
       ['log-level', 'info', 'default'],
       ['upload-slots', '3', 'environment'],
-      ['gateway', '', 'default']
+      ['gateway', '', 'default'],
+      ['metrics-listen', '', 'default'],
+      ['metrics-token-file', '', 'default']
     ])
     expect((await shoal(home, ['config', 'get', 'upload-slots'], { env })).stdout).toBe('3\n')
     expect((await shoal(home, ['config', 'set', 'listen', '--default'])).stdout).toBe(

@@ -1,6 +1,6 @@
 import type os from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { dialAddresses, reachOf, reachWarning } from '../../../src/daemon/addresses.ts'
+import { dialAddresses, movedAddresses, reachOf, reachWarning } from '../../../src/daemon/addresses.ts'
 
 type Interfaces = ReturnType<typeof os.networkInterfaces>
 
@@ -37,6 +37,31 @@ describe('others dial', () => {
   it('loopback where there is nothing else, and no more than a ticket holds', () => {
     expect(hostsOf(anywhere)).toEqual(['127.0.0.1'])
     expect(hostsOf(anywhere, ...Array.from({ length: 20 }, (_, i) => `10.0.0.${i}`))).toHaveLength(8)
+  })
+})
+
+describe('the address that members are told', () => {
+  const at = (...hosts: string[]) => hosts.map(host => ({ host, port }))
+  const moved = (before: string, ...found: string[]): string[] | undefined =>
+    movedAddresses([{ host: before, port }], at(...found))?.map(({ host }) => host)
+
+  it('stays while the machine has it, also when a better one comes', () => {
+    expect(moved('10.0.0.1', '203.0.113.1', '10.0.0.1', '192.168.0.1')).toEqual([
+      '10.0.0.1',
+      '203.0.113.1',
+      '192.168.0.1'
+    ])
+  })
+
+  it('becomes another one when it is gone', () => {
+    expect(moved('10.0.0.1', '10.0.0.2', '10.0.0.3')).toEqual(['10.0.0.2', '10.0.0.3'])
+    expect(moved('127.0.0.1', '10.0.0.2')).toEqual(['10.0.0.2'])
+  })
+
+  it('stays while there is no network at all', () => {
+    expect(moved('10.0.0.1', '127.0.0.1')).toBeUndefined()
+    expect(moved('10.0.0.1')).toBeUndefined()
+    expect(moved('127.0.0.1', '127.0.0.1')).toEqual(['127.0.0.1'])
   })
 })
 

@@ -50,6 +50,44 @@ function ask(socket: string, url: string, body: string, method = 'POST'): Promis
 const errorOf = (answer: Answer): string =>
   (answer.lines.at(-1)?.['error'] as { code: string } | undefined)?.code ?? 'none'
 
+describe('a route', () => {
+  async function serveRoute() {
+    const socket = path.join(temporaryFolder(), 's')
+    const handlers = { hello: async () => ({ ready: true }) } as unknown as Handlers
+    const routes = [
+      {
+        match: (url: string) => url === '/fish',
+        handle: (_: http.IncomingMessage, response: http.ServerResponse) => {
+          response.end('{"fish":"cod"}\n')
+        }
+      }
+    ]
+    const onFault = (error: unknown): void => {
+      throw error
+    }
+    const server = await serveControl({ socket, handlers, routes, onFault })
+    onTestFinished(() => server.close(0))
+    return socket
+  }
+
+  it('answers what it matches, whatever the HTTP method', async () => {
+    const socket = await serveRoute()
+    expect(await ask(socket, '/fish', '', 'GET')).toEqual({ status: 200, lines: [{ fish: 'cod' }] })
+    expect((await ask(socket, '/fish', '', 'HEAD')).status).toBe(200)
+    expect((await ask(socket, '/fish', '{}', 'POST')).status).toBe(200)
+  })
+
+  it.each([
+    ['POST', '/fishes'],
+    ['GET', '/fishes'],
+    ['GET', '/v1/hello']
+  ])('leaves %s %s to the methods', async (method, url) => {
+    const socket = await serveRoute()
+    expect(errorOf(await ask(socket, url, method === 'POST' ? '{}' : '', method))).toBe('usage')
+    expect((await ask(socket, '/v1/hello', '{}')).lines).toEqual([{ v: 1, ready: true }])
+  })
+})
+
 describe('the control server answers', () => {
   it('with the events, then with the result', async () => {
     const { socket } = await serve({

@@ -90,6 +90,28 @@ describe('a setting', () => {
     expect(parseSetting('name', 'é'.repeat(31) + 'a', 'x')).toBe('é'.repeat(31) + 'a')
   })
 
+  it.each(['127.0.0.1:9100', '[::1]:0', 'localhost:9100', ''])('metrics-listen takes %j', text => {
+    expect(() => parseSetting('metrics-listen', text, 'x')).not.toThrow()
+  })
+
+  it.each(['0.0.0.0:9100', '[::]:9100', '10.0.0.1:9100', 'example.org:9100', 'localhost', '127.0.0.1.example:1'])(
+    'metrics-listen refuses %j',
+    text => {
+      expect(() => parseSetting('metrics-listen', text, 'x')).toThrow(ShoalError)
+    }
+  )
+
+  it.each(['token', './token', '/to\0ken'])('metrics-token-file refuses %j', text => {
+    expect(() => parseSetting('metrics-token-file', text, 'x')).toThrow(ShoalError)
+  })
+
+  it.each(['ticket-file', 'invite-file'] as const)('%s is a path from the root, or none', key => {
+    expect(parseSetting(key, '/ticket/shoal', 'x')).toBe('/ticket/shoal')
+    expect(parseSetting(key, '', 'x')).toBeUndefined()
+    expect(() => parseSetting(key, 'ticket', 'x')).toThrow(/x: "ticket" will not do: a path from the root/)
+    expect(() => parseSetting(key, '/a\0b', 'x')).toThrow(ShoalError)
+  })
+
   it('that does not exist is answered with those that do', () => {
     expect(() => settingKey('lissen')).toThrow(expect.objectContaining({ code: 'not-found' }))
     expect(() => settingKey('toString')).toThrow(expect.objectContaining({ code: 'not-found' }))
@@ -97,7 +119,8 @@ describe('a setting', () => {
 
   it('has a variable', () => {
     expect(SETTING_KEYS.map(variableName)).toEqual([
-      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS', 'SHOAL_GATEWAY']
+      ...['SHOAL_LISTEN', 'SHOAL_ADVERTISE', 'SHOAL_NAME', 'SHOAL_TICKET_FILE', 'SHOAL_INVITE_FILE'],
+      ...['SHOAL_LOG_LEVEL', 'SHOAL_UPLOAD_SLOTS', 'SHOAL_GATEWAY', 'SHOAL_METRICS_LISTEN', 'SHOAL_METRICS_TOKEN_FILE']
     ])
   })
 })

@@ -44,6 +44,29 @@ describe('contacts', () => {
     expect(new Set(lone.take('digest').map(({ to }) => to)).size).toBe(CONTACTS_MAX)
   })
 
+  test('a node told at two addresses is tried at each in turn, never at both at once', () => {
+    const contact = new Peer(1)
+    const other = { host: '192.168.0.1', port: 4001 }
+    const lone = new Lone({ contacts: [contact.contact, { id: contact.id, address: other }] })
+    lone.advance(8_000)
+    const { address } = contact.contact
+    expect(lone.take('digest').map(({ at }) => at)).toEqual([address, other, address, other])
+  })
+
+  test('one that is remembered at another address is tried at the new one', () => {
+    const known = new Peer(1)
+    const before = new Lone()
+    before.gossip(known, known.alive(1))
+    before.advance(3_000)
+    const lone = new Lone({ restored: before.disk })
+    expect(lone.stateOf(known)).toBe('alive@1')
+    lone.take('digest')
+    const moved = { host: '192.168.0.1', port: 4001 }
+    lone.machine.join([{ id: known.id, address: moved }], lone.now)
+    lone.advance(1_000)
+    expect(lone.take('digest').map(({ at }) => at)).toContainEqual(moved)
+  })
+
   test('its own address among them is no contact', () => {
     const lone = new Lone({ contacts: [new Peer(200).contact] })
     lone.advance(10_000)

@@ -45,6 +45,7 @@ export class Peer {
 
 export interface Sent<M = MembershipMessage> {
   to: NodeId
+  at: Contact['address']
   via: Channel
   message: M
 }
@@ -89,7 +90,8 @@ export class Lone {
         const limit = effect.channel === 'datagram' ? MEMBERSHIP_DATAGRAM_BYTES_MAX : STREAM_MESSAGE_BYTES_MAX
         const { length } = encode(membershipMessage, effect.message)
         if (length > limit) throw new Error(`a ${effect.message.kind} of ${length} bytes`)
-        this.sent.push({ to: effect.to.id, via: effect.channel, message: effect.message })
+        const { id: to, address: at } = effect.to
+        this.sent.push({ to, at, via: effect.channel, message: effect.message })
       } else if (effect.kind === 'emit') this.events.push(effect.event)
       else if (effect.kind === 'persist') {
         const { token, key, value } = effect

@@ -2,7 +2,7 @@
 import http from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { fileHeaders, tagOf } from '../../../../src/daemon/gateway/headers.ts'
-import { isMeantForUs } from '../../../../src/daemon/gateway/listener.ts'
+import { isOwnHost } from '../../../../src/daemon/own-host.ts'
 import { listingOf, listingPage, LISTING_ENTRIES_MAX } from '../../../../src/daemon/gateway/listing.ts'
 import { makeContent } from '../../io/store/contents.ts'
 
@@ -114,7 +114,7 @@ describe('a request over TCP', () => {
   it.each(['127.0.0.1:80', 'localhost:80', 'LOCALHOST', '127.0.0.1', '[::1]:80', '127.9.9.9:80'])(
     'to %s is ours',
     host => {
-      expect(isMeantForUs(host, 80)).toBe(true)
+      expect(isOwnHost(host, 80)).toBe(true)
     }
   )
 
@@ -133,10 +133,10 @@ describe('a request over TCP', () => {
     ],
     ...[`localhost:80\r\nx: y`, 'localhost:', 'a'.repeat(10_000)]
   ])('to %j is not', host => {
-    expect(isMeantForUs(host, 80)).toBe(false)
+    expect(isOwnHost(host, 80)).toBe(false)
   })
 
   it('without a host is not', () => {
-    expect(isMeantForUs(undefined, 80)).toBe(false)
+    expect(isOwnHost(undefined, 80)).toBe(false)
   })
 })

@@ -284,6 +284,60 @@ describe('nothing large goes to an address that is not proven', () => {
   })
 })
 
+describe('a member that does not answer where it says it is', () => {
+  const elsewhere = at(6_000)
+  /** B speaks from its own address, and A knows it under another one. */
+  function behindNat(): { pair: Pair; told: Contact; sent: (text: string) => string[] } {
+    const pair = new Pair()
+    const told = { id: pair.b.id, address: elsewhere }
+    pair.send(pair.b, pair.a, 'from b')
+    const sent = (text: string): string[] => {
+      const before = pair.wire.length
+      pair.send(pair.a, told, text)
+      return pair.wire.slice(before).map(({ to, bytes }) => `${to.port} ${bytes.length}`)
+    }
+    return { pair, told, sent }
+  }
+  const hello = `6000 ${DATAGRAM_BYTES_MIN}`
+
+  it('is sent to where it was heard from, once the told address was silent; that one is asked again each time', () => {
+    const { pair, sent } = behindNat()
+    expect(sent('one')).toEqual([hello])
+    for (let ms = 0; ms < PROOF_MS; ms += HELLO_INTERVAL_MS) pair.wake(HELLO_INTERVAL_MS)
+    expect(sent('two')).toEqual([hello, expect.stringMatching(/^7002 /)])
+    expect(pair.delivered).toEqual(['10.0.0.1:7002 from b', '10.0.0.1:7001 two'])
+  })
+
+  it('is sent to where its present life was heard, and to none where it was heard long ago', () => {
+    const { pair, sent } = behindNat()
+    sent('one')
+    pair.wake(PROOF_MS)
+    const a = pair.of(pair.a)
+    const life = new Sessions({ ...(pair.of(pair.b) as unknown as { init: SessionsInit }).init, boot: 6 })
+    life.send(pair.a, utf8('x'), pair.now)
+    const asked = only(life.drain(), 'transmit')[0]!.bytes
+    a.receive(asked, at(7_003), pair.now)
+    const welcome = only(a.drain(), 'transmit')[0]!.bytes
+    life.receive(welcome, pair.a.address, pair.now)
+    for (const { bytes } of only(life.drain(), 'transmit')) a.receive(bytes, at(7_003), pair.now)
+    a.drain()
+    expect(sent('two').slice(1)).toEqual([expect.stringMatching(/^7003 /)])
+    pair.wake(PROOF_MS)
+    pair.wake(PATH_PROVEN_MS - PROOF_MS)
+    expect(sent('three')).toEqual([hello])
+  })
+
+  it('leaves nothing behind that waits', () => {
+    const { pair, sent } = behindNat()
+    sent('one')
+    pair.wake(PROOF_MS)
+    sent('two')
+    pair.wake(PROOF_MS)
+    expect(state(pair.of(pair.a))).toContain('waitingBytes: 0')
+    expect(pair.of(pair.a).nextWake()).toBeUndefined()
+  })
+})
+
 describe('what members can make grow is bounded', () => {
   const many = (count: number): Contact[] =>
     Array.from({ length: count }, (_, i) => {

@@ -1,0 +1,30 @@
+import { by } from '../registry.ts'
+import type { Families } from './source.ts'
+
+export const ringMetrics: Families = [
+  {
+    name: 'shoal_ring_joined',
+    type: 'gauge',
+    help: '1 while the node has a place on the ring, else 0.',
+    read: ({ runtime }) => (runtime.view.ring.standing === 'joining' ? 0 : 1)
+  },
+  {
+    name: 'shoal_ring_successors',
+    type: 'gauge',
+    help: 'Entries of the successor list.',
+    read: ({ runtime }) => runtime.view.ring.successors.length
+  },
+  {
+    name: 'shoal_ring_lookups_total',
+    type: 'counter',
+    help: 'Lookups that began here and ended, by outcome.',
+    labels: { outcome: ['found', 'lost'] },
+    read: ({ tally }) => by('outcome', tally.lookups)
+  },
+  {
+    name: 'shoal_ring_lookup_hops_total',
+    type: 'counter',
+    help: 'Messages from node to node that the found lookups took together.',
+    read: ({ tally }) => tally.lookupHops
+  }
+]
