@@ -361,6 +361,9 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const share = this.entries.get(message.content)?.share
     const refusal = (request: (typeof message.requests)[number]) =>
       share === undefined ? 'not-held' : share.refusal(from.id, request)
+    // It was taken for dead and forgotten here, and has noticed nothing: told so, it asks anew.
+    if (share?.interests.has(from.id) !== true)
+      this.outbox.send(from, 'stream', { kind: 'not-held', content: message.content })
     if (!this.uploads.request(from, message.content, message.requests, refusal, now)) {
       this.misbehaved(from.id, 'a request number used twice')
     }

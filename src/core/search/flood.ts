@@ -5,7 +5,8 @@
  * should attempt to avoid forwarding the descriptor to any connected servent." Hits go back by the routes that this leaves.
  *
  * Deviations: a copy with a higher TTL than those before is sent on again (see `widen` in settings.ts); a copy that a routing
- * table says finds nothing is not sent (tables.ts); each neighbour has a rate, and who is far over it is cut off.
+ * table says finds nothing is not sent (tables.ts); each neighbour has a rate for its own queries and one for those of others, and
+ * who is far over one of them is cut off.
  */
 import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
@@ -44,7 +45,7 @@ export class Flood {
 
   query(from: Neighbour, message: Query, now: Instant): void {
     const { context, routes } = this.parts
-    if (!this.withinRate(from, now)) return
+    if (!this.withinRate(from, message.hops === 0, now)) return
     const query = admit(message)
     if (query === undefined) {
       context.dropped('expired')
@@ -75,7 +76,8 @@ export class Flood {
       context.tally.pruned++
       return false
     }
-    if (!neighbour.meters.queriesOut.spend(now)) {
+    const { ownOut, queriesOut } = neighbour.meters
+    if (!(query.hops === 0 ? ownOut : queriesOut).spend(now)) {
       context.dropped('shaped')
       return false
     }
@@ -133,11 +135,12 @@ export class Flood {
     return false
   }
 
-  private withinRate(from: Neighbour, now: Instant): boolean {
-    if (from.meters.queries.take(now)) return true
+  private withinRate(from: Neighbour, isOwn: boolean, now: Instant): boolean {
     const { context, neighbours } = this.parts
+    const bucket = isOwn ? from.meters.own : from.meters.queries
+    if (bucket.take(now)) return true
     context.dropped('rate')
-    if (from.meters.queries.debt > context.settings.queriesOverMax) {
+    if (bucket.debt > (isOwn ? context.settings.ownOverMax : context.settings.queriesOverMax)) {
       context.misbehaved(from.id, 'asked for far more than its rate')
       neighbours.cutOff(from.id, now)
     }

@@ -21,25 +21,29 @@ import {
 /** What one peer may ask for, and what it is sent. Outlives the neighbourhood: who comes back finds its debts. */
 export class Meters {
   readonly handshakes: Bucket
+  readonly own: Bucket
   readonly queries: Bucket
   readonly hits: Bucket
   readonly pings: Bucket
   readonly pushes: Bucket
   readonly tableParts: Bucket
   /** What we send: a share of what it takes. */
+  readonly ownOut: Bucket
   readonly queriesOut: Bucket
   readonly pingsOut: Bucket
 
-  constructor({ queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
+  constructor({ ownPerSecond, ownBurst, queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
     const bucket = (perSecond: number, burst: number, share = 1): Bucket =>
       new Bucket({ perSecond: share * perSecond, burst: share * burst }, now)
     this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
+    this.own = bucket(ownPerSecond, ownBurst)
     this.queries = bucket(queriesPerSecond, queriesBurst)
     // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
     this.hits = bucket(HITS_PER_QUERY * queriesPerSecond, HITS_PER_QUERY_MAX)
     this.pings = bucket(PINGS_PER_SECOND, PINGS_BURST)
     this.pushes = bucket(PUSHES_PER_SECOND, PUSHES_BURST)
     this.tableParts = bucket(TABLE_PARTS_PER_SECOND, TABLE_PARTS_BURST)
+    this.ownOut = bucket(ownPerSecond, ownBurst, OUT_SHARE)
     this.queriesOut = bucket(queriesPerSecond, queriesBurst, OUT_SHARE)
     this.pingsOut = bucket(PINGS_PER_SECOND, PINGS_BURST, OUT_SHARE)
   }

@@ -31,10 +31,14 @@ export interface SearchSettings {
    * than those before, as gtk-gnutella does; then everybody within TTL is reached whatever the latencies, at twice the messages.
    */
   readonly widen: 'rounds' | 'detours'
-  /** Queries that are taken from one neighbour: the rate that it may keep up, and how many at once. */
+  /** A neighbour's own queries (hops 0) that are taken: the rate that it may keep up, and how many at once. A search takes one to three. */
+  readonly ownPerSecond: number
+  readonly ownBurst: number
+  /** Queries of others that it passes on: likewise. */
   readonly queriesPerSecond: number
   readonly queriesBurst: number
-  /** A neighbour that is so many queries over its rate is cut off. */
+  /** A neighbour that is so many queries over one of these rates is cut off. */
+  readonly ownOverMax: number
   readonly queriesOverMax: number
   /** Matches that the index works on at once, those that wait for it for each neighbour, and how long one may take. */
   readonly matchesAtOnce: number
@@ -74,14 +78,17 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   retryPoorMsMax: 2_000,
   retryMsMax: 60_000,
   restMs: 10_000,
-  restMsMax: 300_000,
+  restMsMax: 30_000,
   rewireMs: 120_000,
   banMs: 300_000,
   memoryMs: 60_000,
   widen: 'rounds',
-  queriesPerSecond: 10,
-  queriesBurst: 24,
-  queriesOverMax: 40,
+  ownPerSecond: 3,
+  ownBurst: 16,
+  queriesPerSecond: 20,
+  queriesBurst: 60,
+  ownOverMax: 24,
+  queriesOverMax: 120,
   matchesAtOnce: 8,
   matchesWaitingMax: 64,
   matchMs: 5_000,

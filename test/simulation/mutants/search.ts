@@ -134,8 +134,8 @@ export const mutants: Mutant[] = [
     name: 'answers-whoever-asks-most',
     property: 'fair',
     file: `${ROOM}/flood.ts`,
-    find: 'if (from.meters.queries.take(now)) return true',
-    replace: 'if (from.meters.queries.take(now) || now > 0) return true',
+    find: 'if (bucket.take(now)) return true',
+    replace: 'if (bucket.take(now) || now > 0) return true',
     scenario: 'search-load',
     seeds: 10
   },

@@ -77,7 +77,7 @@ describe('a query that comes in', () => {
   })
 
   it('is remembered for a minute at least, and with a bounded number of others', () => {
-    const lone = among(near, { queriesPerSecond: 1e9, queriesBurst: 1e9 })
+    const lone = among(near, { ownPerSecond: 1e9, ownBurst: 1e9 })
     const total = 2 * IDS_PER_GENERATION_MAX + 2
     lone.hear(a, queryOf({ id: descriptor(0) }))
     lone.until(59_000)
@@ -190,15 +190,26 @@ describe('a hit that comes around', () => {
 })
 
 describe('a neighbour that asks too much', () => {
-  const { queriesBurst, queriesOverMax, queriesPerSecond } = SEARCH_DEFAULTS
+  const { ownBurst, ownOverMax, queriesBurst, queriesOverMax, queriesPerSecond } = SEARCH_DEFAULTS
+  const passedOn = (i: number) => queryOf({ id: descriptor(i), hops: 1 })
+
+  it('for itself is served less, dropped beyond, and cut off too, whatever it passes on for others', () => {
+    const lone = among(near)
+    for (let i = 0; i < ownBurst + ownOverMax; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    lone.hear(a, passedOn(1_000))
+    expect(lone.search.counters().queries).toBe(ownBurst + 1)
+    expect(lone.search.counters().dropped.rate).toBe(ownOverMax)
+    lone.hear(a, queryOf({ id: descriptor(9_999) }))
+    expect(lone.to('bye')).toEqual([a.id])
+  })
 
   it('is served up to its rate, dropped beyond, and cut off when it is far over it', () => {
     const lone = among(near)
-    for (let i = 0; i < queriesBurst + queriesOverMax; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    for (let i = 0; i < queriesBurst + queriesOverMax; i++) lone.hear(a, passedOn(i))
     expect(lone.search.counters().queries).toBe(queriesBurst)
     expect(lone.search.counters().dropped.rate).toBe(queriesOverMax)
     expect(lone.told('misbehaved')).toEqual([])
-    lone.hear(a, queryOf({ id: descriptor(9_999) }))
+    lone.hear(a, passedOn(9_999))
     expect(lone.told('misbehaved')).toMatchObject([{ peer: a.id }])
     expect(lone.to('bye')).toEqual([a.id])
     expect(idsOf(lone.search.neighbours())).toEqual(idsOf([b, c, d]))
@@ -208,10 +219,10 @@ describe('a neighbour that asks too much', () => {
     const lone = among(near)
     for (let i = 0; i < queriesBurst + queriesOverMax; i++) {
       if (i % 20 === 0) lone.hear(a, { kind: 'connect', degree: 6 })
-      lone.hear(a, queryOf({ id: descriptor(i) }))
+      lone.hear(a, passedOn(i))
     }
     expect(lone.search.counters().queries).toBe(queriesBurst)
-    lone.hear(a, queryOf({ id: descriptor(9_999) }))
+    lone.hear(a, passedOn(9_999))
     expect(lone.to('bye')).toEqual([a.id])
   })
 
@@ -219,7 +230,7 @@ describe('a neighbour that asks too much', () => {
     const lone = among(near)
     for (let i = 0; i < 30 * queriesPerSecond; i++) {
       lone.ms += 1_000 / queriesPerSecond
-      lone.hear(a, queryOf({ id: descriptor(i) }))
+      lone.hear(a, passedOn(i))
       lone.match()
     }
     expect(lone.search.counters().dropped.rate).toBe(0)
@@ -230,7 +241,7 @@ describe('a neighbour that asks too much', () => {
     const lone = among(near)
     const other = among(near)
     for (let i = 0; i < 200; i++) {
-      for (const [at, from] of [a, b, c].entries()) lone.hear(from, queryOf({ id: descriptor(3 * i + at) }))
+      for (const [at, from] of [a, b, c].entries()) lone.hear(from, passedOn(3 * i + at))
       lone.ms += 100
       lone.match()
       other.ms = lone.ms
@@ -244,7 +255,7 @@ describe('a neighbour that asks too much', () => {
   it('waits for itself alone: the index serves neighbours in turn', () => {
     const lone = among(near)
     const { matchesAtOnce, matchesWaitingMax } = SEARCH_DEFAULTS
-    for (let i = 0; i < queriesBurst; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    for (let i = 0; i < queriesBurst; i++) lone.hear(a, passedOn(i))
     lone.hear(b, queryOf({ id: descriptor(1_000), query: { ...queryOf().query, text: 'quiet' } }))
     expect(lone.commands).toHaveLength(matchesAtOnce)
     expect(matchesWaitingMax).toBeGreaterThan(matchesAtOnce)
@@ -258,7 +269,7 @@ describe('a neighbour that asks too much', () => {
     const lone = among(near, { queriesBurst: 1_000 })
     const { matchesAtOnce, matchesWaitingMax } = SEARCH_DEFAULTS
     const total = matchesAtOnce + matchesWaitingMax + 5
-    for (let i = 0; i < total; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    for (let i = 0; i < total; i++) lone.hear(a, passedOn(i))
     expect(lone.search.counters().dropped.busy).toBe(5)
   })
 })

@@ -140,7 +140,7 @@ describe('a search', () => {
   })
 
   it('asks again what its neighbours did not take at once', () => {
-    const lone = inCrowd({ queriesPerSecond: 2, queriesBurst: 2 })
+    const lone = inCrowd({ ownPerSecond: 2, ownBurst: 2 })
     for (let i = 0; i < 3; i++) asked(lone)
     const before = lone.all('query').length
     lone.until(lone.ms + HELD_MS / 2)
