@@ -6,8 +6,18 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const EMPTY_BYTES = new Uint8Array(0)
 
+/** Names and words are that short, and mostly ASCII: a loop is a fifth of a call into the encoder. */
+const SHORT_TEXT = 64
+
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text)
+  if (text.length > SHORT_TEXT) return encoder.encode(text)
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return encoder.encode(text)
+    bytes[i] = code
+  }
+  return bytes
 }
 
 /** The text of UTF-8 bytes, or undefined when they are not UTF-8. */

@@ -8,9 +8,13 @@
  * Growing a protocol: union tags and enum numbers append only, never move; a struct's fields never change once released
  * (add a new tag, or a new protocol version in the stream's name).
  */
-import { EMPTY_BYTES, textOf, utf8, hex, unhex } from '../base/bytes.ts'
+import { EMPTY_BYTES, textOf, utf8, hex } from '../base/bytes.ts'
 import { must } from '../base/assert.ts'
 import { ID_BYTES, type ContentId, type Key, type NodeId, type OverlayId } from '../base/ids.ts'
+
+/** By character code: what a digit of lower-case hexadecimal stands for. */
+const NIBBLES = new Int8Array(128).fill(-1)
+for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError'
@@ -18,12 +22,10 @@ export class DecodeError extends Error {
 
 export class Reader {
   private readonly bytes: Uint8Array
-  private readonly view: DataView
   private offset = 0
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get left(): number {
@@ -38,15 +40,15 @@ export class Reader {
   }
 
   u8(): number {
-    return this.view.getUint8(this.step(1))
+    return this.bytes[this.step(1)] ?? 0
   }
 
   u16(): number {
-    return this.view.getUint16(this.step(2))
+    return this.u8() * 0x100 + this.u8()
   }
 
   u32(): number {
-    return this.view.getUint32(this.step(4))
+    return this.u16() * 0x1_0000 + this.u16()
   }
 
   /** 0 to 2^53 - 1, shortest form only. */
@@ -85,15 +87,13 @@ export class Reader {
 
 export class Writer {
   private bytes: Uint8Array
-  private view: DataView
   private offset = 0
 
   constructor(capacity = 256) {
     this.bytes = new Uint8Array(capacity)
-    this.view = new DataView(this.bytes.buffer)
   }
 
-  /** Makes room: `bytes` and `view` are others after it, so read them then. */
+  /** Makes room: `bytes` are others after it, so read them then. */
   private step(length: number): number {
     const at = this.offset
     this.offset += length
@@ -101,24 +101,23 @@ export class Writer {
       const grown = new Uint8Array(Math.max(this.offset, this.bytes.length * 2))
       grown.set(this.bytes)
       this.bytes = grown
-      this.view = new DataView(grown.buffer)
     }
     return at
   }
 
   u8(value: number): void {
     const at = this.step(1)
-    this.view.setUint8(at, value)
+    this.bytes[at] = value
   }
 
   u16(value: number): void {
-    const at = this.step(2)
-    this.view.setUint16(at, value)
+    this.u8(value >>> 8)
+    this.u8(value)
   }
 
   u32(value: number): void {
-    const at = this.step(4)
-    this.view.setUint32(at, value)
+    this.u16(value >>> 16)
+    this.u16(value)
   }
 
   /** Throws RangeError unless `value` is an integer of 0 to 2^53 - 1. */
@@ -137,9 +136,32 @@ export class Writer {
     this.bytes.set(bytes, at)
   }
 
-  /** What was written; the writer is done with. */
+  /** The bytes of an id of `length` bytes. Throws RangeError unless `digits` are so many of lower-case hexadecimal. */
+  hex(digits: string, length: number): void {
+    if (digits.length !== 2 * length) throw new RangeError(`an id of ${digits.length} digits, not ${2 * length}`)
+    const at = this.step(length)
+    for (let i = 0; i < length; i++) {
+      const high = NIBBLES[digits.charCodeAt(2 * i)] ?? -1
+      const value = (high << 4) | (NIBBLES[digits.charCodeAt(2 * i + 1)] ?? -1)
+      if (value < 0) throw new RangeError('an id is hexadecimal')
+      this.bytes[at + i] = value
+    }
+  }
+
+  /** What was written, a view; the writer is done with. */
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.offset)
+  }
+
+  /** What was written, a copy of just that size; the writer begins anew. */
+  cut(): Uint8Array {
+    const written = this.bytes.slice(0, this.offset)
+    this.offset = 0
+    return written
+  }
+
+  get capacity(): number {
+    return this.bytes.length
   }
 }
 
@@ -152,11 +174,20 @@ export interface Codec<T> {
 export type Decoded<C> = C extends Codec<infer T> ? T : never
 
 /** Throws RangeError when a value breaks a limit of its schema: our own fault, never a peer's. */
-export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer()
+export function encode<T>(codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
+  const writer = spares.pop() ?? new Writer(SPARE_BYTES)
+  // A codec that throws keeps it: half a message is in it.
   codec.write(writer, value)
-  return writer.finish()
+  const written = writer.cut()
+  if (writer.capacity <= SPARE_BYTES_MAX && spares.length < SPARES_MAX) spares.push(writer)
+  return written
 }
+
+/** Writers that are free, as deep as encodings nest: what is written in parts costs no buffer for each. */
+const spares: Writer[] = []
+const SPARES_MAX = 8
+const SPARE_BYTES = 4 << 10
+const SPARE_BYTES_MAX = 64 << 10
 
 /** Throws DecodeError. All of `bytes` must be used up. The value holds no views of `bytes`. */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
@@ -271,22 +302,21 @@ export function text(maxBytes: number): Codec<string> {
   }
 }
 
-function id<T extends string>(): Codec<T> {
+/** An id of `length` bytes, in hexadecimal. */
+export function id<T extends string>(length: number): Codec<T> {
   return {
     write: (w, v) => {
-      const raw = must(unhex(v), 'an id is hexadecimal')
-      if (raw.length !== ID_BYTES) throw new RangeError(`an id of ${raw.length} bytes`)
-      w.raw(raw)
+      w.hex(v, length)
     },
-    read: r => hex(r.take(ID_BYTES)) as T
+    read: r => hex(r.take(length)) as T
   }
 }
 
 /** 32 bytes each. */
-export const nodeIdCodec = id<NodeId>()
-export const keyCodec = id<Key>()
-export const contentIdCodec = id<ContentId>()
-export const overlayIdCodec = id<OverlayId>()
+export const nodeIdCodec = id<NodeId>(ID_BYTES)
+export const keyCodec = id<Key>(ID_BYTES)
+export const contentIdCodec = id<ContentId>(ID_BYTES)
+export const overlayIdCodec = id<OverlayId>(ID_BYTES)
 
 /** At most `max` items, their number first. */
 export function list<T>(item: Codec<T>, max: number): Codec<T[]> {

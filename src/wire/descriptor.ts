@@ -2,9 +2,8 @@
  * The frame of Gnutella 0.4: a descriptor's header of 23 bytes, and how 0.4 writes numbers and addresses. "All fields in the
  * following structures are in little-endian byte order unless otherwise specified"; addresses are IPv4, in network order.
  */
-import { hex, unhex } from '../base/bytes.ts'
-import { must } from '../base/assert.ts'
-import { DecodeError, fixed, type Codec } from './codec.ts'
+import { hex } from '../base/bytes.ts'
+import { DecodeError, fixed, id, type Codec } from './codec.ts'
 
 /** 16 bytes, 32 hexadecimal digits. */
 export type DescriptorId = string & { readonly brand: 'DescriptorId' }
@@ -20,14 +19,7 @@ export function descriptorId(bytes: Uint8Array): DescriptorId {
   return hex(bytes) as DescriptorId
 }
 
-export const descriptorIdCodec: Codec<DescriptorId> = {
-  write: (w, v) => {
-    const raw = must(unhex(v), 'an id is hexadecimal')
-    if (raw.length !== DESCRIPTOR_ID_BYTES) throw new RangeError(`a descriptor's id of ${raw.length} bytes`)
-    w.raw(raw)
-  },
-  read: r => hex(r.take(DESCRIPTOR_ID_BYTES)) as DescriptorId
-}
+export const descriptorIdCodec = id<DescriptorId>(DESCRIPTOR_ID_BYTES)
 
 /** A byte that is refused, not cut, where it is none. */
 export const byte: Codec<number> = {

@@ -118,19 +118,22 @@ const COBS_RUN_MAX = 254
 
 /** Consistent overhead byte stuffing (Cheshire and Baker): runs without a NUL, each behind its length and one. */
 export function cobs(data: Uint8Array): Uint8Array {
-  const out: number[] = []
+  const out = new Uint8Array(data.length + Math.floor(data.length / COBS_RUN_MAX) + 1)
+  let length = 0
   let from = 0
   while (from <= data.length) {
     const reach = data.subarray(from, from + COBS_RUN_MAX)
     const nul = reach.indexOf(0)
     const run = nul < 0 ? reach.length : nul
-    out.push(run + 1, ...reach.subarray(0, run))
+    out[length++] = run + 1
+    out.set(reach.subarray(0, run), length)
+    length += run
     from += run
     // A full run says nothing of a NUL behind it; a shorter one says that there is one, or the end.
     if (run < COBS_RUN_MAX) from++
     else if (from === data.length) break
   }
-  return Uint8Array.from(out)
+  return out.subarray(0, length)
 }
 
 /** Throws DecodeError unless `stuffed` is what `cobs` makes of something. */

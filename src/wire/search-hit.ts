@@ -15,7 +15,6 @@ import {
   nodeIdCodec,
   struct,
   upTo,
-  Writer,
   type Codec,
   type Reader
 } from './codec.ts'
@@ -183,12 +182,15 @@ export function hitPages(results: readonly SearchResult[]): SearchResult[][] {
 }
 
 const claimHead = struct({ query: descriptorIdCodec, holder: contact })
+const claim: Pick<Codec<Pick<QueryHit, 'holder' | 'results'> & { query: DescriptorId }>, 'write'> = {
+  write: (w, { query, holder, results }) => {
+    claimHead.write(w, { query, holder })
+    w.varint(results.length)
+    for (const [index, one] of results.entries()) result(index).write(w, one)
+  }
+}
 
 /** What the holder signs: this holder has these results for this query. Under HIT_DOMAIN, which the signer adds. */
-export function hitClaim(query: DescriptorId, hit: Pick<QueryHit, 'holder' | 'results'>): Uint8Array {
-  const writer = new Writer()
-  claimHead.write(writer, { query, holder: hit.holder })
-  writer.varint(hit.results.length)
-  for (const [index, one] of hit.results.entries()) result(index).write(writer, one)
-  return writer.finish()
+export function hitClaim(query: DescriptorId, { holder, results }: Pick<QueryHit, 'holder' | 'results'>): Uint8Array {
+  return encode(claim, { query, holder, results })
 }

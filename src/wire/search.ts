@@ -10,7 +10,7 @@
  * is registered.
  */
 import { textOf, utf8 } from '../base/bytes.ts'
-import { contentIdCodec, DecodeError, nodeIdCodec, Reader, union, upTo, varint, Writer, type Codec } from './codec.ts'
+import { contentIdCodec, DecodeError, encode, nodeIdCodec, Reader, union, upTo, varint, type Codec } from './codec.ts'
 import { beyondQuad, byte, descriptorIdCodec, ipv4, quadOf, u16le, u32le, zero } from './descriptor.ts'
 import { ggep, nulFree, present, wholeText } from './ggep.ts'
 import { partsOf, patchProblem, QRP_BITS_MAX, QRP_BITS_MIN, QRP_PATCH_BYTES_MAX } from './qrp.ts'
@@ -185,9 +185,7 @@ const kindOf = new Map(Object.entries(payloads).map(([kind, [type]]) => [type, k
 const descriptor: Codec<Descriptor> = {
   write: (w, v) => {
     const [type, payload] = payloads[v.kind] as readonly [number, Codec<unknown>]
-    const body = new Writer()
-    payload.write(body, v)
-    const raw = body.finish()
+    const raw = encode(payload, v)
     if (raw.length > PAYLOAD_BYTES_MAX) throw new RangeError(`${raw.length} bytes, the limit is ${PAYLOAD_BYTES_MAX}`)
     descriptorIdCodec.write(w, v.id)
     for (const field of [type, v.ttl, v.hops]) byte.write(w, field)
