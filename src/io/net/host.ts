@@ -18,6 +18,7 @@ import { addressText, type Address, type Contact } from '../../wire/common.ts'
 import type { Identity } from '../identity.ts'
 import { fromMultiaddr, portInUse, resolveAddress, toMultiaddr } from './address.ts'
 import { Admission, ADMISSION_MS, refusalText } from './admission.ts'
+import { creditLate } from './credit.ts'
 import type { Refusal } from './refusals.ts'
 
 /** From the first packet of a dial to an admitted connection: a slow path's handshakes, and the admission's own limit. */
@@ -43,7 +44,7 @@ const YAMUX_PING_MS = 15_000
  */
 export const STREAM_WINDOW_BYTES_MAX = 1 << 20
 const STREAM_BUFFER_BYTES_MAX = 4 * STREAM_WINDOW_BYTES_MAX
-const STREAM_WINDOW_BYTES_MIN = 256 << 10
+export const STREAM_WINDOW_BYTES_MIN = 256 << 10
 /** Members whose last known address is remembered. */
 const ADDRESSES_MAX = 65_536
 
@@ -124,7 +125,7 @@ export class Host {
     try {
       for (let present = this.connectionTo(to.id); present !== undefined; present = this.connectionTo(to.id)) {
         try {
-          return await present.newStream(protocol, options)
+          return creditLate(await present.newStream(protocol, options))
         } catch (error) {
           // The muxer may have ended long before the socket does: such a connection counts as open and opens nothing.
           const gone = error instanceof Error && GONE.has(error.name)
@@ -133,7 +134,7 @@ export class Host {
         }
       }
       const connection = await this.dial(to, options.signal)
-      return await connection.newStream(protocol, options)
+      return creditLate(await connection.newStream(protocol, options))
     } catch (cause) {
       signal.throwIfAborted()
       throw openError(to, cause)
@@ -144,7 +145,7 @@ export class Host {
   async handle(protocol: string, handler: InboundHandler, maxInbound = STREAMS_MAX): Promise<void> {
     const onStream = async (stream: Stream, connection: Connection): Promise<void> => {
       const peer = nodeIdFromText(connection.remotePeer.toString())
-      if (peer !== undefined && stream.status === 'open') await handler(peer, stream)
+      if (peer !== undefined && stream.status === 'open') await handler(peer, creditLate(stream))
     }
     await this.libp2p.handle(protocol, onStream, { maxInboundStreams: maxInbound, maxOutboundStreams: STREAMS_MAX })
   }

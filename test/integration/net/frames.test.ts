@@ -1,9 +1,10 @@
 /** Streams between two real nodes: order, ends, and what is in memory when a reader is slow. */
 import type { Stream } from '@libp2p/interface'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../src/base/random.ts'
 import { frame, framed, UNREAD_BYTES_MAX, writeAll } from '../../../src/io/net/frames.ts'
-import { STREAM_WINDOW_BYTES_MAX } from '../../../src/io/net/host.ts'
+import { STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_BYTES_MIN } from '../../../src/io/net/host.ts'
 import { startNode, type Node } from './shoal.ts'
 
 const PROTOCOL = '/test/frames/1'
@@ -64,6 +65,34 @@ describe('frames', () => {
     const waiting = framed(second, { maxBytes: 1_000, signal: stop.signal }).next()
     stop.abort(new Error('no more'))
     await expect(waiting).rejects.toThrow('no more')
+  })
+})
+
+describe('credit for a sender', () => {
+  const MESSAGE = frame(new Uint8Array(1_000))
+  const QUARTER = STREAM_WINDOW_BYTES_MIN / 4
+
+  it.each([
+    ['is not given anew for each message', Math.floor(QUARTER / 2 / MESSAGE.length), [1, QUARTER]],
+    ['is given anew when a quarter of the window is used up', Math.ceil(QUARTER / MESSAGE.length), [0, MESSAGE.length]]
+  ])('%s', async (_claim, messages, [least, most]) => {
+    const [a, b] = [await startNode(), await startNode()]
+    const [reader, writer] = await streamBetween(a, b)
+    const window = writer as unknown as { sendWindowCapacity: number }
+    const grantedBytes = window.sendWindowCapacity
+    const got = framed(reader, { maxBytes: 1 << 20, signal })
+    let updates = 0
+    for (let i = 0; i < messages; i++) {
+      const beforeBytes = window.sendWindowCapacity
+      await writeAll(writer, MESSAGE, signal)
+      await got.next()
+      if (window.sendWindowCapacity > beforeBytes - MESSAGE.length) updates++
+    }
+    await sleep(50)
+    const usedBytes = Math.max(0, grantedBytes - window.sendWindowCapacity)
+    expect(usedBytes).toBeGreaterThanOrEqual(least!)
+    expect(usedBytes).toBeLessThanOrEqual(most!)
+    expect(updates).toBeLessThanOrEqual(1)
   })
 })
 
