@@ -4,6 +4,8 @@ import type { Instant } from '../../base/time.ts'
 export interface Rate {
   readonly perSecond: number
   readonly burst: number
+  /** What it begins with; `burst` unless it is given. */
+  readonly first?: number
 }
 
 export class Bucket {
@@ -13,7 +15,7 @@ export class Bucket {
 
   constructor(rate: Rate, now: Instant) {
     this.rate = rate
-    this.tokens = rate.burst
+    this.tokens = rate.first ?? rate.burst
     this.filledAt = now
   }
 

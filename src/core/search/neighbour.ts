@@ -32,18 +32,18 @@ export class Meters {
   readonly queriesOut: Bucket
   readonly pingsOut: Bucket
 
-  constructor({ ownPerSecond, ownBurst, queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
-    const bucket = (perSecond: number, burst: number, share = 1): Bucket =>
-      new Bucket({ perSecond: share * perSecond, burst: share * burst }, now)
+  constructor({ ownPerSecond, ownBurst, ownFirst, queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
+    const bucket = (perSecond: number, burst: number, share = 1, first = burst): Bucket =>
+      new Bucket({ perSecond: share * perSecond, burst: share * burst, first: share * first }, now)
     this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
-    this.own = bucket(ownPerSecond, ownBurst)
+    this.own = bucket(ownPerSecond, ownBurst, 1, ownFirst)
     this.queries = bucket(queriesPerSecond, queriesBurst)
     // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
     this.hits = bucket(HITS_PER_QUERY * queriesPerSecond, HITS_PER_QUERY_MAX)
     this.pings = bucket(PINGS_PER_SECOND, PINGS_BURST)
     this.pushes = bucket(PUSHES_PER_SECOND, PUSHES_BURST)
     this.tableParts = bucket(TABLE_PARTS_PER_SECOND, TABLE_PARTS_BURST)
-    this.ownOut = bucket(ownPerSecond, ownBurst, OUT_SHARE)
+    this.ownOut = bucket(ownPerSecond, ownBurst, OUT_SHARE, ownFirst)
     this.queriesOut = bucket(queriesPerSecond, queriesBurst, OUT_SHARE)
     this.pingsOut = bucket(PINGS_PER_SECOND, PINGS_BURST, OUT_SHARE)
   }

@@ -34,6 +34,8 @@ export interface SearchSettings {
   /** A neighbour's own queries (hops 0) that are taken: the rate that it may keep up, and how many at once. A search takes one to three. */
   readonly ownPerSecond: number
   readonly ownBurst: number
+  /** Of those, at once from somebody new: a flood that is cut off everywhere goes on at each further neighbour with so many. */
+  readonly ownFirst: number
   /** Queries of others that it passes on: likewise. */
   readonly queriesPerSecond: number
   readonly queriesBurst: number
@@ -83,13 +85,14 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   banMs: 300_000,
   memoryMs: 60_000,
   widen: 'rounds',
-  ownPerSecond: 3,
-  ownBurst: 16,
+  ownPerSecond: 2,
+  ownBurst: 8,
+  ownFirst: 2,
   queriesPerSecond: 20,
   queriesBurst: 60,
-  ownOverMax: 24,
+  ownOverMax: 10,
   queriesOverMax: 120,
-  matchesAtOnce: 8,
+  matchesAtOnce: 2,
   matchesWaitingMax: 64,
   matchMs: 5_000,
   resultsPerNodeMax: 64,

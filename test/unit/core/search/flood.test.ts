@@ -190,17 +190,26 @@ describe('a hit that comes around', () => {
 })
 
 describe('a neighbour that asks too much', () => {
-  const { ownBurst, ownOverMax, queriesBurst, queriesOverMax, queriesPerSecond } = SEARCH_DEFAULTS
+  const { ownFirst, ownBurst, ownOverMax, ownPerSecond, queriesBurst, queriesOverMax, queriesPerSecond } =
+    SEARCH_DEFAULTS
   const passedOn = (i: number) => queryOf({ id: descriptor(i), hops: 1 })
 
   it('for itself is served less, dropped beyond, and cut off too, whatever it passes on for others', () => {
     const lone = among(near)
-    for (let i = 0; i < ownBurst + ownOverMax; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    for (let i = 0; i < ownFirst + ownOverMax; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
     lone.hear(a, passedOn(1_000))
-    expect(lone.search.counters().queries).toBe(ownBurst + 1)
+    expect(lone.search.counters().queries).toBe(ownFirst + 1)
     expect(lone.search.counters().dropped.rate).toBe(ownOverMax)
     lone.hear(a, queryOf({ id: descriptor(9_999) }))
     expect(lone.to('bye')).toEqual([a.id])
+  })
+
+  it('for itself may ask more at once when it has been a neighbour for a while', () => {
+    const lone = among(near)
+    lone.ms += (1_000 * ownBurst) / ownPerSecond
+    for (let i = 0; i <= ownBurst; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    expect(ownBurst).toBeGreaterThan(ownFirst)
+    expect(lone.search.counters().queries).toBe(ownBurst)
   })
 
   it('is served up to its rate, dropped beyond, and cut off when it is far over it', () => {

@@ -119,7 +119,7 @@ describe('the tables of neighbours', () => {
     const lone = among([a, b])
     lone.hear(b, tableOf(['whale', 'white', known!]))
     const goes = (query: ReturnType<typeof words>): boolean => {
-      const id = descriptor(Math.floor(lone.ms++) + 100)
+      const id = descriptor(Math.floor((lone.ms += 1_000)) + 100)
       lone.hear(a, queryOf({ ttl: 2, id, query }))
       return lone.all('query', b).some(one => one.id === id)
     }
