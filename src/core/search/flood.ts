@@ -57,7 +57,14 @@ export class Flood {
       route.ttl = Math.max(route.ttl, query.ttl)
       route.span = Math.max(route.span, spanOf(query))
       this.again(from, query, now)
-    } else context.dropped('duplicate')
+    } else {
+      // The first copy is the fastest, not the shortest. On each way back hops only fall, so it never goes in a circle.
+      if (route.from !== undefined && query.hops < route.hops) {
+        route.from = from.id
+        route.hops = query.hops
+      }
+      context.dropped('duplicate')
+    }
   }
 
   /** Sends a query on, or a new one out; returns how many copies. */
@@ -149,7 +156,8 @@ export class Flood {
 
   private first(from: Neighbour, query: Query, now: Instant): void {
     const { context, routes, tables, matches, neighbours } = this.parts
-    routes.queries.set(query.id, { from: from.id, ttl: query.ttl, span: spanOf(query), hits: 0 }, now)
+    const route: QueryRoute = { from: from.id, hops: query.hops, ttl: query.ttl, span: spanOf(query), hits: 0 }
+    routes.queries.set(query.id, route, now)
     context.tally.queries++
     const wanted = wantedBy(query.query)
     const forwarded = this.goOn(from, query, wanted, now)
@@ -159,7 +167,8 @@ export class Flood {
     }
     const matched = (results: readonly SearchResult[]): void => {
       // The asker may have gone meanwhile, and with it the way back.
-      if (neighbours.get(from.id) !== undefined) answer(context, from.contact, query, { results, forwarded })
+      const to = route.from === undefined ? undefined : neighbours.get(route.from)
+      if (to !== undefined) answer(context, to.contact, query, { results, forwarded })
     }
     if (!matches.add(from.id, { query: query.query, matched }, now)) context.dropped('busy')
   }

@@ -11,7 +11,9 @@ import { HOLDERS_PER_GENERATION_MAX, IDS_PER_GENERATION_MAX } from './settings.t
 
 export interface QueryRoute {
   /** Where answers go; undefined: this node asked itself. */
-  readonly from: NodeId | undefined
+  from: NodeId | undefined
+  /** Of the copy that came from there, as it came. */
+  hops: number
   /** The highest TTL of the copies that came, as they came. */
   ttl: number
   /** The most that TTL and hops of a copy came to: how far the widest round goes from its origin. */

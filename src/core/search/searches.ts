@@ -133,7 +133,7 @@ export class Searches {
     }
     routes.queries.set(
       one.descriptor,
-      { from: undefined, ttl: context.settings.ttl, span: context.settings.ttl, hits: 0 },
+      { from: undefined, hops: 0, ttl: context.settings.ttl, span: context.settings.ttl, hits: 0 },
       now
     )
     const matched = (results: readonly SearchResult[], at: Instant): void => {

@@ -177,6 +177,19 @@ describe('a hit on its way', () => {
   })
 })
 
+describe('the way back', () => {
+  it('is the shortest that a copy came by, not the first', () => {
+    const lone = among(near)
+    lone.hear(a, queryOf({ ttl: 4, hops: 3 }))
+    lone.hear(b, queryOf({ ttl: 5, hops: 2 }))
+    lone.hear(c, queryOf({ ttl: 5, hops: 2 }))
+    lone.match([result('a')])
+    expect(lone.to('query-hit')).toEqual([b.id])
+    lone.hear(d, hitOf(others[20]!))
+    expect(lone.to('query-hit')).toEqual([b.id, b.id])
+  })
+})
+
 describe('a hit that comes around', () => {
   it('is dropped: who forgot that the query was its own has made the ways back a circle', () => {
     const lone = among(near)
