@@ -23,8 +23,19 @@ export const TRACE_FORWARDED_MAX = 0xffff
 /** Neighbours, as the handshake tells them. */
 export const DEGREE_MAX = 0xff
 
+/** Nodes that one query names as having been sent it. */
+export const QUERY_ASKED_MAX = 32
+
 /** What the holder of a hit signs under. */
 export const HIT_DOMAIN = 'shoal/hit/1'
+
+/** The first 48 bits of a node's id: enough to leave it out, and in vain for nobody whom it matters to. */
+export type NodeTag = number & { readonly brand: 'NodeTag' }
+export const NODE_TAG_BYTES = 6
+
+export function nodeTag(id: NodeId): NodeTag {
+  return Number.parseInt(id.slice(0, 2 * NODE_TAG_BYTES), 16) as NodeTag
+}
 
 /** TTL and hops are bytes, and any byte is read: what is too large is judged by who takes the descriptor. */
 export interface Header {
@@ -74,6 +85,8 @@ export interface Query extends Header {
   readonly query: SearchQuery
   /** Every node that takes it answers with a hit, maybe an empty one, that says how many copies it sent on. */
   readonly trace: boolean
+  /** Nodes that those on its way have sent it to, the last first: whoever passes it on leaves them out. At most QUERY_ASKED_MAX. */
+  readonly asked: readonly NodeTag[]
 }
 
 export interface QueryHit extends Header {

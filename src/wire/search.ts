@@ -18,11 +18,14 @@ import { checkServent, contactOf, hitPayload, host, needed, SERVENT_ID_BYTES, se
 import {
   DEGREE_MAX,
   FILTER_TYPE_BYTES_MAX,
+  NODE_TAG_BYTES,
   PAYLOAD_BYTES_MAX,
+  QUERY_ASKED_MAX,
   QUERY_TEXT_BYTES_MAX,
   type Descriptor,
   type Handshake,
   type Header,
+  type NodeTag,
   type SearchMessage,
   type SearchQuery
 } from './search-model.ts'
@@ -60,8 +63,27 @@ const pong: Codec<BodyOf<'pong'>> = {
 }
 
 const minimumSpeed = zero(u16le, 'a minimum speed')
+const askedCodec: Codec<readonly NodeTag[]> = {
+  write: (w, v) => {
+    if (v.length > QUERY_ASKED_MAX) throw new RangeError(`${v.length} nodes, the limit is ${QUERY_ASKED_MAX}`)
+    for (const tag of v) {
+      w.u16(Math.floor(tag / 0x1_0000_0000))
+      w.u32(tag % 0x1_0000_0000)
+    }
+  },
+  read: r => {
+    const count = r.left / NODE_TAG_BYTES
+    if (!Number.isInteger(count) || count < 1 || count > QUERY_ASKED_MAX)
+      throw new DecodeError(`${r.left} bytes of nodes that were asked`)
+    const tags = new Array<NodeTag>(count)
+    for (let i = 0; i < count; i++) tags[i] = (r.u16() * 0x1_0000_0000 + r.u32()) as NodeTag
+    return tags
+  }
+}
+
 const queryBlock = ggep(
   {
+    asked: { id: 'a', data: askedCodec },
     content: { id: 'c', data: contentIdCodec },
     type: { id: 'k', data: nulFree(wholeText(FILTER_TYPE_BYTES_MAX)) },
     minBytes: { id: 'm', data: varint },
@@ -71,22 +93,25 @@ const queryBlock = ggep(
   { betweenNuls: false }
 )
 
+const NOBODY: readonly NodeTag[] = []
+
 const query: Codec<BodyOf<'query'>> = {
-  write: (w, { query: { text, content, filter }, trace }) => {
+  write: (w, { query: { text, content, filter }, trace, asked }) => {
     minimumSpeed.write(w, 0)
     const problem = textProblem(text, QUERY_TEXT_BYTES_MAX)
     if (problem !== undefined) throw new RangeError(problem)
     w.raw(utf8(text))
     w.u8(0)
-    queryBlock.write(w, { content, ...filter, trace: trace ? true : undefined })
+    const named = asked.length === 0 ? undefined : asked
+    queryBlock.write(w, { asked: named, content, ...filter, trace: trace ? true : undefined })
   },
   read: r => {
     minimumSpeed.read(r)
     const text = textOf(r.until(0, QUERY_TEXT_BYTES_MAX))
     if (text === undefined) throw new DecodeError('a query that is not UTF-8')
     const block: Partial<ReturnType<typeof queryBlock.read>> = r.left > 0 ? queryBlock.read(r) : {}
-    const { content, type, minBytes, maxBytes, trace } = block
-    return { query: { text, content, filter: { type, minBytes, maxBytes } }, trace: trace === true }
+    const { asked = NOBODY, content, type, minBytes, maxBytes, trace } = block
+    return { query: { text, content, filter: { type, minBytes, maxBytes } }, trace: trace === true, asked }
   }
 }
 

@@ -56,7 +56,7 @@ describe('a message holds at most four times its bytes', () => {
     }),
     'a hit of nothing but a trace': () => ({ ...hit(() => ({})), results: [], trace: trace() }),
     'a wide query': () => ({
-      ...{ kind: 'query', ...draw.header(), trace: false },
+      ...{ kind: 'query', ...draw.header(), trace: false, asked: [] },
       query: { text: wide(QUERY_TEXT_BYTES_MAX), content: draw.content(), filter }
     }),
     'a part of a route table': () => ({

@@ -6,6 +6,8 @@ import type { Contact } from '../../src/wire/common.ts'
 import { QrpTable } from '../../src/wire/qrp.ts'
 import {
   descriptorId,
+  nodeTag,
+  QUERY_ASKED_MAX,
   TRACE_PATH_MAX,
   type Header,
   type SearchMessage,
@@ -73,7 +75,8 @@ export class Draw {
       case 'query': {
         const filter = { type: maybe(this.text(1, 6)), minBytes: maybe(this.size()), maxBytes: maybe(this.size()) }
         const query = { text: this.text(0, 40), content: maybe(this.content()), filter }
-        return { kind, ...header, query, trace: this.random.chance(0.5) }
+        const asked = Array.from({ length: this.random.below(QUERY_ASKED_MAX + 1) }, () => nodeTag(this.node()))
+        return { kind, ...header, query, trace: this.random.chance(0.5), asked }
       }
       case 'query-hit': {
         const path = Array.from({ length: this.random.below(TRACE_PATH_MAX + 1) }, () => this.node())

@@ -3,7 +3,7 @@ import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { DescriptorId, SearchMessage } from '../../wire/search.ts'
+import { nodeTag, type DescriptorId, type NodeTag, type SearchMessage } from '../../wire/search.ts'
 import type { Seat, Signer, Verifier } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
 import type { SearchCommand, SearchEvent } from './contract.ts'
@@ -14,6 +14,7 @@ const DESCRIPTOR_ID_BYTES = 16
 
 export class SearchContext {
   readonly self: Contact
+  readonly selfTag: NodeTag
   readonly random: Random
   readonly signer: Signer
   readonly verifier: Verifier
@@ -23,6 +24,7 @@ export class SearchContext {
 
   constructor(seat: Seat, settings: SearchSettings) {
     this.self = seat.self
+    this.selfTag = nodeTag(seat.self.id)
     this.random = seat.random
     this.signer = seat.signer
     this.verifier = seat.verifier

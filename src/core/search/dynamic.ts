@@ -12,9 +12,10 @@
  * were in vain is a quarter of the last. A round in which tables lead nowhere costs nothing, and is not waited for.
  */
 import type { NodeId } from '../../base/ids.ts'
+import type { Spread } from './flood.ts'
 import { reachedBy, type Graph } from './horizon.ts'
 import type { Neighbour } from './neighbour.ts'
-import type { SearchSettings } from './settings.ts'
+import { HELD_MS, type SearchSettings } from './settings.ts'
 import type { Field, Step, Strategy } from './strategy.ts'
 
 /** What nodes that had nothing are taken to have had together: no rate is zero. */
@@ -42,15 +43,16 @@ export class DynamicStrategy implements Strategy {
     if (this.stage === 'probe') {
       this.stage = 'widen'
       const leading = field.neighbours.filter(neighbour => field.leads(neighbour, this.ttl))
-      const sent = this.askAll(field, leading.slice(0, this.settings.probeNeighbours))
+      const { sent } = this.askAll(field, leading.slice(0, this.settings.probeNeighbours))
       if (sent > 0) return this.wait(field)
     }
     this.ttl = this.calledFor(field, graph)
     for (; this.ttl <= this.settings.ttl; this.ttl++) {
       // Those that lead nowhere have been dealt with when they were not sent anything: then others are looked at.
       for (let open = this.open(field, graph); open.length > 0; open = this.open(field, graph)) {
-        const sent = this.askAll(field, open.slice(0, this.wanted(field, graph)))
+        const { sent, held } = this.askAll(field, open.slice(0, this.wanted(field, graph)))
         if (sent > 0) return this.wait(field)
+        if (held.length > 0) return { kind: 'wait', ms: HELD_MS }
       }
       if (this.isWhole(graph, this.linksAt(field), this.ttl)) break
     }
@@ -93,14 +95,11 @@ export class DynamicStrategy implements Strategy {
     return neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) >= this.ttl).length
   }
 
-  /** Returns how many were asked; those that lead nowhere have been dealt with too. */
-  private askAll(field: Field, neighbours: readonly Neighbour[]): number {
-    let sent = 0
-    for (const neighbour of neighbours) {
-      this.askedWith.set(neighbour.id, this.ttl)
-      if (field.ask(neighbour, this.ttl)) sent++
-    }
-    return sent
+  /** Those that lead nowhere have been dealt with too; those that cannot take it yet are still to be asked. */
+  private askAll(field: Field, neighbours: readonly Neighbour[]): Spread {
+    const spread = field.ask(neighbours, this.ttl)
+    for (const neighbour of neighbours) if (!spread.held.includes(neighbour)) this.askedWith.set(neighbour.id, this.ttl)
+    return spread
   }
 
   /** How many neighbours to ask at this TTL, by the results of the nodes that were. */

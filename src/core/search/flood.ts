@@ -4,14 +4,23 @@
  * and "A servent receiving a descriptor with the same Payload Descriptor and Descriptor ID as one it has received before,
  * should attempt to avoid forwarding the descriptor to any connected servent." Hits go back by the routes that this leaves.
  *
- * Deviations: a copy with a higher TTL than those before is sent on again (see `widen` in settings.ts); a copy that a routing
+ * Deviations: a query names those whom it was sent to on its way, and nobody sends it to them again: in a small shoal, where
+ * neighbours have neighbours in common, half of all copies (`tellAsked`). What such a list could hide by a lie, a TTL of 1 could
+ * always. A copy with a higher TTL than those before is sent on again (see `widen` in settings.ts); a copy that a routing
  * table says finds nothing is not sent (tables.ts); each neighbour has a rate for its own queries and one for those of others, and
  * who is far over one of them is cut off.
  */
 import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Instant } from '../../base/time.ts'
-import { TTL_HARD_MAX, type Query, type QueryHit, type SearchResult } from '../../wire/search.ts'
+import {
+  QUERY_ASKED_MAX,
+  TTL_HARD_MAX,
+  type NodeTag,
+  type Query,
+  type QueryHit,
+  type SearchResult
+} from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
 import { admit, onward } from './header.ts'
 import { answer } from './hits.ts'
@@ -34,6 +43,11 @@ export interface FloodParts {
   readonly tables: Tables
   /** A hit for a query of this node itself. */
   readonly arrived: (from: Neighbour, hit: QueryHit, now: Instant) => void
+}
+
+export interface Spread {
+  readonly sent: number
+  readonly held: readonly Neighbour[]
 }
 
 export class Flood {
@@ -67,29 +81,34 @@ export class Flood {
     }
   }
 
-  /** Sends a query on, or a new one out; returns how many copies. */
-  spread(query: Query, wanted: Wanted, except: NodeId | undefined, now: Instant): number {
-    let copies = 0
-    for (const neighbour of this.parts.neighbours) {
-      if (neighbour.id !== except && this.sendTo(neighbour, query, wanted, now)) copies++
+  /**
+   * Sends a query on, or a new one out, to those where it may find something. Returns how many copies went out, and from whom one was
+   * held back, having been sent as much as it takes.
+   */
+  spread(query: Query, wanted: Wanted, neighbours: Iterable<Neighbour>, now: Instant): Spread {
+    const { context, tables } = this.parts
+    const to: Neighbour[] = []
+    const held: Neighbour[] = []
+    for (const neighbour of neighbours) {
+      const { tag, meters } = neighbour
+      if (query.asked.includes(tag)) continue
+      if (!tables.leads(neighbour, wanted, query.ttl)) context.tally.pruned++
+      else if ((query.hops === 0 ? meters.ownOut : meters.queriesOut).spend(now)) to.push(neighbour)
+      else {
+        context.dropped('shaped')
+        held.push(neighbour)
+      }
     }
-    return copies
+    const message = { ...query, asked: this.askedBy(to, query.asked) }
+    for (const { contact } of to) context.send(contact, message)
+    return { sent: to.length, held }
   }
 
-  /** False when it would find nothing there, or the neighbour is sent too much already. */
-  sendTo(neighbour: Neighbour, query: Query, wanted: Wanted, now: Instant): boolean {
-    const { context, tables } = this.parts
-    if (!tables.leads(neighbour, wanted, query.ttl)) {
-      context.tally.pruned++
-      return false
-    }
-    const { ownOut, queriesOut } = neighbour.meters
-    if (!(query.hops === 0 ? ownOut : queriesOut).spend(now)) {
-      context.dropped('shaped')
-      return false
-    }
-    context.send(neighbour.contact, query)
-    return true
+  /** This node, those that it sends to, and those before, as far as they fit. */
+  private askedBy(to: readonly Neighbour[], before: readonly NodeTag[]): readonly NodeTag[] {
+    const { selfTag, settings } = this.parts.context
+    if (!settings.tellAsked) return before
+    return [selfTag, ...to.map(({ tag }) => tag), ...before].slice(0, QUERY_ASKED_MAX)
   }
 
   hit(from: Neighbour, message: QueryHit, now: Instant): void {
@@ -183,7 +202,9 @@ export class Flood {
 
   private goOn(from: Neighbour, query: Query, wanted: Wanted, now: Instant): number {
     const outgoing = onward(query)
-    return outgoing === undefined ? 0 : this.spread(outgoing, wanted, from.id, now)
+    if (outgoing === undefined) return 0
+    const others = [...this.parts.neighbours].filter(({ id }) => id !== from.id)
+    return this.spread(outgoing, wanted, others, now).sent
   }
 }
 

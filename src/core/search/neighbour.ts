@@ -2,6 +2,7 @@
 import type { NodeId } from '../../base/ids.ts'
 import type { Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
+import { nodeTag, type NodeTag } from '../../wire/search.ts'
 import { Bucket } from './bucket.ts'
 import {
   HANDSHAKES_BURST,
@@ -51,6 +52,7 @@ export class Meters {
 
 export class Neighbour {
   readonly contact: Contact
+  readonly tag: NodeTag
   readonly meters: Meters
   /** Its number of neighbours, as it last said. */
   degree: number
@@ -59,6 +61,7 @@ export class Neighbour {
 
   constructor(contact: Contact, degree: number, meters: Meters) {
     this.contact = contact
+    this.tag = nodeTag(contact.id)
     this.degree = degree
     this.meters = meters
   }

@@ -24,8 +24,7 @@ import {
   RESULTS_MAX,
   SEARCHES_MAX,
   SEARCH_TIMEOUT_MS_MAX,
-  SILENCE_MS,
-  HELD_MS
+  SILENCE_MS
 } from './settings.ts'
 import { FloodStrategy, type Field, type Strategy } from './strategy.ts'
 import type { Tables } from './tables.ts'
@@ -39,7 +38,7 @@ interface Ongoing {
   readonly options: SearchOptions
   readonly startedAt: Instant
   readonly deadline: Instant
-  strategy: Strategy
+  readonly strategy: Strategy
   /** When the strategy takes its next step; undefined: it has nobody left to ask. */
   stepAt: Instant | undefined
   /** Whom it has come to: the own index first, which may have enough. */
@@ -52,8 +51,6 @@ interface Ongoing {
   messages: number
   /** Whether it has waited for who may be slow. */
   waited: boolean
-  /** Whether a neighbour that leads somewhere was not asked, since it has been sent as much as it takes. */
-  held: boolean
   readonly audience: Audience
 }
 
@@ -122,7 +119,6 @@ export class Searches {
       nodes: new Set(),
       messages: 0,
       waited: false,
-      held: false,
       audience
     }
     this.ongoing.set(search, one)
@@ -209,17 +205,11 @@ export class Searches {
   }
 
   /**
-   * Before nothing is the answer. Who searches faster than its neighbours take asks them again a little later. And whom tables led to
-   * and who did not answer has a machine that is busy, more often than no match: once it is waited for longer.
+   * Before nothing is the answer: whom tables led to and who did not answer has a machine that is busy, more often than no match. Once
+   * it is waited for longer.
    */
   private patience(one: Ongoing, now: Instant): Instant | undefined {
-    if (one.told.size > 0) return undefined
-    if (one.held) {
-      one.held = false
-      one.strategy = this.newStrategy()
-      return after(now, HELD_MS)
-    }
-    if (one.waited || one.messages === 0) return undefined
+    if (one.told.size > 0 || one.waited || one.messages === 0) return undefined
     one.waited = true
     return after(now, SILENCE_MS)
   }
@@ -239,12 +229,11 @@ export class Searches {
       neighbours: context.random.shuffle(all),
       hopMs: this.hopMs(all),
       leads: (neighbour, ttl) => tables.leads(neighbour, wanted, ttl),
-      ask: (neighbour, ttl) => {
-        const message: Query = { kind: 'query', id: descriptor, ttl, hops: 0, query, trace: options.trace }
-        const sent = flood.sendTo(neighbour, message, wanted, now)
-        if (sent) one.messages++
-        else if (tables.leads(neighbour, wanted, ttl)) one.held = true
-        return sent
+      ask: (some, ttl) => {
+        const message: Query = { kind: 'query', id: descriptor, ttl, hops: 0, query, trace: options.trace, asked: [] }
+        const spread = flood.spread(message, wanted, some, now)
+        one.messages += spread.sent
+        return spread
       }
     }
   }

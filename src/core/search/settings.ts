@@ -31,6 +31,8 @@ export interface SearchSettings {
    * than those before, as gtk-gnutella does; then everybody within TTL is reached whatever the latencies, at twice the messages.
    */
   readonly widen: 'rounds' | 'detours'
+  /** A query names those whom it was sent to, who are then left out by others. False: as in 0.4. */
+  readonly tellAsked: boolean
   /** A neighbour's own queries (hops 0) that are taken: the rate that it may keep up, and how many at once. A search takes one to three. */
   readonly ownPerSecond: number
   readonly ownBurst: number
@@ -85,6 +87,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   banMs: 300_000,
   memoryMs: 60_000,
   widen: 'rounds',
+  tellAsked: true,
   ownPerSecond: 2,
   ownBurst: 8,
   ownFirst: 2,
@@ -125,7 +128,7 @@ export const HANDSHAKES_BURST = 32
 /** This node's own searches under way. */
 export const SEARCHES_MAX = 64
 /** Until a neighbour that was sent as much as it takes can be sent some more. */
-export const HELD_MS = 1_000
+export const HELD_MS = 250
 /** Before nothing at all is taken for an answer, beyond what hops take by the pings: an index that has to wait for its turn. */
 export const SILENCE_MS = 1_500
 export const SEARCH_TIMEOUT_MS_MAX = 60_000

@@ -2,7 +2,10 @@
  * How a search of this node goes about it: the seam for everything that is not a flood. A strategy is asked for its next step at once,
  * and again after each wait. Limit, timeout and the user's leaving end the search without it.
  */
+import type { NodeId } from '../../base/ids.ts'
+import type { Spread } from './flood.ts'
 import type { Neighbour } from './neighbour.ts'
+import { HELD_MS } from './settings.ts'
 
 /** What a strategy sees, and what it can do. */
 export interface Field {
@@ -17,8 +20,8 @@ export interface Field {
   readonly hopMs: number
   /** Whether the neighbour, asked with this TTL, may find something as far as tables tell. */
   leads(neighbour: Neighbour, ttl: number): boolean
-  /** False when nothing was sent: it leads nowhere, or the neighbour has been sent too much. */
-  ask(neighbour: Neighbour, ttl: number): boolean
+  /** How many of them were sent something, and who has to be asked later, having been sent too much; the others lead nowhere. */
+  ask(neighbours: readonly Neighbour[], ttl: number): Spread
 }
 
 export type Step = { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'exhausted' }
@@ -33,7 +36,10 @@ const LAST_WAITS = 2
 /** Gnutella 0.4: everybody is asked at once, as far as the TTL goes. */
 export class FloodStrategy implements Strategy {
   private readonly ttl: number
-  private stage: 'new' | 'asked' = 'new'
+  /** Those that need not be asked any more. */
+  private readonly asked = new Set<NodeId>()
+  private sent = 0
+  private stage: 'asking' | 'asked' = 'asking'
 
   constructor(ttl: number) {
     this.ttl = ttl
@@ -41,8 +47,13 @@ export class FloodStrategy implements Strategy {
 
   next(field: Field): Step {
     if (this.stage === 'asked') return { kind: 'exhausted' }
+    const open = field.neighbours.filter(({ id }) => !this.asked.has(id))
+    const { sent, held } = field.ask(open, this.ttl)
+    this.sent += sent
+    for (const { id } of open) this.asked.add(id)
+    for (const { id } of held) this.asked.delete(id)
+    if (held.length > 0) return { kind: 'wait', ms: HELD_MS }
     this.stage = 'asked'
-    const asked = field.neighbours.filter(neighbour => field.ask(neighbour, this.ttl))
-    return asked.length === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: LAST_WAITS * this.ttl * field.hopMs }
+    return this.sent === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: LAST_WAITS * this.ttl * field.hopMs }
   }
 }

@@ -54,7 +54,7 @@ export const searchFlood = staged({
       settings: {
         ...{ ...MANY_PINGS, ...NO_REWIRING, ...drawDegrees(random), pongCache },
         ...{ mode: 'flood', tableHops: random.chance(0.3) ? 2 : 0, ttl: 1 + random.below(7) },
-        widen: even ? 'rounds' : 'detours'
+        ...{ widen: even ? 'rounds' : 'detours', tellAsked: random.chance(0.5) }
       }
     })
   },
@@ -116,7 +116,7 @@ function forge(stage: Stage): void {
   }
   const hops = stage.random.below(3)
   stage.net.world.call(victim, (machine, now) => {
-    machine.receive(liar.contact, 'stream', { kind: 'query', id, ttl: 255, hops, query, trace: false }, now)
+    machine.receive(liar.contact, 'stream', { kind: 'query', id, ttl: 255, hops, query, trace: false, asked: [] }, now)
   })
 }
 

@@ -69,7 +69,7 @@ export class Liars implements Tap {
           content: undefined,
           filter: { type: undefined, minBytes: undefined, maxBytes: undefined }
         }
-        return { kind: 'query', id, ...anyTtl, query, trace: random.chance(0.5) }
+        return { kind: 'query', id, ...anyTtl, query, trace: random.chance(0.5), asked: [] }
       }
       case 2:
         return { kind: 'ping', id, ...anyTtl }

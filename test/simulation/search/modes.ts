@@ -22,7 +22,7 @@ export interface Mode {
 const NO_PINGS = { pingMs: 3_600_000 }
 
 export const MODES: readonly Mode[] = [
-  { name: 'plain flood', settings: { ...NO_PINGS, mode: 'flood', tableHops: 0 } },
+  { name: 'plain flood', settings: { ...NO_PINGS, mode: 'flood', tableHops: 0, tellAsked: false } },
   { name: 'dynamic query', settings: { ...NO_PINGS, mode: 'dynamic', tableHops: 0 } },
   { name: '+ QRP of one hop', settings: { ...NO_PINGS, mode: 'dynamic', tableHops: 1 } },
   { name: '+ QRP of two hops', settings: { ...NO_PINGS, mode: 'dynamic', tableHops: 2 } }

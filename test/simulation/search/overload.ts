@@ -75,7 +75,7 @@ export class Flooder {
     const query = { text: library.drawText(this.random), content: undefined, filter }
     for (const victim of victims) {
       const id = drawId(this.random)
-      const message: Query = { kind: 'query', id, ttl: settings.ttl, hops: 0, query, trace: false }
+      const message: Query = { kind: 'query', id, ttl: settings.ttl, hops: 0, query, trace: false, asked: [] }
       const node = world.nodeOf(victim)
       if (node?.isUp === true)
         world.call(node, (machine, now) => machine.receive(this.node.contact, 'stream', message, now))

@@ -47,7 +47,7 @@ const QUERIES_FOR_MS = 20_000
 const FLOODED_FOR_MS = 10_000
 
 export function pingFigures({ seed, library }: { seed: number; library: Library }): PingFigures {
-  const settings = { mode: 'flood', tableHops: 0 } as const
+  const settings = { mode: 'flood', tableHops: 0, tellAsked: false } as const
   const large = new Large({ seed, library, settings })
   large.settle()
   const { pingMs, wideEvery } = large.net.settings
@@ -83,7 +83,7 @@ function searchRates(net: SearchNet, seed: number): { queries: number; answers: 
  */
 function flooded({ seed, library, periodMs }: { seed: number; library: Library; periodMs: number }): PingRates {
   const pingMs = 2 * periodMs
-  const settings = { mode: 'flood', tableHops: 0, pongCache: false, wideEvery: 1, pingMs } as const
+  const settings = { mode: 'flood', tableHops: 0, tellAsked: false, pongCache: false, wideEvery: 1, pingMs } as const
   const { net } = new Large({ seed, library, settings })
   net.world.run(0.75 * pingMs + 5_000 - net.world.timeMs)
   return pingRates(ratesOf(net, FLOODED_FOR_MS))

@@ -6,7 +6,13 @@
  * document as far as it goes, then the document of GGEP, revision 0.51.
  */
 import type { ContentId, NodeId } from '../../../src/base/ids.ts'
-import type { DescriptorId, QueryHit, SearchFilter, SearchMessage } from '../../../src/wire/search.ts'
+import {
+  nodeTag,
+  type DescriptorId,
+  type QueryHit,
+  type SearchFilter,
+  type SearchMessage
+} from '../../../src/wire/search.ts'
 
 export const node = (digit: string): NodeId => digit.repeat(64) as NodeId
 export const content = (digit: string): ContentId => digit.repeat(64) as ContentId
@@ -47,7 +53,13 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
   ['ping', { kind: 'ping', ...header }, head('00', '00000000')],
   [
     'a query of 0.4 and nothing else',
-    { kind: 'query', ...header, query: { text: 'free jazz', content: undefined, filter: anyFile }, trace: false },
+    {
+      kind: 'query',
+      ...header,
+      query: { text: 'free jazz', content: undefined, filter: anyFile },
+      trace: false,
+      asked: []
+    },
     [
       head('80', '0c000000'),
       // "Minimum Speed: The minimum speed (in kb/second) of servents that should respond to this message." Bytes 0 and 1.
@@ -59,7 +71,7 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
   ],
   [
     'a query in other letters',
-    { kind: 'query', ...header, query: { text: 'é', content: undefined, filter: anyFile }, trace: false },
+    { kind: 'query', ...header, query: { text: 'é', content: undefined, filter: anyFile }, trace: false, asked: [] },
     `${head('80', '05000000')}0000c3a900`
   ],
   [
@@ -68,13 +80,15 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
       kind: 'query',
       ...header,
       query: { text: '', content: content('3'), filter: { type: 'video', minBytes: 0, maxBytes: 300 } },
-      trace: true
+      trace: true,
+      asked: [nodeTag(`0102030405${'06'.repeat(27)}` as NodeId), nodeTag(`ff${'fe'.repeat(31)}` as NodeId)]
     },
     [
-      head('80', '3b000000'),
+      head('80', '4a000000'),
       '000000',
       'c3',
-      // Flags (an id of one byte), id, length 32 with its end marked (0x40 + 32), data.
+      // Flags (an id of one byte), id, length 12 with its end marked (0x40 + 12), data.
+      '01 61 4c 010203040506 fffefefefefe',
       `01 63 60 ${N('3')}`,
       '01 6b 45 766964656f',
       '01 6d 41 00',

@@ -46,7 +46,8 @@ const queryOf = (text: string, filter: SearchFilter = anyFile): SearchMessage =>
   kind: 'query',
   ...header,
   query: { text, content: undefined, filter },
-  trace: false
+  trace: false,
+  asked: []
 })
 const longHost = { id: node('2'), address: { host: 'h'.repeat(HOST_BYTES_MAX), port: 65_535 } }
 const longTrace = { forwarded: TRACE_FORWARDED_MAX, path: Array.from({ length: TRACE_PATH_MAX }, () => node('5')) }

@@ -1,7 +1,16 @@
 /** What the 0.4 specification says of descriptors on their way; its sentences are quoted. */
 import { describe, expect, it } from 'vitest'
 import { HITS_PER_QUERY_MAX, IDS_PER_GENERATION_MAX, SEARCH_DEFAULTS } from '../../../../src/core/search/settings.ts'
-import { HIT_DOMAIN, HIT_RESULTS_MAX, hitClaim, TTL_HARD_MAX } from '../../../../src/wire/search.ts'
+import type { Contact } from '../../../../src/wire/common.ts'
+import {
+  HIT_DOMAIN,
+  HIT_RESULTS_MAX,
+  hitClaim,
+  nodeTag,
+  QUERY_ASKED_MAX,
+  TTL_HARD_MAX,
+  type NodeTag
+} from '../../../../src/wire/search.ts'
 import { among, descriptor, hitOf, idsOf, me, notary, others, queryOf, result } from './lone.ts'
 
 const near = others.slice(0, 4)
@@ -15,7 +24,7 @@ describe('a query that comes in', () => {
   })
 
   it('"A servent will decrement a descriptor header\'s TTL field, and increment its Hops field, before it forwards the descriptor"', () => {
-    const lone = among(near)
+    const lone = among(near, { tellAsked: false })
     lone.hear(a, queryOf({ ttl: 5, hops: 2 }))
     expect(lone.all('query', b)).toEqual([queryOf({ ttl: 4, hops: 3 })])
   })
@@ -174,6 +183,45 @@ describe('a hit on its way', () => {
     }
     expect(lone.all('query-hit')).toHaveLength(HITS_PER_QUERY_MAX)
     expect(lone.search.counters().dropped.full).toBe(10)
+  })
+})
+
+describe('those whom a query was sent to', () => {
+  const tags = (some: readonly Contact[]): NodeTag[] => some.map(({ id }) => nodeTag(id))
+
+  it('are named in it, this node first, and those before behind', () => {
+    const lone = among(near)
+    lone.hear(a, queryOf({ hops: 2, asked: tags([a, others[20]!]) }))
+    for (const { asked } of lone.all('query')) expect(asked).toEqual(tags([me, b, c, d, a, others[20]!]))
+  })
+
+  it('are not sent it by others', () => {
+    const lone = among(near)
+    lone.hear(a, queryOf({ asked: tags([a, b, d]) }))
+    expect(lone.to('query')).toEqual([c.id])
+    expect(lone.all('query')[0]!.asked).toEqual(tags([me, c, a, b, d]))
+  })
+
+  it('are not named where none could be sent: others may reach those', () => {
+    const lone = among(near)
+    for (let i = 0; lone.search.counters().dropped.shaped === 0; i++)
+      lone.hear(a, queryOf({ id: descriptor(i), hops: 1 }))
+    lone.sent.length = 0
+    lone.hear(b, queryOf({ id: descriptor(9_999), hops: 1 }))
+    expect(lone.to('query')).toEqual([a.id])
+    expect(lone.all('query')[0]!.asked).toEqual(tags([me, a]))
+  })
+
+  it('are named as far as they fit', () => {
+    const lone = among(near)
+    lone.hear(a, queryOf({ asked: tags(others.slice(5, 5 + QUERY_ASKED_MAX)) }))
+    expect(lone.all('query')[0]!.asked).toEqual(tags([me, b, c, d, ...others.slice(5, QUERY_ASKED_MAX + 1)]))
+  })
+
+  it('are not named as in 0.4', () => {
+    const lone = among(near, { tellAsked: false })
+    lone.hear(a, queryOf())
+    expect(lone.all('query').map(({ asked }) => asked)).toEqual([[], [], []])
   })
 })
 

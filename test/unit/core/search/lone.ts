@@ -45,7 +45,16 @@ export const result = (digit: string, name = 'a share'): SearchResult => ({
 })
 
 export function queryOf(fields: Partial<Query> = {}): Query {
-  return { kind: 'query', id: descriptor(1), ttl: 7, hops: 0, query: words('whale'), trace: false, ...fields }
+  return {
+    kind: 'query',
+    id: descriptor(1),
+    ttl: 7,
+    hops: 0,
+    query: words('whale'),
+    trace: false,
+    asked: [],
+    ...fields
+  }
 }
 
 export function hitOf(holder: Contact, fields: Partial<QueryHit> = {}): QueryHit {

@@ -208,6 +208,22 @@ describe('a search', () => {
   })
 })
 
+describe.each(['dynamic', 'flood'] as const)('a search after many others (%s)', mode => {
+  it('waits for neighbours that have been sent as much as they take, and leaves none out, whatever it has found', () => {
+    const lone = inCrowd({ mode, tableHops: 0 })
+    for (let i = 0; i < 6; i++) asked(lone, words(`whale ${i}`))
+    lone.until(500)
+    const id = lone.all('query').at(-1)!.id
+    lone.hear(a, hitOf(others[20]!, { id }))
+    lone.until(30_000)
+    const copies = lone.sent.filter(({ message }) => message.kind === 'query' && message.id === id)
+    expect(new Set(copies.map(({ to }) => to.id))).toEqual(new Set(near.map(one => one.id)))
+    expect(lone.search.counters().dropped.shaped).toBeGreaterThan(0)
+    expect(lone.told('ended')).toHaveLength(6)
+    expect(lone.told('ended').every(({ report }) => report.ended === 'exhausted')).toBe(true)
+  })
+})
+
 describe('a plain flood', () => {
   it('asks everybody at once with the full TTL, and waits for what may come', () => {
     const lone = inCrowd({ mode: 'flood', tableHops: 0 })
