@@ -30,7 +30,7 @@ export interface Strategy {
   next(field: Field): Step
 }
 
-/** Links further on may be slower than this node's own, by which it waits. */
+/** Links further on may be slower than this node's own, by which it waits; an index is a hop more. */
 const LAST_WAITS = 2
 
 /** Gnutella 0.4: everybody is asked at once, as far as the TTL goes. */
@@ -54,6 +54,6 @@ export class FloodStrategy implements Strategy {
     for (const { id } of held) this.asked.delete(id)
     if (held.length > 0) return { kind: 'wait', ms: HELD_MS }
     this.stage = 'asked'
-    return this.sent === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: LAST_WAITS * this.ttl * field.hopMs }
+    return this.sent === 0 ? { kind: 'exhausted' } : { kind: 'wait', ms: LAST_WAITS * (this.ttl + 1) * field.hopMs }
   }
 }

@@ -230,7 +230,7 @@ describe('a plain flood', () => {
     asked(lone)
     expect(lone.all('query').map(({ ttl, hops }) => [ttl, hops])).toEqual(near.map(() => [SEARCH_DEFAULTS.ttl, 0]))
     expect(lone.told('ended')).toEqual([])
-    lone.until(5_000)
+    lone.until(10_000)
     expect(lone.all('query')).toHaveLength(near.length)
     expect(lone.told('ended')).toMatchObject([{ report: { ended: 'exhausted', messages: near.length } }])
   })
