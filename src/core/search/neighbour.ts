@@ -34,8 +34,8 @@ export class Meters {
   readonly pingsOut: Bucket
 
   constructor({ ownPerSecond, ownBurst, ownFirst, queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
-    const bucket = (perSecond: number, burst: number, share = 1, first = burst): Bucket =>
-      new Bucket({ perSecond: share * perSecond, burst: share * burst, first: share * first }, now)
+    const bucket = (perSecond: number, burst: number, share = 1, first = share * burst): Bucket =>
+      new Bucket({ perSecond: share * perSecond, burst: share * burst, first }, now)
     this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
     this.own = bucket(ownPerSecond, ownBurst, 1, ownFirst)
     this.queries = bucket(queriesPerSecond, queriesBurst)

@@ -90,7 +90,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   tellAsked: true,
   ownPerSecond: 2,
   ownBurst: 8,
-  ownFirst: 2,
+  ownFirst: 1,
   queriesPerSecond: 20,
   queriesBurst: 60,
   ownOverMax: 10,

@@ -101,6 +101,7 @@ describe('the tables of neighbours', () => {
     lone.hear(d, tableOf(['whale']), tableOf(['shark'], 1))
     lone.hear(a, queryOf({ ttl: 3 }))
     expect(lone.to('query')).toEqual(idsOf([c, d]))
+    lone.ms += 1_000
     lone.hear(a, queryOf({ ttl: 4, id: descriptor(2) }))
     expect(lone.to('query').slice(2)).toEqual(idsOf([b, c, d]))
   })
@@ -110,6 +111,7 @@ describe('the tables of neighbours', () => {
     lone.hear(b, tableOf(['shark']), tableOf(['shark'], 1))
     lone.hear(a, queryOf({ ttl: 3 }))
     expect(lone.to('query')).toContain(b.id)
+    lone.ms += 1_000
     lone.hear(a, queryOf({ ttl: 2, id: descriptor(2) }))
     expect(lone.to('query').slice(3)).toEqual(idsOf([c, d]))
   })
