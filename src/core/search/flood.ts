@@ -66,19 +66,21 @@ export class Flood {
       return
     }
     const route = routes.queries.get(query.id, now)
-    if (route === undefined) this.first(from, query, now)
-    else if (route.from !== undefined && reachesFurther(query, route, context.settings.widen)) {
+    if (route === undefined) {
+      this.first(from, query, now)
+      return
+    }
+    const isOwn = route.from === undefined
+    // The first copy is the fastest, not the shortest. On each way back hops only fall, so it never goes in a circle.
+    if (!isOwn && query.hops < route.hops) {
+      route.from = from.id
+      route.hops = query.hops
+    }
+    if (!isOwn && reachesFurther(query, route, context.settings.widen)) {
       route.ttl = Math.max(route.ttl, query.ttl)
       route.span = Math.max(route.span, spanOf(query))
       this.again(from, query, now)
-    } else {
-      // The first copy is the fastest, not the shortest. On each way back hops only fall, so it never goes in a circle.
-      if (route.from !== undefined && query.hops < route.hops) {
-        route.from = from.id
-        route.hops = query.hops
-      }
-      context.dropped('duplicate')
-    }
+    } else context.dropped('duplicate')
   }
 
   /**

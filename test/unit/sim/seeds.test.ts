@@ -6,6 +6,8 @@ it.each([
   { name: 'node', seed: 2, shows: 'a restarted node tells its ring whom it remembers' },
   { name: 'ring-churn', seed: 2563, shows: 'two newcomers that know but each other wait for the ring' },
   { name: 'node', seed: 52, shows: 'who was taken for dead and noticed nothing is told to ask anew' },
+  { name: 'search-flood', seed: 36, shows: 'a wider copy by a shorter way moves the way back too' },
+  { name: 'search-flood', seed: 985, shows: 'a flood waits for the index of the last node as for a hop' },
   { name: 'search-faults', seed: 102, shows: 'a member that did not answer for long is asked again within a minute' },
   { name: 'records-faults', seed: 2282, shows: 'a provider that forgot what it said has nothing to withdraw' }
 ])('$shows ($name, seed $seed)', ({ name, seed }) => {

@@ -40,7 +40,7 @@ describe('a query that comes in', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
-    lone.hear(a, queryOf())
+    lone.hear(c, queryOf())
     expect(lone.commands).toHaveLength(1)
     expect(lone.all('query')).toHaveLength(3)
     expect(lone.search.counters().dropped.duplicate).toBe(2)
@@ -118,7 +118,7 @@ describe('the answer of a holder', () => {
     lone.hear(a, queryOf())
     lone.match([])
     expect(lone.all('query-hit')).toEqual([])
-    lone.hear(a, queryOf({ id: descriptor(2), trace: true }))
+    lone.hear(b, queryOf({ id: descriptor(2), trace: true }))
     lone.match([])
     expect(lone.all('query-hit')).toMatchObject([{ results: [], trace: { forwarded: 3, path: [] } }])
   })
@@ -235,6 +235,14 @@ describe('the way back', () => {
     expect(lone.to('query-hit')).toEqual([b.id])
     lone.hear(d, hitOf(others[20]!))
     expect(lone.to('query-hit')).toEqual([b.id, b.id])
+  })
+
+  it('is the shortest of wider rounds too: else two nodes would be the way back of each other', () => {
+    const lone = among(near, { widen: 'detours' })
+    lone.hear(a, queryOf({ ttl: 1, hops: 4 }))
+    lone.hear(b, queryOf({ ttl: 4, hops: 1 }))
+    lone.match([result('a')])
+    expect(lone.to('query-hit')).toEqual([b.id])
   })
 })
 
