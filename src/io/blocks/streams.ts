@@ -2,6 +2,7 @@
 import type { MessageStream, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { NodeId } from '../../base/ids.ts'
 import type { Address, Contact } from '../../wire/common.ts'
+import { Backpressure } from '../net/backpressure.ts'
 
 /** Bytes of one stream that arrived and wait: above that the sender is held back. */
 export const UNREAD_BYTES_MAX = 1 << 20
@@ -51,11 +52,12 @@ class Inbox {
   private next = 0
   private bytes = 0
   private waiting: PromiseWithResolvers<void> | undefined
-  private resuming = false
+  private readonly backpressure: Backpressure
   end: { readonly error: Error | undefined } | undefined
 
   constructor(stream: MessageStream) {
     this.stream = stream
+    this.backpressure = new Backpressure(stream, () => this.bytes >= UNREAD_BYTES_MAX)
     stream.addEventListener('message', this.onMessage)
     stream.addEventListener('end', this.onEnd)
     stream.addEventListener('close', this.onClose)
@@ -74,14 +76,14 @@ class Inbox {
       this.next = 0
     }
     // Before nothing is left: the sender would stand still until what it sends next is here.
-    if (this.bytes <= UNREAD_BYTES_MAX / 2) this.resume()
+    if (this.bytes <= UNREAD_BYTES_MAX / 2) this.backpressure.resume()
     return chunk
   }
 
   more(): Promise<void> {
     this.waiting = Promise.withResolvers()
     const { promise } = this.waiting
-    this.resume()
+    this.backpressure.resume()
     return promise
   }
 
@@ -105,7 +107,7 @@ class Inbox {
   private readonly onMessage = (event: StreamMessageEvent): void => {
     if (event.data instanceof Uint8Array) this.push(event.data)
     else for (const chunk of event.data) this.push(chunk)
-    this.holdBack()
+    this.backpressure.holdBack()
     this.wake()
   }
 
@@ -116,28 +118,9 @@ class Inbox {
 
   private readonly onClose = (event: StreamCloseEvent): void => {
     // Bytes that a paused stream kept come out now, before the end.
-    if (event.error === undefined) this.resume()
+    if (event.error === undefined) this.backpressure.resume()
     this.end ??= { error: event.error }
     this.wake()
-  }
-
-  private holdBack(): void {
-    const { readStatus } = this.stream as { readStatus?: string }
-    if (this.bytes >= UNREAD_BYTES_MAX && readStatus === 'readable' && !this.resuming) this.stream.pause()
-  }
-
-  private resume(): void {
-    const { readStatus } = this.stream as { readStatus?: string }
-    if (readStatus !== 'paused' || this.resuming) return
-    this.resuming = true
-    try {
-      this.stream.resume()
-    } catch {
-      // The muxer is gone: that shows as the end.
-    }
-    this.resuming = false
-    // Not before: the stream hands out what it kept first and tells the muxer to go on after that, whatever was said meanwhile.
-    this.holdBack()
   }
 }
 

@@ -1,14 +1,14 @@
 /**
  * Reading and writing libp2p streams with a bound on what is in memory.
  *
- * Four traps of the library's streams are behind this. `onDrain` keeps its first promise for ever, so it waits only
- * once: here the 'drain' event is awaited, and again while bytes are left. A stream that nobody reads is not held back by
- * itself: it must be paused before its buffer is full. A 'close' can come while a paused stream still has bytes. And a pause
- * while a stream resumes is undone by the end of the resume.
+ * Two traps of the library's streams are behind this, two more behind backpressure.ts. `onDrain` keeps its first promise for
+ * ever, so it waits only once: here the 'drain' event is awaited, and again while bytes are left. And a 'close' can come while a
+ * paused stream still has bytes.
  */
 import type { MessageStream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { concat, EMPTY_BYTES } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
+import { Backpressure } from './backpressure.ts'
 
 export const FRAME_HEADER_BYTES = 4
 /** Bytes that arrived and nobody asked for yet; above that the sender is held back. */
@@ -96,12 +96,16 @@ export class ByteReader {
   private readonly stream: MessageStream
   private readonly queue = new ByteQueue()
   private wantedBytes = 0
-  private resuming = false
+  private readonly backpressure: Backpressure
   private end: End | undefined
   private arrived = Promise.withResolvers<undefined>()
 
   constructor(stream: MessageStream) {
     this.stream = stream
+    this.backpressure = new Backpressure(
+      stream,
+      () => this.queue.length >= Math.max(UNREAD_BYTES_MAX, this.wantedBytes)
+    )
     stream.addEventListener('message', this.onMessage)
     stream.addEventListener('end', this.onEnd)
     stream.addEventListener('close', this.onClose)
@@ -128,7 +132,7 @@ export class ByteReader {
         if (bytes !== undefined) return bytes
         if (this.end?.kind === 'clean' && this.queue.length === 0) return undefined
         if (this.end !== undefined) throw ended(this.end.kind === 'broken' ? this.end.cause : undefined)
-        this.resume()
+        this.backpressure.resume()
         await this.arrived.promise
         this.arrived = Promise.withResolvers()
       }
@@ -147,13 +151,13 @@ export class ByteReader {
     const rest = this.queue.take(this.queue.length) ?? EMPTY_BYTES
     const { readStatus } = this.stream as { readStatus?: string }
     if (rest.length > 0 && readStatus !== 'closed' && readStatus !== 'closing') this.stream.unshift(rest)
-    this.resume()
+    this.backpressure.resume()
   }
 
   private readonly onMessage = (event: StreamMessageEvent): void => {
     if (event.data instanceof Uint8Array) this.queue.push(event.data)
     else for (const chunk of event.data) this.queue.push(chunk)
-    this.holdBack()
+    this.backpressure.holdBack()
     if (this.queue.length >= this.wantedBytes) this.arrived.resolve(undefined)
   }
 
@@ -163,7 +167,7 @@ export class ByteReader {
 
   private readonly onClose = (event: StreamCloseEvent): void => {
     // Bytes that a paused stream kept come out now, before the end.
-    if (event.error === undefined) this.resume()
+    if (event.error === undefined) this.backpressure.resume()
     this.finish(event.error)
   }
 
@@ -173,26 +177,6 @@ export class ByteReader {
     const broken = cause !== undefined || status === 'reset' || status === 'aborted'
     this.end ??= broken ? { kind: 'broken', cause } : { kind: 'clean' }
     this.arrived.resolve(undefined)
-  }
-
-  private holdBack(): void {
-    const { readStatus } = this.stream as { readStatus?: string }
-    const isFull = this.queue.length >= Math.max(UNREAD_BYTES_MAX, this.wantedBytes)
-    if (isFull && readStatus === 'readable' && !this.resuming) this.stream.pause()
-  }
-
-  private resume(): void {
-    const { readStatus } = this.stream as { readStatus?: string }
-    if (readStatus !== 'paused' || this.resuming) return
-    this.resuming = true
-    try {
-      this.stream.resume()
-    } catch {
-      // Bytes that waited were given before the muxer was told; that it is gone shows as the end.
-    }
-    this.resuming = false
-    // Not before: the stream hands out what it kept first and tells the muxer to go on after that, whatever was said meanwhile.
-    this.holdBack()
   }
 }
 
