@@ -35,8 +35,17 @@ export const mutants: Mutant[] = [
     name: 'sends-back-where-it-came-from',
     property: 'no-echo',
     file: `${ROOM}/flood.ts`,
-    find: 'neighbour.id !== except && ',
+    find: '.filter(({ id }) => id !== from.id)',
     replace: '',
+    scenario: 'search-flood',
+    seeds: 10
+  },
+  {
+    name: 'moves-the-way-back-to-any-copy',
+    property: 'finds-all',
+    file: `${ROOM}/flood.ts`,
+    find: '!isOwn && query.hops < route.hops',
+    replace: '!isOwn',
     scenario: 'search-flood',
     seeds: 10
   },
