@@ -3,7 +3,8 @@
  * order, each is followed by a drain, effects are carried out in order, and a timer waits for the next wake.
  */
 import type { Codec } from '../wire/codec.ts'
-import { decode, DecodeError, encode } from '../wire/codec.ts'
+import { decode, encode } from '../wire/codec.ts'
+import { DecodeError } from '../wire/cursor.ts'
 import type { Contact } from '../wire/common.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../core/machine.ts'

@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { compare, utf8 } from '../base/bytes.ts'
-import { DecodeError } from './codec.ts'
+import { DecodeError } from './cursor.ts'
 
 /** Lists and dictionaries inside one another; a path of wire/paths.ts takes one level a name. */
 export const BENCODE_DEPTH_MAX = 160

@@ -12,7 +12,6 @@ import { idBytes } from '../base/ids.ts'
 import {
   bytes,
   checked,
-  DecodeError,
   encode,
   fixed,
   nodeIdCodec,
@@ -23,6 +22,7 @@ import {
   type Codec,
   type Decoded
 } from './codec.ts'
+import { DecodeError } from './cursor.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX } from './common.ts'
 
 export const DATAGRAM_VERSION = 1

@@ -3,7 +3,8 @@
  * following structures are in little-endian byte order unless otherwise specified"; addresses are IPv4, in network order.
  */
 import { hex } from '../base/bytes.ts'
-import { DecodeError, fixed, id, type Codec } from './codec.ts'
+import { fixed, id, type Codec } from './codec.ts'
+import { DecodeError } from './cursor.ts'
 
 /** 16 bytes, 32 hexadecimal digits. */
 export type DescriptorId = string & { readonly brand: 'DescriptorId' }

@@ -9,7 +9,8 @@
  * refused: a protocol grows by a new version, here as everywhere.
  */
 import { equal, textOf, utf8 } from '../base/bytes.ts'
-import { decode, DecodeError, encode, type Codec, type Reader, type Writer } from './codec.ts'
+import { decode, encode, type Codec } from './codec.ts'
+import { DecodeError, type Reader, type Writer } from './cursor.ts'
 
 const MAGIC = 0xc3
 const FLAG_LAST = 0x80

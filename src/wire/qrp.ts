@@ -11,7 +11,7 @@
  * is in proportion to what it has to send.
  */
 import { utf8 } from '../base/bytes.ts'
-import { DecodeError, Reader } from './codec.ts'
+import { DecodeError, Reader } from './cursor.ts'
 
 export const QRP_BITS_MIN = 14
 export const QRP_BITS_MAX = 21

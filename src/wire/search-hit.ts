@@ -7,17 +7,8 @@
  */
 import { equal, utf8 } from '../base/bytes.ts'
 import { idBytes, type NodeId } from '../base/ids.ts'
-import {
-  contentIdCodec,
-  DecodeError,
-  encode,
-  list,
-  nodeIdCodec,
-  struct,
-  upTo,
-  type Codec,
-  type Reader
-} from './codec.ts'
+import { contentIdCodec, encode, list, nodeIdCodec, struct, upTo, type Codec } from './codec.ts'
+import { DecodeError, type Reader } from './cursor.ts'
 import { contact, HOST_BYTES_MAX, signature, type Contact } from './common.ts'
 import {
   beyondQuad,

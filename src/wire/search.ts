@@ -10,7 +10,8 @@
  * is registered.
  */
 import { textOf, utf8 } from '../base/bytes.ts'
-import { contentIdCodec, DecodeError, encode, nodeIdCodec, Reader, union, upTo, varint, type Codec } from './codec.ts'
+import { contentIdCodec, encode, nodeIdCodec, union, upTo, varint, type Codec } from './codec.ts'
+import { DecodeError, Reader } from './cursor.ts'
 import { beyondQuad, byte, descriptorIdCodec, ipv4, quadOf, u16le, u32le, zero } from './descriptor.ts'
 import { ggep, nulFree, present, wholeText } from './ggep.ts'
 import { partsOf, patchProblem, QRP_BITS_MAX, QRP_BITS_MIN, QRP_PATCH_BYTES_MAX } from './qrp.ts'

@@ -16,7 +16,8 @@ import {
   manifestRequest,
   type ManifestHead
 } from '../../wire/blocks.ts'
-import { decode, DecodeError, encode } from '../../wire/codec.ts'
+import { decode, encode } from '../../wire/codec.ts'
+import { DecodeError } from '../../wire/cursor.ts'
 import { parseInfo, type Manifest } from '../../wire/metainfo.ts'
 import { writeAll } from '../net/frames.ts'
 import { reasonOf } from '../store/failures.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { hex, utf8 } from '../../../src/base/bytes.ts'
 import { BENCODE_DEPTH_MAX, BencodeReader, BencodeWriter } from '../../../src/wire/bencode.ts'
-import { DecodeError } from '../../../src/wire/codec.ts'
+import { DecodeError } from '../../../src/wire/cursor.ts'
 
 const reader = (text: string): BencodeReader => new BencodeReader(Buffer.from(text, 'latin1'))
 

@@ -16,7 +16,8 @@ import {
   PIECE_LEAVES_MAX,
   type FrameHead
 } from '../../../src/wire/blocks.ts'
-import { decode, DecodeError, encode } from '../../../src/wire/codec.ts'
+import { decode, encode } from '../../../src/wire/codec.ts'
+import { DecodeError } from '../../../src/wire/cursor.ts'
 import { LEAF_BYTES } from '../../../src/wire/layout.ts'
 import { INFO_BYTES_MAX } from '../../../src/wire/metainfo.ts'
 

@@ -5,7 +5,6 @@ import {
   bytes,
   checked,
   decode,
-  DecodeError,
   encode,
   fixed,
   list,
@@ -23,6 +22,7 @@ import {
   varint,
   type Codec
 } from '../../../src/wire/codec.ts'
+import { DecodeError } from '../../../src/wire/cursor.ts'
 import { address, contact } from '../../../src/wire/common.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../src/base/bytes.ts'
 import { Random } from '../../../src/base/random.ts'
-import { bytes, decode, DecodeError, encode, type Codec } from '../../../src/wire/codec.ts'
+import { bytes, decode, encode, type Codec } from '../../../src/wire/codec.ts'
+import { DecodeError } from '../../../src/wire/cursor.ts'
 import { beyondQuad, largeLittle, quadOf, u16le, u32le } from '../../../src/wire/descriptor.ts'
 import { cobs, ggep, GGEP_DATA_BYTES_MAX, uncobs } from '../../../src/wire/ggep.ts'
 

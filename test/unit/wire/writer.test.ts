@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { hex } from '../../../src/base/bytes.ts'
-import { Writer } from '../../../src/wire/codec.ts'
+import { Writer } from '../../../src/wire/cursor.ts'
 
 describe('a writer that grows', () => {
   it.each([1, 2, 3, 4, 5, 8])('keeps every byte from a capacity of %d', capacity => {

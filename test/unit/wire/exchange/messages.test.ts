@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../../src/base/bytes.ts'
 import { Random } from '../../../../src/base/random.ts'
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
-import { DecodeError, decode, encode, Writer } from '../../../../src/wire/codec.ts'
+import { decode, encode } from '../../../../src/wire/codec.ts'
+import { DecodeError, Writer } from '../../../../src/wire/cursor.ts'
 import { STREAM_MESSAGE_BYTES_MAX } from '../../../../src/wire/common.ts'
 import {
   exchangeMessage,
