@@ -34,6 +34,7 @@ import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
 import { samePlace } from './previous.ts'
 import { Reads } from './reads.ts'
+import { Removals } from './removals.ts'
 import { deleteFiles } from './remove.ts'
 import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
 import { Shelf, type SharedLeafHashes } from './shelf.ts'
@@ -67,6 +68,7 @@ export class Store {
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
   private readonly shelf: Shelf
+  private readonly removals = new Removals()
   private readonly preparing = new Map<ContentId, AbortController>()
   private readonly problems = new LruMap<ContentId, ShoalError>(PROBLEMS_MAX)
   private readonly watchers = new Set<(content: ContentId) => void>()
@@ -156,15 +158,22 @@ export class Store {
     { unlisted = false }: { unlisted?: boolean } = {}
   ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
-    // Before the manifest: what has one, and is not unlisted, is indexed.
-    if (unlisted) await this.catalogue.setUnlisted(content, true)
-    await this.manifests.put(held)
+    await this.removals.work(content, async () => {
+      // Before the manifest: what has one, and is not unlisted, is indexed.
+      if (unlisted) await this.catalogue.setUnlisted(content, true)
+      await this.manifests.put(held)
+    })
     this.changed(content)
     return held
   }
 
   /** Throws ShoalError: 'conflict' when it is here or on its way to another folder; 'disk-full'. */
   async addDownload(options: DownloadOptions): Promise<void> {
+    await this.removals.work(options.content, () => this.noteDownload(options))
+    this.changed(options.content)
+  }
+
+  private async noteDownload(options: DownloadOptions): Promise<void> {
     const { content, include, overwrite, serve, rename = false } = options
     const root = resolve(options.folder)
     const known = this.catalogue.get(content)
@@ -180,17 +189,23 @@ export class Store {
       ...{ kind: 'download', content, root, top, begun, complete: false },
       ...{ include: [...include], overwrite, serve, rename }
     })
-    this.changed(content)
   }
 
   /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
   async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
-    await this.manifests.put(heldOf(torrent))
-    this.changed(torrent.manifest.contentId)
+    const { contentId } = torrent.manifest
+    await this.removals.work(contentId, () => this.manifests.put(heldOf(torrent)))
+    this.changed(contentId)
   }
 
   /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
   async adopt(path: string, scanned: ScannedContent): Promise<void> {
+    const { contentId } = scanned.manifest
+    await this.removals.work(contentId, () => this.noteShare(path, scanned))
+    this.changed(contentId)
+  }
+
+  private async noteShare(path: string, scanned: ScannedContent): Promise<void> {
     const { manifest } = scanned
     const content = manifest.contentId
     const known = this.catalogue.get(content)
@@ -207,25 +222,27 @@ export class Store {
       ...{ kind: 'share', content, ...where, begun: false, complete: true },
       ...{ include: [], overwrite: false, serve: true, rename: false }
     })
-    this.changed(content)
   }
 
   /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
   async prepare(content: ContentId, synced: Bitfield | undefined): Promise<Result> {
-    if ((await this.manifests.get(content)) === undefined) return { ok: false, reason: 'no-manifest' }
     const stop = new AbortController()
     this.preparing.get(content)?.abort(new Error('prepared anew'))
     this.preparing.set(content, stop)
     try {
-      const result = await this.attempt(content, () => this.prepareNow(content, synced, stop.signal), stop.signal)
-      if (result.ok) this.problems.delete(content)
-      return result
+      return await this.removals.work(content, async () => {
+        if ((await this.manifests.get(content)) === undefined) return { ok: false, reason: 'no-manifest' }
+        const result = await this.attempt(content, () => this.prepareNow(content, synced, stop.signal), stop.signal)
+        if (result.ok) this.problems.delete(content)
+        return result
+      })
     } finally {
       if (this.preparing.get(content) === stop) this.preparing.delete(content)
     }
   }
 
   private async prepareNow(content: ContentId, synced: Bitfield | undefined, signal: AbortSignal): Promise<unknown> {
+    signal.throwIfAborted()
     const held = await this.manifests.get(content)
     const known = this.catalogue.get(content)
     if (held === undefined || known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
@@ -266,23 +283,26 @@ export class Store {
   }
 
   async sync(content: ContentId): Promise<Result> {
-    return diskOnly(await this.attempt(content, async () => this.shelf.prepared(content)?.sync()))
+    return this.removals.work(content, async () =>
+      diskOnly(await this.attempt(content, async () => this.shelf.prepared(content)?.sync()))
+    )
   }
 
   async finish(content: ContentId): Promise<Result> {
-    const result = await this.attempt(content, async () => {
-      const opened = this.shelf.prepared(content)
-      if (opened === undefined) throw new ShoalError('internal', `${content} is finished before it is prepared`)
-      await finish(opened, { previous: () => this.shelf.previousOf(opened.holding) })
-      await opened.seen.save(this.shelf.seenPath(content))
-      // It may have been removed meanwhile.
-      const known = this.catalogue.get(content)
-      if (known !== undefined) await this.catalogue.set({ ...known, complete: true })
-      return undefined
-    })
+    const result = await this.removals.work(content, () => this.attempt(content, () => this.finishNow(content)))
     this.changed(content)
     if (result.ok) this.problems.delete(content)
     return result
+  }
+
+  private async finishNow(content: ContentId): Promise<void> {
+    const opened = this.shelf.prepared(content)
+    const known = this.catalogue.get(content)
+    if (opened === undefined || known === undefined)
+      throw new ShoalError('internal', `${content} is finished before it is prepared`)
+    await finish(opened, { previous: () => this.shelf.previousOf(opened.holding) })
+    await opened.seen.save(this.shelf.seenPath(content))
+    await this.catalogue.set({ ...known, complete: true })
   }
 
   /** Lets go of the files. They open again when somebody reads. */
@@ -293,17 +313,21 @@ export class Store {
 
   /** Verified leaves, side by side in one piece of a prepared download. */
   async write(content: ContentId, range: Pick<LeafRange, 'piece' | 'leafStart'>, bytes: Uint8Array): Promise<Result> {
-    const opened = this.shelf.prepared(content)
-    if (opened === undefined) return { ok: false, reason: 'disk' }
-    return diskOnly(await this.attempt(content, () => opened.write(range.piece, range.leafStart, bytes)))
+    return this.removals.work(content, async () => {
+      const opened = this.shelf.prepared(content)
+      if (opened === undefined) return { ok: false, reason: 'disk' }
+      return diskOnly(await this.attempt(content, () => opened.write(range.piece, range.leafStart, bytes)))
+    })
   }
 
   /** Keeps the leaf hashes of a piece, on disk before it answers. 'bad-leaf' when they are not the piece's. */
   async keepLeafHashes(content: ContentId, piece: PieceIndex, hashes: Uint8Array): Promise<Result> {
-    const opened = this.shelf.prepared(content)
-    if (opened === undefined) return { ok: false, reason: 'disk' }
-    if (!opened.held.proves(piece, hashes)) return { ok: false, reason: 'bad-leaf' }
-    return diskOnly(await this.attempt(content, () => opened.keepLeafHashes(piece, hashes)))
+    return this.removals.work(content, async () => {
+      const opened = this.shelf.prepared(content)
+      if (opened === undefined) return { ok: false, reason: 'disk' }
+      if (!opened.held.proves(piece, hashes)) return { ok: false, reason: 'bad-leaf' }
+      return diskOnly(await this.attempt(content, () => opened.keepLeafHashes(piece, hashes)))
+    })
   }
 
   /** The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. */
@@ -355,9 +379,14 @@ export class Store {
 
   /**
    * Forgets the content. With `deleteFiles`, files that still look as they were recorded go, unfinished ones too, and the
-   * folders that are empty then. Throws the system's error.
+   * folders that are empty then. What is being done with it ends before. Throws the system's error, or ShoalError 'timeout'.
    */
   async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<void> {
+    this.close(content)
+    await this.removals.remove(content, () => this.removeNow(content, options))
+  }
+
+  private async removeNow(content: ContentId, options: { deleteFiles: boolean }): Promise<void> {
     this.close(content)
     const holding = this.catalogue.get(content)
     if (holding === undefined) return

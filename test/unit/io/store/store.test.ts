@@ -550,6 +550,50 @@ describe('removing', () => {
     await place.store.remove(made.id, { deleteFiles: true })
     expect(readdirSync(place.target)).toEqual([])
   })
+
+  /** Each act is met by a removal after so many turns of the event loop. */
+  const TURNS = 12
+  const acts: Array<[string, (made: Made) => Promise<unknown>]> = [
+    ['prepared', made => place.store.prepare(made.id, undefined)],
+    ['written', made => writePieces(place, made, [0, 1]).catch(() => undefined)]
+  ]
+  it.each(acts)('leaves nothing of what is being %s', async (_, act) => {
+    for (let turns = 0; turns < TURNS; turns++) {
+      const made = folderContent()
+      await startDownload(place, made)
+      const { wanted } = await prepared(made)
+      await writePieces(place, made, wanted)
+      const acting = act(made)
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      await place.store.remove(made.id, { deleteFiles: true })
+      await acting
+      expect([readdirSync(place.target), place.store.holding(made.id)], `${turns} turns`).toEqual([[], undefined])
+    }
+  })
+
+  it('leaves nothing of what is just given its final names', async () => {
+    const names = Array.from({ length: 200 }, (_, i) => `${i}.txt`)
+    const made = makeContent('folder', Object.fromEntries(names.map(name => [name, { bytes: new Uint8Array(0) }])))
+    await startDownload(place, made)
+    await prepared(made)
+    const finishing = place.store.finish(made.id)
+    while (!existsSync(top('0.txt'))) await new Promise(setImmediate)
+    await place.store.remove(made.id, { deleteFiles: true })
+    await finishing
+    expect([readdirSync(place.target), place.store.holding(made.id)]).toEqual([[], undefined])
+  })
+
+  it('lets a new download of the same content wait, and begin anew', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    await complete(made)
+    const removed = place.store.remove(made.id, { deleteFiles: true })
+    await startDownload(place, made)
+    await removed
+    expect(place.store.holding(made.id)?.complete).toBe(false)
+    await complete(made)
+    expect(existsSync(top('large.bin'))).toBe(true)
+  })
 })
 
 describe('a manifest', () => {
