@@ -64,7 +64,7 @@ describe('while a film of 100 MB is fetched from a slow and a faster holder', ()
     })
     const beside = await peakUntil(0.55)
     for (const socket of sockets) socket.destroy()
-    expect(beside - alone).toBeLessThan(60 << 20)
+    expect(beside - alone).toBeLessThan(30 << 20)
   })
 
   async function peakUntil(share: number): Promise<number> {

@@ -200,10 +200,10 @@ async function send(
 ): Promise<void> {
   for await (const chunk of chunks) {
     if (!response.headersSent) head()
-    if (response.write(chunk)) continue
-    if (!(await drained(response, signal, stallMs ?? SEND_STALL_MS))) {
-      if (!signal.aborted)
-        services.log.info({ stallMs: stallMs ?? SEND_STALL_MS }, 'a reader took nothing, and was cut off')
+    const end = await written(response, chunk, signal, stallMs ?? SEND_STALL_MS)
+    if (end === 'late')
+      services.log.info({ stallMs: stallMs ?? SEND_STALL_MS }, 'a reader took nothing, and was cut off')
+    if (end !== 'written') {
       response.destroy()
       return
     }
@@ -216,19 +216,26 @@ async function send(
   response.end()
 }
 
-/** False when the signal aborted or the client took nothing in time. */
-function drained(response: http.ServerResponse, signal: AbortSignal, stallMs: number): Promise<boolean> {
+/** `written`: the system has all of the chunk, whose bytes are free again. `late`: the client did not take it in time. */
+function written(
+  response: http.ServerResponse,
+  chunk: Uint8Array,
+  signal: AbortSignal,
+  stallMs: number
+): Promise<'written' | 'late' | 'gone'> {
   return new Promise(resolve => {
-    const end = (isTaken: boolean) => (): void => {
+    const end = (how: 'written' | 'late' | 'gone') => (): void => {
       clearTimeout(timer)
-      response.off('drain', taken)
       signal.removeEventListener('abort', gone)
-      resolve(isTaken)
+      resolve(how)
     }
-    const [taken, gone] = [end(true), end(false)]
-    const timer = setTimeout(gone, stallMs)
-    response.once('drain', taken)
+    const [wrote, gone] = [end('written'), end('gone')]
+    const timer = setTimeout(end('late'), stallMs)
     signal.addEventListener('abort', gone)
+    response.write(chunk, error => {
+      if (error) gone()
+      else wrote()
+    })
     if (signal.aborted) gone()
   })
 }

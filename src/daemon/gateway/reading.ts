@@ -1,6 +1,6 @@
 /**
  * The bytes of one file in order, for one reader, also while they are still being fetched: what comes next is told to the exchange, which
- * asks for it first. One chunk is in memory at a time, and the next is read when the reader has taken it.
+ * asks for it first. One chunk is in memory at a time, always in the same bytes: however many readers come and stop, each costs one chunk.
  *
  * Ends with a ShoalError: 'timeout' when nothing of what comes next arrived for a while, 'conflict' when the download is paused or leaves
  * the file out, 'integrity' when the disk holds something else, 'not-found' when it was removed.
@@ -68,6 +68,7 @@ export class Reading {
   private readonly deadlineMs: number
   /** Numbered in the file. */
   private toldLeaf = -Infinity
+  private chunk: Buffer | undefined
 
   constructor(services: Services, of: Readable, options: { deadlineMs?: number } = {}) {
     this.services = services
@@ -75,7 +76,10 @@ export class Reading {
     this.deadlineMs = options.deadlineMs ?? PROGRESS_DEADLINE_MS
   }
 
-  /** Nothing of the span is given before its first leaf is here. `signal` ends it quietly. */
+  /**
+   * Nothing of the span is given before its first leaf is here. `signal` ends it quietly. What is given is overwritten when the next is
+   * asked for.
+   */
   async *bytes({ start, end }: Span, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     try {
       for (let at = start; at < end && !signal.aborted;) {
@@ -145,7 +149,8 @@ export class Reading {
   private async read(leaf: number, leaves: number): Promise<Uint8Array> {
     const { content, layout } = this.of
     const range = this.rangeAt(leaf, leaf + leaves)
-    const chunk = Buffer.allocUnsafeSlow(layout.rangeBytes(range))
+    this.chunk ??= Buffer.allocUnsafeSlow(CHUNK_LEAVES * LEAF_BYTES)
+    const chunk = this.chunk.subarray(0, layout.rangeBytes(range))
     const result = await this.services.store.reads.read(content, range, chunk)
     if (result.ok) return chunk
     if (result.reason === 'changed') {
