@@ -14,15 +14,15 @@
  *
  * Deviation from 0.6's handshake: the stream and who is at its other end are given, so headers are not exchanged.
  */
-import { LruMap } from '../../base/bounded.ts'
 import type { NodeId } from '../../base/ids.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Handshake } from '../../wire/search.ts'
+import { Acquaintances } from './acquaintances.ts'
 import type { SearchContext } from './context.ts'
-import { Meters, Neighbour } from './neighbour.ts'
+import { Neighbour } from './neighbour.ts'
 import { People } from './people.ts'
-import { ASKED_MAX, FORMER_MS, PICKS_MAX, RESTING_MAX } from './settings.ts'
+import { ASKED_MAX, PICKS_MAX } from './settings.ts'
 
 /** Members are told of one after the other: after this there is a choice. */
 const FIRST_ASK_MS = 200
@@ -51,11 +51,7 @@ export class Neighbours {
   private readonly byId = new Map<NodeId, Neighbour>()
   /** At most ASKED_MAX, and one in place of a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
-  /** Not to be asked before then, and how often in a row that was so. */
-  private readonly resting = new LruMap<NodeId, { readonly until: Instant; readonly times: number }>(RESTING_MAX)
-  private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
-  private readonly meters = new LruMap<NodeId, Meters>(RESTING_MAX)
-  private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
+  private readonly acquaintances: Acquaintances
   private state: 'new' | 'started' = 'new'
   private failures = 0
   private askAt: Instant
@@ -67,6 +63,7 @@ export class Neighbours {
   constructor(context: SearchContext, owner: NeighboursOwner, now: Instant) {
     this.context = context
     this.owner = owner
+    this.acquaintances = new Acquaintances(context)
     this.askAt = now
     this.rewireAt = now
   }
@@ -95,7 +92,7 @@ export class Neighbours {
     const known = this.people.get(contact.id) !== undefined
     this.people.up(contact)
     if (known) return
-    this.resting.delete(contact.id)
+    this.acquaintances.rested(contact.id)
     const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
     // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
@@ -115,7 +112,7 @@ export class Neighbours {
 
   /** It asked for far more than its rate, for long. */
   cutOff(id: NodeId, now: Instant): void {
-    this.bannedUntil.set(id, after(now, this.context.settings.banMs))
+    this.acquaintances.ban(id, now)
     this.context.tally.cutOff++
     this.sayBye(id, now)
   }
@@ -124,15 +121,15 @@ export class Neighbours {
   standing(from: Contact, now: Instant): Neighbour | 'former' | 'stranger' {
     const neighbour = this.byId.get(from.id)
     if (neighbour !== undefined) return neighbour
-    if (isAhead(this.formerUntil.get(from.id), now)) return 'former'
+    if (this.acquaintances.isFormer(from.id, now)) return 'former'
     // It takes us for a neighbour, rightly or not.
     this.context.send(from, { kind: 'bye' })
-    this.formerUntil.set(from.id, after(now, FORMER_MS))
+    this.acquaintances.parted(from.id, now)
     return 'stranger'
   }
 
   receive(from: Contact, message: Handshake, now: Instant): void {
-    if (!this.metersOf(from.id, now).handshakes.take(now)) {
+    if (!this.acquaintances.metersOf(from.id, now).handshakes.take(now)) {
       this.context.dropped('rate')
       return
     }
@@ -146,7 +143,7 @@ export class Neighbours {
       case 'refuse':
       case 'bye':
         // A refusal to one who is a neighbour already: both had asked, and this node took that for consent.
-        this.rest(from.id, now)
+        this.acquaintances.rest(from.id, now)
         this.failed(from.id, now)
         this.end(from.id, now)
     }
@@ -168,8 +165,6 @@ export class Neighbours {
     if (this.hasOthers()) next = earliest(next, this.rewireAt)
     return next
   }
-
-  // Asking.
 
   /** How many more to ask. */
   private lacking(): number {
@@ -201,7 +196,7 @@ export class Neighbours {
 
   private mayAsk(id: NodeId, now: Instant): boolean {
     if (this.byId.has(id) || this.asked.has(id)) return false
-    return !isAhead(this.resting.get(id)?.until, now) && !isAhead(this.bannedUntil.get(id), now)
+    return !this.acquaintances.isResting(id, now) && !this.acquaintances.isBanned(id, now)
   }
 
   /** The one asked will not be a neighbour. */
@@ -209,17 +204,10 @@ export class Neighbours {
     const asked = this.asked.get(id)
     if (asked === undefined) return
     this.asked.delete(id)
-    this.rest(id, now)
+    this.acquaintances.rest(id, now)
     if (asked.purpose === 'instead') return
     this.failures++
     this.askAt = after(now, this.pauseMs())
-  }
-
-  private rest(id: NodeId, now: Instant): void {
-    const { restMs, restMsMax } = this.context.settings
-    const times = this.resting.get(id)?.times ?? 0
-    const ms = this.context.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
-    this.resting.set(id, { until: after(now, ms), times: times + 1 })
   }
 
   private pauseMs(): number {
@@ -244,10 +232,8 @@ export class Neighbours {
     if (this.byId.size >= this.context.settings.degreeTarget) this.ask('instead', now)
   }
 
-  // Being asked, and answers.
-
   private connect(from: Contact, degree: number, now: Instant): void {
-    if (isAhead(this.bannedUntil.get(from.id), now)) {
+    if (this.acquaintances.isBanned(from.id, now)) {
       this.context.send(from, this.word('refuse'))
       return
     }
@@ -275,7 +261,7 @@ export class Neighbours {
     // Nobody asked it, or too long ago; or nobody can be given up for it.
     if (asked === undefined || (surplus && !this.letGo(now) && this.isFull())) {
       this.context.send(from, { kind: 'bye' })
-      this.formerUntil.set(from.id, after(now, FORMER_MS))
+      this.acquaintances.parted(from.id, now)
     } else this.add(from, degree, now)
   }
 
@@ -303,22 +289,15 @@ export class Neighbours {
     const neighbour = this.byId.get(id)
     if (neighbour === undefined) return
     this.context.send(neighbour.contact, { kind: 'bye' })
-    this.rest(id, now)
+    this.acquaintances.rest(id, now)
     this.end(id, now)
   }
 
-  private metersOf(id: NodeId, now: Instant): Meters {
-    let meters = this.meters.touch(id)
-    if (meters === undefined) this.meters.set(id, (meters = new Meters(this.context.settings, now)))
-    return meters
-  }
-
   private add(contact: Contact, degree: number, now: Instant): void {
-    this.formerUntil.delete(contact.id)
-    const neighbour = new Neighbour(contact, degree, this.metersOf(contact.id, now))
+    const neighbour = new Neighbour(contact, degree, this.acquaintances.metersOf(contact.id, now))
     this.byId.set(contact.id, neighbour)
     this.failures = 0
-    this.resting.delete(contact.id)
+    this.acquaintances.met(contact.id)
     this.owner.linked(neighbour, now)
     this.changed(now)
   }
@@ -326,7 +305,7 @@ export class Neighbours {
   /** It is no neighbour any more, if it was one, and another is looked for. */
   private end(id: NodeId, now: Instant): void {
     if (!this.remove(id, now)) return
-    this.formerUntil.set(id, after(now, FORMER_MS))
+    this.acquaintances.parted(id, now)
     this.changed(now)
     this.askWithin(this.context.settings.retryMs, now)
   }
@@ -353,8 +332,4 @@ export class Neighbours {
   private word<K extends 'connect' | 'accept' | 'refuse'>(kind: K): { kind: K; degree: number } {
     return { kind, degree: this.byId.size }
   }
-}
-
-function isAhead(at: Instant | undefined, now: Instant): boolean {
-  return at !== undefined && at > now
 }
