@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ResultOf } from '../../src/wire/control.ts'
 import { LEAF_BYTES } from '../../src/wire/layout.ts'
-import { Cluster, until, type Daemon } from './cluster.ts'
+import { Cluster, errorOf, until, type Daemon } from './cluster.ts'
 import { makeFile, sha256, size } from './content.ts'
 
 /** So that the download takes some seconds, and is under way while the others fail; 1 GiB in half a minute. */
@@ -81,3 +81,41 @@ function wrongLeaves(part: string, file: string): number[] {
     if (got[at] !== 0 && got[at] !== right[at]) wrong.add(Math.floor(at / LEAF_BYTES))
   return [...wrong]
 }
+
+describe('the only holder sends flipped bits', () => {
+  let cluster: Cluster
+  let file: string
+  let id: string
+  let downloader: Daemon
+  beforeAll(async () => {
+    cluster = await Cluster.start(1)
+    await cluster.join('flipping', { peer: ['--flip'] })
+    await cluster.converged()
+    downloader = cluster.node(1)
+    file = makeFile(cluster.folder('film.bin'), 3_000_000)
+    ;({ id } = (await cluster.node(2).ask('share', { paths: [file] })).shares[0]!)
+  })
+  afterAll(() => cluster.close())
+
+  it('get ends with 12 and says what to do, and so does the next one', async () => {
+    for (let i = 0; i < 2; i++) {
+      const answer = await downloader.run(['get', id, '-o', cluster.folder('fetched')])
+      expect([answer.code, errorOf(answer)]).toEqual([
+        12,
+        {
+          code: 'integrity',
+          message: `all who hold ${id} are banned: they sent what is wrong`,
+          hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
+        }
+      ])
+    }
+  })
+
+  it('the download goes on when an honest one holds it too', async () => {
+    const honest = await cluster.join('honest')
+    await cluster.converged()
+    await honest.ask('share', { paths: [file] })
+    const { path } = await downloader.ok('get', [id, '-o', cluster.folder('fetched')])
+    expect(sha256(path)).toBe(sha256(file))
+  })
+})

@@ -15,6 +15,8 @@ import type { Services } from '../services.ts'
 import { every } from './every.ts'
 
 const TELL_MS = 100
+/** A download that has got nothing for so long may have nobody left who gives. */
+const STALLED_MS = 3_000
 const TORRENT_TEXT_MAX = 1 << 20
 /** For a manifest, when there is another way to one. */
 const HOLDERS_ASKED_MAX = 2
@@ -118,6 +120,7 @@ async function hasManifestOfHolder(services: Services, { content, holders }: Fou
 /** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
 async function follow(services: Services, found: FoundContent, { signal, emit }: Call): Promise<Progress> {
   const { content } = found
+  let movedMs = performance.now()
   for await (const _ of every(TELL_MS, signal)) {
     const transfers = services.transfers()
     const progress = transfers.progress(content)
@@ -130,8 +133,11 @@ async function follow(services: Services, found: FoundContent, { signal, emit }:
     if (progress.state === 'paused') await judgePause(services, content)
     if (progress.state === 'finding') {
       await judgeManifest(services, content)
-      judgeHolders(services, found)
+      judgeHolders(services, found, progress)
     }
+    const isStanding = progress.state === 'fetching' && progress.rateBytesPerSecond === 0
+    if (!isStanding) movedMs = performance.now()
+    else if (performance.now() - movedMs >= STALLED_MS) judgeHolders(services, found, progress)
     const row = await transfers.row(content)
     if (row !== undefined) emit({ event: 'progress', ...row })
   }
@@ -174,11 +180,12 @@ async function judgeManifest(services: Services, content: ContentId): Promise<vo
 }
 
 /** Whoever is banned is not asked. Another one may come to hold it: the download waits for that, its caller does not. */
-function judgeHolders(services: Services, { content, holders }: FoundContent): void {
+function judgeHolders(services: Services, { content, holders }: FoundContent, { sources }: Progress): void {
   const bans = services.runtime().call((node, at) => node.exchange.banned(at))
   const isBanned = (id: NodeId): boolean =>
     bans.some(ban => ban.peer === id && (ban.content === content || ban.content === 'everywhere'))
-  if (holders.length === 0 || !holders.every(isBanned)) return
+  const known = [...holders, ...sources.map(({ peer }) => peer)]
+  if (known.length === 0 || !known.every(isBanned)) return
   throw new ShoalError('integrity', `all who hold ${content} are banned: they sent what is wrong`, {
     hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
   })
