@@ -197,9 +197,8 @@ async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal)
     const { holders } = await holdersOf(services, content, signal)
     if (holders.length === 0) return { id: content, removed: false, lastHolder: true }
   }
-  const files = params.deleteFiles === true ? ((await services.store.manifest(content))?.manifest.files.length ?? 0) : 0
   await services.transfers().forget(content)
-  await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
+  const deletedFiles = await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
   await services.indexing.settled()
-  return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles: files } : {}) }
+  return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles } : {}) }
 }

@@ -37,13 +37,13 @@ export class Removals {
   }
 
   /** Throws ShoalError 'timeout' when the work before it does not end, and what `act` throws. */
-  async remove(content: ContentId, act: () => Promise<void>): Promise<void> {
+  async remove<T>(content: ContentId, act: () => Promise<T>): Promise<T> {
     for (let before; (before = this.removing.get(content)) !== undefined;) await before
     const removal = this.quiet(content).then(act)
     const settled = removal.catch(() => undefined)
     this.removing.set(content, settled)
     try {
-      await removal
+      return await removal
     } finally {
       this.removing.delete(content)
     }

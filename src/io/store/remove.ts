@@ -4,23 +4,29 @@ import { sameSeen, seenOf, type Seen } from './stats.ts'
 
 /**
  * Files that still look as they were recorded, unfinished ones of ours, and the folders that are empty then. `others` is what
- * other versions of the folder have there, by path below the root: it stays.
+ * other versions of the folder have there, by path below the root: it stays. Returns how many files went.
  */
-export async function deleteFiles(opened: Content, others: ReadonlyMap<string, Seen>): Promise<void> {
+export async function deleteFiles(opened: Content, others: ReadonlyMap<string, Seen>): Promise<number> {
+  let deleted = 0
   const { beneath, manifest, holding } = opened
   for (let file = 0; file < manifest.files.length; file++) {
     const names = opened.finalNames(file)
     const stat = await beneath.lstat(names)
     const seen = stat?.isFile() === true ? seenOf(stat) : undefined
-    if (sameSeen(opened.seen.get(file), seen) && !sameSeen(others.get(names.join('/')), seen))
+    if (sameSeen(opened.seen.get(file), seen) && !sameSeen(others.get(names.join('/')), seen)) {
       await beneath.unlink(names)
+      deleted++
+    }
     if (!holding.begun) continue
     const part = opened.partNames(file)
-    if ((await beneath.lstat(part))?.isFile() === true) await beneath.unlink(part)
+    if ((await beneath.lstat(part))?.isFile() !== true) continue
+    await beneath.unlink(part)
+    deleted++
   }
   const folders = [...foldersOf(opened)].sort((a, b) => b.length - a.length)
   for (const names of folders) await beneath.removeEmptyFolder(names)
   opened.close()
+  return deleted
 }
 
 function foldersOf(opened: Content): Iterable<readonly string[]> {

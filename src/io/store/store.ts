@@ -379,20 +379,24 @@ export class Store {
 
   /**
    * Forgets the content. With `deleteFiles`, files that still look as they were recorded go, unfinished ones too, and the
-   * folders that are empty then. What is being done with it ends before. Throws the system's error, or ShoalError 'timeout'.
+   * folders that are empty then. What is being done with it ends before. Returns how many files were deleted. Throws the system's
+   * error, or ShoalError 'timeout'.
    */
-  async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<void> {
+  async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<number> {
     this.close(content)
-    await this.removals.remove(content, () => this.removeNow(content, options))
+    return this.removals.remove(content, () => this.removeNow(content, options))
   }
 
-  private async removeNow(content: ContentId, options: { deleteFiles: boolean }): Promise<void> {
+  private async removeNow(content: ContentId, options: { deleteFiles: boolean }): Promise<number> {
     this.close(content)
     const holding = this.catalogue.get(content)
-    if (holding === undefined) return
+    if (holding === undefined) return 0
     const held = await this.manifests.get(content)
-    if (held !== undefined && options.deleteFiles && (holding.begun || holding.complete))
-      await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
+    const isOnDisk = held !== undefined && (holding.begun || holding.complete)
+    const deleted =
+      isOnDisk && options.deleteFiles
+        ? await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
+        : 0
     await this.catalogue.delete(content)
     this.changed(content)
     await this.manifests.remove(content)
@@ -400,6 +404,7 @@ export class Store {
     for (const path of [this.shelf.seenPath(content), this.shelf.leavesPath(content)])
       await fs.rm(path, { force: true })
     this.problems.delete(content)
+    return deleted
   }
 
   /** Waits for nothing: whoever writes has been stopped before. */

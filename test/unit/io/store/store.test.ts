@@ -526,7 +526,7 @@ describe('removing', () => {
     await complete(made)
     writeFileSync(top('run.sh'), 'mine now')
     writeFileSync(top('sub', 'my own'), 'mine')
-    await place.store.remove(made.id, { deleteFiles: true })
+    expect(await place.store.remove(made.id, { deleteFiles: true })).toBe(made.manifest.files.length - 1)
     expect(readdirSync(top()).sort()).toEqual(['run.sh', 'sub'])
     expect(readdirSync(top('sub'))).toEqual(['my own'])
   })
@@ -547,7 +547,7 @@ describe('removing', () => {
     await startDownload(place, made)
     await prepared(made)
     await writePieces(place, made, [0, made.layout.pieces - 1])
-    await place.store.remove(made.id, { deleteFiles: true })
+    expect(await place.store.remove(made.id, { deleteFiles: true })).toBe(2)
     expect(readdirSync(place.target)).toEqual([])
   })
 
