@@ -1,6 +1,5 @@
 /**
- * `npm run bench -- [--only NAME]… [--runs N] [--mib N] [--files N] [--nodes N] [--names N] [--json]`: what Shoal costs on this machine, beside
- * other programs where they are installed. Real processes on loopback, in turn; every run is told, none is left out.
+ * `npm run bench -- [CASE…] [OPTIONS]`: what Shoal costs on this machine, beside other programs where they are installed. Real processes on loopback, in turn; every run is told, none is left out.
  *
  * Everything lives in one temporary folder and is removed; every process that was started is ended. Exit 0 when all ran.
  */
@@ -23,17 +22,18 @@ const CASES: readonly Case[] = [large, small, death, idle, start, search, gatewa
 /** The whole of a default run takes half of this on two quiet cores. */
 const CASE_MS_MAX = 10 * 60_000
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true, default: CASES.map(({ name }) => name) },
-    runs: { type: 'string', default: '3' },
-    mib: { type: 'string', default: '1024' },
-    files: { type: 'string', default: '5000' },
-    nodes: { type: 'string', default: '16' },
-    names: { type: 'string', default: '1000000' },
-    json: { type: 'boolean', default: false }
-  }
-})
+const HELP = `usage: npm run bench -- [CASE…] [--runs N] [--mib N] [--files N] [--nodes N] [--names N] [--json]
+  CASE       of ${CASES.map(({ name }) => name).join(', ')} (default: all)
+  --runs N   of each measurement (default 3); --mib, --files, --nodes, --names say how much of it
+  --json     one line of JSON per case in place of the tables`
+const EXIT_USAGE = 64
+
+const { values, positionals } = readArgs()
+if (values.help) {
+  console.log(HELP)
+  process.exit(0)
+}
+const chosen = positionals.length === 0 ? CASES : positionals.map(caseOf)
 const options: Options = {
   ...{ runs: count('runs'), mib: count('mib'), files: count('files'), nodes: count('nodes'), names: count('names') },
   note: text => process.stderr.write(`${text}\n`)
@@ -55,10 +55,34 @@ if (!values.json) {
   )
   console.log('Median (least–most) of the runs.')
 }
-for (const name of values.only) {
-  const found = CASES.find(one => one.name === name)
-  if (found === undefined) throw new Error(`no case ${name}: ${CASES.map(one => one.name).join(', ')}`)
-  tell(found.name, await inWorkshop(found))
+for (const one of chosen) tell(one.name, await inWorkshop(one))
+
+function usage(problem: string): never {
+  console.error(`bench: ${problem}\n${HELP}`)
+  process.exit(EXIT_USAGE)
+}
+
+function readArgs() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: 'string', default: '3' },
+        mib: { type: 'string', default: '1024' },
+        files: { type: 'string', default: '5000' },
+        nodes: { type: 'string', default: '16' },
+        names: { type: 'string', default: '1000000' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false }
+      }
+    })
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function caseOf(name: string): Case {
+  return CASES.find(one => one.name === name) ?? usage(`there is no case ${name}`)
 }
 
 async function inWorkshop(one: Case): Promise<Answer> {
@@ -89,7 +113,7 @@ function tell(name: string, { title, head, rows, notes, data }: Answer): void {
 
 function count(name: 'runs' | 'mib' | 'files' | 'nodes' | 'names'): number {
   const value = Number(values[name])
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a whole number`)
+  if (!Number.isInteger(value) || value < 1) usage(`--${name} takes a whole number, not ${values[name]}`)
   return value
 }
 

@@ -13,7 +13,7 @@ const MB = 1_000_000
 const FILM_BYTES = 100 * MB
 const JUMPS = 16
 const PART_BYTES = 300_000
-/** Promised are 2 s on a machine that does nothing else; npm run bench -- --only gateway has the figure. */
+/** Promised are 2 s on a machine that does nothing else; npm run bench -- gateway has the figure. */
 const FIRST_BYTE_MS_MAX = 8_000
 
 describe('while a film of 100 MB is fetched from a slow and a faster holder', () => {

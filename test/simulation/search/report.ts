@@ -1,5 +1,5 @@
 /**
- * The figures of search at a thousand nodes, from one seed: `npm run sim -- search [--seed S] [--only PART]`. Messages are
+ * The figures of search at a thousand nodes, from one seed: `npm run sim -- search [PART…] [--seed S]`. Messages are
  * handed over without being encoded (the scenarios encode all of theirs); everything else is as in the scenarios.
  */
 import { searchThroughDeaths } from './deaths.ts'
