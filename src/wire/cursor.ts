@@ -62,6 +62,11 @@ export class Reader {
     return this.bytes.subarray(at, at + length)
   }
 
+  /** The last `length` bytes that were read. A view, not a copy. */
+  behind(length: number): Uint8Array {
+    return this.bytes.subarray(this.offset - length, this.offset)
+  }
+
   /** What stands before the next byte of value `end`, at most `max` bytes; `end` itself is passed over. A view, not a copy. */
   until(end: number, max: number): Uint8Array {
     const reach = this.bytes.subarray(this.offset, this.offset + max + 1)

@@ -8,7 +8,7 @@
 import { equal, utf8 } from '../base/bytes.ts'
 import { idBytes, type NodeId } from '../base/ids.ts'
 import { contentIdCodec, encode, list, nodeIdCodec, struct, upTo, type Codec } from './codec.ts'
-import { DecodeError, type Reader } from './cursor.ts'
+import { DecodeError, Writer, type Reader } from './cursor.ts'
 import { contact, HOST_BYTES_MAX, signature, type Contact } from './common.ts'
 import {
   beyondQuad,
@@ -122,7 +122,7 @@ export const hitPayload: Codec<HitBody> = {
     u16le.write(w, v.holder.address.port)
     ipv4.write(w, quadOf(v.holder.address.host))
     speed.write(w, 0)
-    for (const [index, one] of v.results.entries()) result(index).write(w, one)
+    w.raw(bytesOf(v.results))
     w.raw(VENDOR)
     const trace = v.trace && { forwarded: v.trace.forwarded, path: v.trace.path.slice() }
     hitBlock.write(w, { host: beyondQuad(v.holder.address.host), node: v.holder.id, signature: v.signature, trace })
@@ -144,10 +144,28 @@ export const hitPayload: Codec<HitBody> = {
   }
 }
 
+/**
+ * How a list of results is written, for lists that were read or laid out in pages: who passes a hit on writes them as they came, and
+ * the holder writes them once for its signature and the hit. Right as long as nobody changes a list; it goes with its list.
+ */
+const written = new WeakMap<readonly SearchResult[], Uint8Array>()
+
+function bytesOf(results: readonly SearchResult[]): Uint8Array {
+  return written.get(results) ?? encode(resultList, results)
+}
+
+const resultList: Pick<Codec<readonly SearchResult[]>, 'write'> = {
+  write: (w, results) => {
+    for (const [index, one] of results.entries()) result(index).write(w, one)
+  }
+}
+
 function readResults(r: Reader, count: number): SearchResult[] {
   // As long as it will be, `count` being small: a list that grows holds up to half as much again.
   const results = new Array<SearchResult>(count)
+  const { left } = r
   for (let index = 0; index < count; index++) results[index] = result(index).read(r)
+  written.set(results, r.behind(left - r.left).slice())
   return results
 }
 
@@ -156,20 +174,24 @@ const HIT_FRAME_BYTES_MAX = 1 << 10
 
 /** In as few hits as they fit, in their order; none for no results. */
 export function hitPages(results: readonly SearchResult[]): SearchResult[][] {
-  const pages: SearchResult[][] = []
-  let page: SearchResult[] = []
+  const pages: Array<{ results: SearchResult[]; bytes: Writer }> = []
   let left = 0
   for (const one of results) {
-    const bytes = encode(result(0), one).length
-    if (page.length === 0 || page.length === HIT_RESULTS_MAX || bytes > left) {
-      page = []
-      pages.push(page)
+    let page = pages.at(-1)
+    const index = page?.results.length ?? 0
+    const bytes = encode(result(index), one)
+    if (page === undefined || index === HIT_RESULTS_MAX || bytes.length > left) {
+      pages.push((page = { results: [], bytes: new Writer() }))
       left = PAYLOAD_BYTES_MAX - HIT_FRAME_BYTES_MAX
     }
-    page.push(one)
-    left -= bytes
+    page.bytes.raw(index === page.results.length ? bytes : encode(result(0), one))
+    page.results.push(one)
+    left -= bytes.length
   }
-  return pages
+  return pages.map(page => {
+    written.set(page.results, page.bytes.finish())
+    return page.results
+  })
 }
 
 const claimHead = struct({ query: descriptorIdCodec, holder: contact })
@@ -177,7 +199,7 @@ const claim: Pick<Codec<Pick<QueryHit, 'holder' | 'results'> & { query: Descript
   write: (w, { query, holder, results }) => {
     claimHead.write(w, { query, holder })
     w.varint(results.length)
-    for (const [index, one] of results.entries()) result(index).write(w, one)
+    w.raw(bytesOf(results))
   }
 }
 

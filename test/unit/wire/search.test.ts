@@ -292,6 +292,25 @@ describe('pages of hits', () => {
     }
   })
 
+  it('are written, and signed, like any list of the same results', () => {
+    for (const page of hitPages(Array.from({ length: 150 }, draw))) {
+      const copy = structuredClone(page)
+      expect(write({ ...hit, results: page })).toBe(write({ ...hit, results: copy }))
+      const claims = [page, copy].map(results => hex(hitClaim(header.id, { holder: hit.holder, results })))
+      expect(claims[0]).toBe(claims[1])
+    }
+  })
+
+  it('are passed on as they came, whatever becomes of the bytes that they came in', () => {
+    const results = hitPages(Array.from({ length: 60 }, draw))[0]!
+    const came = encode(searchMessage, { ...hit, results })
+    const before = hex(came)
+    const message = decode(searchMessage, came)
+    came.fill(0xff)
+    expect(write(message)).toBe(before)
+    expect(write(structuredClone(message))).toBe(before)
+  })
+
   it('are no more than they need to be', () => {
     expect(hitPages([])).toEqual([])
     const few = hitPages(Array.from({ length: HIT_RESULTS_MAX + 1 }, () => hit.results[0]!))
