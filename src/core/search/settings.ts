@@ -89,7 +89,7 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   widen: 'rounds',
   tellAsked: true,
   ownPerSecond: 2,
-  ownBurst: 8,
+  ownBurst: 4,
   ownFirst: 1,
   queriesPerSecond: 20,
   queriesBurst: 60,
