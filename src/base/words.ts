@@ -31,7 +31,6 @@ const RUN = new RegExp(
   ].join('|'),
   'gv'
 )
-const ASCII_RUN = /(?<letters>[a-z]+(?:'[a-z]+)*)|(?<digits>\d+)/gi
 /** `mobyDick`, `HTTPServer`, `don't`. */
 const PART_BORDER = new RegExp(`(?<=[\\p{Ll}\\p{M}])(?=\\p{Lu})|(?<=\\p{Lu})(?=\\p{Lu}\\p{Ll})|${APOSTROPHE}`, 'v')
 /** Most of what people write. */
@@ -54,8 +53,7 @@ const NOT_PLAIN = new RegExp(`[${[...PLAIN.keys()].join('')}]`, 'gv')
 /** The distinct words of a name or path, in the order of the text: at most `NAME_WORDS_MAX`. */
 export function wordsOf(text: string): string[] {
   const words = new Set<string>()
-  for (const { groups } of runsOf(text)) {
-    const { unspaced, letters, digits, emoji } = groups as Runs
+  for (const { unspaced, letters, digits, emoji } of runsOf(text)) {
     if (letters !== undefined) addParts(words, letters)
     else if (unspaced !== undefined) addPairs(words, fold(unspaced), true)
     else words.add(cut(fold(digits ?? emoji ?? '')))
@@ -70,8 +68,7 @@ export function wordsOf(text: string): string[] {
  */
 export function queryWordsOf(text: string): string[] {
   const words = new Set<string>()
-  for (const { groups } of runsOf(text)) {
-    const { unspaced, letters, digits, emoji } = groups as Runs
+  for (const { unspaced, letters, digits, emoji } of runsOf(text)) {
     if (letters !== undefined) words.add(cut(fold(letters.replace(APOSTROPHES, ''))))
     else if (unspaced !== undefined) addPairs(words, fold(unspaced), false)
     else words.add(cut(fold(digits ?? emoji ?? '')))
@@ -88,12 +85,38 @@ interface Runs {
   emoji?: string
 }
 
-function runsOf(text: string): IterableIterator<RegExpExecArray> {
+function runsOf(text: string): Iterable<Runs> {
   const seen = text.slice(0, TEXT_CHARS_MAX)
-  if (ASCII.test(seen)) return seen.matchAll(ASCII_RUN)
+  if (ASCII.test(seen)) return asciiRuns(seen)
   // The letter apostrophe (U+02BC) is one that divides.
   const apart = seen.replace(UNSEEN, '').normalize('NFKD').replaceAll('\u02bc', "'")
-  return apart.replace(ACCENTS, '').normalize('NFC').matchAll(RUN)
+  return [...apart.replace(ACCENTS, '').normalize('NFC').matchAll(RUN)].map(({ groups }) => groups as Runs)
+}
+
+/** What RUN finds where all is ASCII, by hand: each answer of the index takes the words of hundreds of names. */
+function asciiRuns(text: string): Runs[] {
+  const runs: Runs[] = []
+  for (let at = 0; at < text.length;) {
+    const from = at
+    if (isLetter(text.charCodeAt(at))) {
+      while (isLetter(text.charCodeAt(at)) || (text[at] === "'" && isLetter(text.charCodeAt(at + 1)))) at++
+      runs.push({ letters: text.slice(from, at) })
+    } else if (isDigit(text.charCodeAt(at))) {
+      while (isDigit(text.charCodeAt(at))) at++
+      runs.push({ digits: text.slice(from, at) })
+    } else at++
+  }
+  return runs
+}
+
+/** Of ASCII; NaN, behind the end, is neither. */
+function isLetter(code: number): boolean {
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x7a
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
 }
 
 /** Lower, upper, lower: the way to one form for letters of which several have the same capital, or a capital of two letters. */

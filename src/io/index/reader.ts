@@ -20,6 +20,8 @@ export const EXAMINED_MAX = 4_000
 /** Words that the index is asked for: the longest, as they are the rarest. Candidates are checked for the others. */
 export const ASKED_WORDS_MAX = 6
 
+/** Of fewer words than this, all of them whole, CANDIDATES_MAX names are often enough found. */
+const MANY_WORDS = 3
 /** Words that are asked for in the place of a prefix that is not indexed as such. */
 export const EXPANSIONS_MAX = 16
 /** Behind a word, and before all longer words that begin with it: no word has it. */
@@ -29,6 +31,9 @@ interface FileFound {
   readonly id: number
   readonly path: string
   readonly bytes: number
+  /** Of its share. */
+  readonly content: ContentId
+  readonly name: string
 }
 
 interface ShareFound {
@@ -42,7 +47,6 @@ export class IndexReader {
   private readonly db: DatabaseSync
   private readonly files: StatementSync
   private readonly shares: StatementSync
-  private readonly share: StatementSync
   private readonly shareOf: StatementSync
   private readonly anyShare: StatementSync
   private readonly termFrom: StatementSync
@@ -50,14 +54,15 @@ export class IndexReader {
   constructor(db: DatabaseSync) {
     this.db = db
     this.files = db.prepare(
-      `SELECT id, path, bytes FROM (SELECT rowid AS found FROM file_words WHERE file_words MATCH ? LIMIT ?)
-       JOIN file ON id = found WHERE bytes BETWEEN ? AND ? LIMIT ${CANDIDATES_MAX}`
+      `SELECT id, path, file.bytes, content, name
+       FROM (SELECT rowid AS found FROM file_words WHERE file_words MATCH ? LIMIT ?)
+       JOIN file ON id = found JOIN share ON seq = id / ${SHARE_SPAN}
+       WHERE file.bytes BETWEEN ? AND ? LIMIT ${CANDIDATES_MAX}`
     )
     this.shares = db.prepare(
       `SELECT seq, content, name, bytes FROM (SELECT rowid AS found FROM share_words WHERE share_words MATCH ? LIMIT ?)
        JOIN share ON seq = found WHERE bytes BETWEEN ? AND ? LIMIT ${CANDIDATES_MAX}`
     )
-    this.share = db.prepare('SELECT seq, content, name, bytes FROM share WHERE seq = ?')
     this.shareOf = db.prepare('SELECT seq, content, name, bytes FROM share WHERE content = ?')
     this.anyShare = db.prepare('SELECT rowid FROM share_words WHERE share_words MATCH ? LIMIT 1')
     this.termFrom = db.prepare('SELECT term FROM temp.file_instances WHERE term >= ? LIMIT 1')
@@ -113,7 +118,8 @@ export class IndexReader {
 
   /**
    * All that match as prefixes, when those are few. Otherwise the best tiers first, and of the last one what still has room. Where
-   * prefixes have no lists of their own, finding out how many match is what costs, and the best tiers may spare it.
+   * prefixes have no lists of their own, finding out how many match is what costs, and the best tiers may spare it, when
+   * the words are few.
    */
   private matchingFiles(words: readonly string[], filter: SearchFilter): SearchResult[] {
     const asked = words.map(word => this.expanded(word))
@@ -121,17 +127,23 @@ export class IndexReader {
     const isCostly = asked.some(
       (one, i) => one === prefix(words[i] ?? '') && lengthOf(words[i] ?? '') > PREFIX_POINTS_MAX
     )
-    const begun = (): FileFound[] => this.take<FileFound>(this.files, this.inPath(words, asked), filter)
-    const early = isCostly ? undefined : begun()
-    if (early !== undefined && early.length < CANDIDATES_MAX && !hasSize(filter)) return this.withShares(early)
+    const has = (tier: string): FileFound[] => this.take<FileFound>(this.files, tier, filter)
+    const begun = (): FileFound[] => has(this.inPath(words, asked))
+    const isMany = words.length >= MANY_WORDS
+    const early = isCostly && !isMany ? undefined : begun()
+    if (early !== undefined && isAll(early, filter)) return early.map(fileResult)
     const found = new Map<number, FileFound>()
-    const wholes = words.map(whole)
-    for (const tier of [`{name} : (${allOf(wholes)})`, this.inPath(words, wholes)]) {
-      for (const row of this.take<FileFound>(this.files, tier, filter)) found.set(row.id, row)
-      if (found.size >= CANDIDATES_MAX) break
+    const add = (some: readonly FileFound[]): void => {
+      for (const row of some) found.set(row.id, row)
     }
-    if (found.size < CANDIDATES_MAX) for (const row of early ?? begun()) found.set(row.id, row)
-    return this.withShares([...found.values()].slice(0, CANDIDATES_MAX))
+    const wholes = words.map(whole)
+    const inPath = (): FileFound[] => has(this.inPath(words, wholes))
+    const few = isMany ? inPath() : undefined
+    // Those that have them in their names are among all of those that have them in their paths.
+    if (few === undefined || !isAll(few, filter)) add(has(`{name} : (${allOf(wholes)})`))
+    if (found.size < CANDIDATES_MAX) add(few ?? inPath())
+    if (found.size < CANDIDATES_MAX) add(early ?? begun())
+    return [...found.values()].slice(0, CANDIDATES_MAX).map(fileResult)
   }
 
   /** Of files that have all of it; where a share has all of it in its name, of those that have some of it in their path. */
@@ -163,16 +175,6 @@ export class IndexReader {
     const examined = hasSize(filter) ? EXAMINED_MAX : CANDIDATES_MAX
     return statement.all(marked, examined, minBytes ?? 0, maxBytes ?? Number.MAX_SAFE_INTEGER) as unknown as Row[]
   }
-
-  private withShares(files: readonly FileFound[]): SearchResult[] {
-    const shares = new Map<number, ShareFound>()
-    return files.map(({ id, path, bytes }) => {
-      const seq = Math.floor(id / SHARE_SPAN)
-      const share = shares.get(seq) ?? (this.share.get(seq) as unknown as ShareFound)
-      shares.set(seq, share)
-      return { content: share.content, name: share.name, path, bytes }
-    })
-  }
 }
 
 /** Words of the index that names have, without the marks. */
@@ -180,8 +182,17 @@ export function namesOnly(terms: readonly string[]): string[] {
   return terms.filter(term => !isMark(term))
 }
 
+/** Whether there are no others of the same tier: rows that were not looked at for their size may be some. */
+function isAll(found: readonly FileFound[], filter: SearchFilter): boolean {
+  return found.length < CANDIDATES_MAX && !hasSize(filter)
+}
+
 function hasSize({ minBytes, maxBytes }: SearchFilter): boolean {
   return minBytes !== undefined || maxBytes !== undefined
+}
+
+function fileResult({ content, name, path, bytes }: FileFound): SearchResult {
+  return { content, name, path, bytes }
 }
 
 function shareResult({ content, name, bytes }: ShareFound): SearchResult {
