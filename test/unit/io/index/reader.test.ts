@@ -155,6 +155,20 @@ describe('an answer', () => {
     put(share('b', 'few', 'some/same.txt', 'same/other.txt'))
     expect(found('same').slice(0, 3)).toEqual(['some/same.txt', 'same/other.txt', 'samely 0.txt'])
   })
+
+  it('has three whole words first, wherever they stand, among more names that only begin so', () => {
+    const begun = Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `redder greener bluer ${i}.txt`)
+    put(share('a', 'many', ...begun))
+    put(share('b', 'few', 'red/green blue.txt', 'red green blue.txt'))
+    const best = ['red green blue.txt', 'red/green blue.txt', 'redder greener bluer 0.txt']
+    expect(found('red green blue').slice(0, 3)).toEqual(best)
+  })
+
+  it('has three whole words in a name before more names that have one of them around it', () => {
+    put(share('a', 'many', ...Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `red/green blue ${i}.txt`)))
+    put(share('b', 'one', 'red green blue.txt'))
+    expect(found('red green blue').slice(0, 2)).toEqual(['red green blue.txt', 'red/green blue 0.txt'])
+  })
 })
 
 describe('shares come and go', () => {
