@@ -138,10 +138,10 @@ export class IndexReader {
     }
     const wholes = words.map(whole)
     const inPath = (): FileFound[] => has(this.inPath(words, wholes))
-    const few = isMany ? inPath() : undefined
+    const inPaths = isMany ? inPath() : undefined
     // Those that have them in their names are among all of those that have them in their paths.
-    if (few === undefined || !isAll(few, filter)) add(has(`{name} : (${allOf(wholes)})`))
-    if (found.size < CANDIDATES_MAX) add(few ?? inPath())
+    if (inPaths === undefined || !isAll(inPaths, filter)) add(has(`{name} : (${allOf(wholes)})`))
+    if (found.size < CANDIDATES_MAX) add(inPaths ?? inPath())
     if (found.size < CANDIDATES_MAX) add(early ?? begun())
     return [...found.values()].slice(0, CANDIDATES_MAX).map(fileResult)
   }
