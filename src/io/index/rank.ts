@@ -14,6 +14,8 @@ export interface Ranked {
   readonly begun: number
   /** Words that stand only around the name. */
   readonly around: number
+  /** Code units of the name itself. */
+  readonly length: number
 }
 
 /** Of one query: names are given their words here, and words of the names around them are kept from one to the next. */
@@ -32,19 +34,17 @@ export class Ranking {
   rank(result: SearchResult): Ranked | undefined {
     const { name: share, path } = result
     if (!this.fits(result)) return undefined
-    if (path === undefined) return this.count(result, { own: wordsOf(share), folders: [], share: [] })
+    if (path === undefined) return this.count(result, share, { folders: [], share: [] })
     const slash = path.lastIndexOf('/')
     const folders = slash < 0 ? [] : this.wordsAround(path.slice(0, slash))
-    return this.count(result, { own: wordsOf(path.slice(slash + 1)), folders, share: this.wordsAround(share) })
+    return this.count(result, path.slice(slash + 1), { folders, share: this.wordsAround(share) })
   }
 
-  private count(
-    result: SearchResult,
-    words: { own: string[]; folders: string[]; share: string[] }
-  ): Ranked | undefined {
+  private count(result: SearchResult, name: string, words: { folders: string[]; share: string[] }): Ranked | undefined {
+    const ownWords = wordsOf(name)
     let [begun, around, inPath] = [0, 0, 0]
     for (const asked of this.asked) {
-      const own = degree(words.own, asked)
+      const own = degree(ownWords, asked)
       const folders = degree(words.folders, asked)
       const best = own > 0 ? own : Math.max(folders, degree(words.share, asked))
       if (best === 0) return undefined
@@ -52,7 +52,7 @@ export class Ranking {
       if (own === 0) around++
       if (own > 0 || folders > 0) inPath++
     }
-    return inPath === 0 ? undefined : { result, begun, around }
+    return inPath === 0 ? undefined : { result, begun, around, length: name.length }
   }
 
   /** A share of several files is of every type that they are: the index has looked at that. */
@@ -85,15 +85,11 @@ export function byRank(a: Ranked, b: Ranked): number {
   return (
     a.begun - b.begun ||
     a.around - b.around ||
-    nameLength(a.result) - nameLength(b.result) ||
+    a.length - b.length ||
     Number(a.result.path !== undefined) - Number(b.result.path !== undefined) ||
     order(a.result.content, b.result.content) ||
     order(a.result.path ?? '', b.result.path ?? '')
   )
-}
-
-function nameLength({ name, path }: SearchResult): number {
-  return path === undefined ? name.length : path.length - path.lastIndexOf('/') - 1
 }
 
 /** By code units: no locale decides. */

@@ -15,6 +15,8 @@ import { PREFIX_POINTS_MAX, SHARE_SPAN } from './schema.ts'
 export const RESULTS_MAX = 256
 /** Names that are ranked for one query, of files and of shares each. */
 export const CANDIDATES_MAX = 300
+/** In the place of a long prefix, whose list is not at hand, so many that begin as it does are checked. */
+export const CHECKED_MAX = 400
 /** Rows that are looked at for their size, which only steps of it are indexed for, before a tier is given up. */
 export const EXAMINED_MAX = 4_000
 /** Words that the index is asked for: the longest, as they are the rarest. Candidates are checked for the others. */
@@ -27,25 +29,16 @@ export const EXPANSIONS_MAX = 16
 /** Behind a word, and before all longer words that begin with it: no word has it. */
 const AFTER_WORD = '\u0001'
 
-interface FileFound {
-  readonly id: number
-  readonly path: string
-  readonly bytes: number
-  /** Of its share. */
-  readonly content: ContentId
-  readonly name: string
-}
+/** Of a file, in this order: its number, path and size, and the content ID and name of its share. */
+type FileRow = readonly [id: number, path: string, bytes: number, content: ContentId, name: string]
 
-interface ShareFound {
-  readonly seq: number
-  readonly content: ContentId
-  readonly name: string
-  readonly bytes: number
-}
+type ShareRow = readonly [seq: number, content: ContentId, name: string, bytes: number]
 
 export class IndexReader {
   private readonly db: DatabaseSync
   private readonly files: StatementSync
+  private readonly sized: StatementSync
+  private readonly fileRows: StatementSync
   private readonly shares: StatementSync
   private readonly shareOf: StatementSync
   private readonly anyShare: StatementSync
@@ -53,17 +46,21 @@ export class IndexReader {
 
   constructor(db: DatabaseSync) {
     this.db = db
-    this.files = db.prepare(
-      `SELECT id, path, file.bytes, content, name
-       FROM (SELECT rowid AS found FROM file_words WHERE file_words MATCH ? LIMIT ?)
-       JOIN file ON id = found JOIN share ON seq = id / ${SHARE_SPAN}
-       WHERE file.bytes BETWEEN ? AND ? LIMIT ${CANDIDATES_MAX}`
+    this.files = db.prepare('SELECT rowid FROM file_words WHERE file_words MATCH ? LIMIT ?')
+    this.sized = db.prepare(
+      `SELECT id FROM (SELECT rowid AS found FROM file_words WHERE file_words MATCH ? LIMIT ${EXAMINED_MAX})
+       JOIN file ON id = found WHERE bytes BETWEEN ? AND ? LIMIT ?`
+    )
+    this.fileRows = db.prepare(
+      `SELECT file.id, file.path, file.bytes, content, name
+       FROM json_each(?) AS found JOIN file ON file.id = found.value JOIN share ON seq = file.id / ${SHARE_SPAN}`
     )
     this.shares = db.prepare(
       `SELECT seq, content, name, bytes FROM (SELECT rowid AS found FROM share_words WHERE share_words MATCH ? LIMIT ?)
        JOIN share ON seq = found WHERE bytes BETWEEN ? AND ? LIMIT ${CANDIDATES_MAX}`
     )
     this.shareOf = db.prepare('SELECT seq, content, name, bytes FROM share WHERE content = ?')
+    for (const rows of [this.files, this.sized, this.fileRows, this.shares, this.shareOf]) rows.setReturnArrays(true)
     this.anyShare = db.prepare('SELECT rowid FROM share_words WHERE share_words MATCH ? LIMIT 1')
     this.termFrom = db.prepare('SELECT term FROM temp.file_instances WHERE term >= ? LIMIT 1')
   }
@@ -82,15 +79,17 @@ export class IndexReader {
   /** At most `limit` and `RESULTS_MAX`, best first. A query for a content is answered by its share, whatever else it says. */
   match({ text, content, filter }: SearchQuery, limit: number): SearchResult[] {
     if (content !== undefined) {
-      const found = this.shareOf.get(content) as ShareFound | undefined
+      const found = this.shareOf.get(content) as unknown as ShareRow | undefined
       return found === undefined ? [] : [shareResult(found)]
     }
     const words = queryWordsOf(text)
     if (words.length === 0) return []
     const ranking = new Ranking(words, filter)
     const rarest = words.toSorted((a, b) => b.length - a.length).slice(0, ASKED_WORDS_MAX)
-    const found = [...this.matchingShares(rarest, filter), ...this.matchingFiles(rarest, filter)]
-    const ranked = found.map(one => ranking.rank(one)).filter((one): one is Ranked => one !== undefined)
+    const ranked = [
+      ...this.matchingShares(rarest, filter).map(share => ranking.rank(shareResult(share))),
+      ...this.matchingFiles(rarest, filter, ranking)
+    ].filter(one => one !== undefined)
     return ranked
       .sort(byRank)
       .slice(0, Math.min(limit, RESULTS_MAX))
@@ -107,43 +106,46 @@ export class IndexReader {
     this.db.close()
   }
 
-  private matchingShares(words: readonly string[], filter: SearchFilter): SearchResult[] {
-    const found = new Map<number, ShareFound>()
+  private matchingShares(words: readonly string[], filter: SearchFilter): ShareRow[] {
+    const { minBytes = 0, maxBytes = Number.MAX_SAFE_INTEGER } = filter
+    const examined = hasSize(filter) ? EXAMINED_MAX : CANDIDATES_MAX
+    const found = new Map<number, ShareRow>()
     for (const tier of [allOf(words.map(whole)), allOf(words.map(prefix))]) {
-      for (const row of this.take<ShareFound>(this.shares, tier, filter)) found.set(row.seq, row)
+      const rows = this.shares.all(marked(tier, filter), examined, minBytes, maxBytes)
+      for (const row of rows as unknown as ShareRow[]) found.set(row[0], row)
       if (found.size >= CANDIDATES_MAX) break
     }
-    return [...found.values()].map(shareResult)
+    return [...found.values()]
   }
 
   /**
-   * All that match as prefixes, when those are few. Otherwise the best tiers first, and of the last one what still has room. Where
-   * prefixes have no lists of their own, finding out how many match is what costs, and the best tiers may spare it, when
-   * the words are few.
+   * All that match as prefixes, when those are few. Otherwise the best tiers first, and of the last one what still has room. The
+   * list of a prefix too long to have one at hand is made anew, of all its names, for every query: so it is asked for last, after
+   * those that begin as it does and have been checked.
    */
-  private matchingFiles(words: readonly string[], filter: SearchFilter): SearchResult[] {
+  private matchingFiles(words: readonly string[], filter: SearchFilter, ranking: Ranking): Ranked[] {
     const asked = words.map(word => this.expanded(word))
     if (asked.includes('')) return []
-    const isCostly = asked.some(
-      (one, i) => one === prefix(words[i] ?? '') && lengthOf(words[i] ?? '') > PREFIX_POINTS_MAX
-    )
-    const has = (tier: string): FileFound[] => this.take<FileFound>(this.files, tier, filter)
-    const begun = (): FileFound[] => has(this.inPath(words, asked))
-    const isMany = words.length >= MANY_WORDS
-    const early = isCostly && !isMany ? undefined : begun()
-    if (early !== undefined && isAll(early, filter)) return early.map(fileResult)
-    const found = new Map<number, FileFound>()
-    const add = (some: readonly FileFound[]): void => {
-      for (const row of some) found.set(row.id, row)
-    }
+    const files = new RankedFiles(ids => this.rowsOf(ids), ranking)
+    const has = (tier: string, limit = CANDIDATES_MAX): number[] => this.idsOf(tier, filter, limit)
+    const isAll = (ids: readonly number[], limit = CANDIDATES_MAX): boolean => ids.length < limit && !hasSize(filter)
+    const begins = asked.map((one, i) => (one === prefix(words[i] ?? '') ? prefix(beginOf(words[i] ?? '')) : one))
+    const isChecked = begins.some((one, i) => one !== asked[i])
+    const limit = isChecked ? CHECKED_MAX : CANDIDATES_MAX
+    const begun = has(this.inPath(words, begins), limit)
+    if (isAll(begun, limit)) return files.rank(begun)
     const wholes = words.map(whole)
-    const inPath = (): FileFound[] => has(this.inPath(words, wholes))
-    const inPaths = isMany ? inPath() : undefined
+    const inPath = (): number[] => has(this.inPath(words, wholes))
+    const inPaths = words.length < MANY_WORDS ? undefined : inPath()
     // Those that have them in their names are among all of those that have them in their paths.
-    if (inPaths === undefined || !isAll(inPaths, filter)) add(has(`{name} : (${allOf(wholes)})`))
-    if (found.size < CANDIDATES_MAX) add(inPaths ?? inPath())
-    if (found.size < CANDIDATES_MAX) add(early ?? begun())
-    return [...found.values()].slice(0, CANDIDATES_MAX).map(fileResult)
+    const found = new Set(inPaths === undefined || !isAll(inPaths) ? has(`{name} : (${allOf(wholes)})`) : [])
+    const tiers = [() => inPaths ?? inPath(), () => (isChecked ? files.fitting(begun) : begun)]
+    if (isChecked) tiers.push(() => has(this.inPath(words, asked)))
+    for (const tier of tiers) {
+      if (found.size >= CANDIDATES_MAX) break
+      for (const id of tier()) found.add(id)
+    }
+    return files.rank([...found].slice(0, CANDIDATES_MAX))
   }
 
   /** Of files that have all of it; where a share has all of it in its name, of those that have some of it in their path. */
@@ -169,11 +171,39 @@ export class IndexReader {
     return prefix(word)
   }
 
-  private take<Row>(statement: StatementSync, expression: string, filter: SearchFilter): Row[] {
-    const { minBytes, maxBytes } = filter
-    const marked = allOf([`(${expression})`, ...filterMarks(filter).map(mark => `marks : ${whole(mark)}`)])
-    const examined = hasSize(filter) ? EXAMINED_MAX : CANDIDATES_MAX
-    return statement.all(marked, examined, minBytes ?? 0, maxBytes ?? Number.MAX_SAFE_INTEGER) as unknown as Row[]
+  private idsOf(expression: string, filter: SearchFilter, limit: number): number[] {
+    const { minBytes = 0, maxBytes = Number.MAX_SAFE_INTEGER } = filter
+    const asked = marked(expression, filter)
+    const rows = hasSize(filter) ? this.sized.all(asked, minBytes, maxBytes, limit) : this.files.all(asked, limit)
+    return (rows as unknown as Array<readonly [number]>).map(([id]) => id)
+  }
+
+  private rowsOf(ids: readonly number[]): FileRow[] {
+    return this.fileRows.all(JSON.stringify(ids)) as unknown as FileRow[]
+  }
+}
+
+/** Files of one query, by their numbers: each is read and ranked once, whatever tiers it is in. */
+class RankedFiles {
+  private readonly ranked = new Map<number, Ranked | undefined>()
+  private readonly read: (ids: readonly number[]) => FileRow[]
+  private readonly ranking: Ranking
+
+  constructor(read: (ids: readonly number[]) => FileRow[], ranking: Ranking) {
+    this.read = read
+    this.ranking = ranking
+  }
+
+  /** Those that answer. */
+  rank(ids: readonly number[]): Ranked[] {
+    const others = ids.filter(id => !this.ranked.has(id))
+    for (const row of this.read(others)) this.ranked.set(row[0], this.ranking.rank(fileResult(row)))
+    return ids.map(id => this.ranked.get(id)).filter(one => one !== undefined)
+  }
+
+  fitting(ids: readonly number[]): number[] {
+    this.rank(ids)
+    return ids.filter(id => this.ranked.get(id) !== undefined)
   }
 }
 
@@ -182,26 +212,26 @@ export function namesOnly(terms: readonly string[]): string[] {
   return terms.filter(term => !isMark(term))
 }
 
-/** Whether there are no others of the same tier: rows that were not looked at for their size may be some. */
-function isAll(found: readonly FileFound[], filter: SearchFilter): boolean {
-  return found.length < CANDIDATES_MAX && !hasSize(filter)
+function marked(expression: string, filter: SearchFilter): string {
+  return allOf([`(${expression})`, ...filterMarks(filter).map(mark => `marks : ${whole(mark)}`)])
 }
 
 function hasSize({ minBytes, maxBytes }: SearchFilter): boolean {
   return minBytes !== undefined || maxBytes !== undefined
 }
 
-function fileResult({ content, name, path, bytes }: FileFound): SearchResult {
+function fileResult([, path, bytes, content, name]: FileRow): SearchResult {
   return { content, name, path, bytes }
 }
 
-function shareResult({ content, name, bytes }: ShareFound): SearchResult {
+function shareResult([, content, name, bytes]: ShareRow): SearchResult {
   return { content, name, path: undefined, bytes }
 }
 
 /** Words have letters and digits only (base/words.ts), so nothing in them can end the quotes. */
 const whole = (word: string): string => `"${word}"`
 const prefix = (word: string): string => `"${word}"*`
+const beginOf = (word: string): string => [...word].slice(0, PREFIX_POINTS_MAX).join('')
 const lengthOf = (word: string): number => [...word].length
 const allOf = (parts: readonly string[]): string => parts.join(' AND ')
 const anyOf = (parts: readonly string[]): string => parts.join(' OR ')

@@ -7,7 +7,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KINDS } from '../../../../src/base/kinds.ts'
 import { Random } from '../../../../src/base/random.ts'
 import type { Share } from '../../../../src/io/index/index.ts'
-import { CANDIDATES_MAX, IndexReader, RESULTS_MAX } from '../../../../src/io/index/reader.ts'
+import {
+  CANDIDATES_MAX,
+  CHECKED_MAX,
+  EXPANSIONS_MAX,
+  IndexReader,
+  RESULTS_MAX
+} from '../../../../src/io/index/reader.ts'
 import { connect, connectToRead, prepareFile } from '../../../../src/io/index/schema.ts'
 import { ERASED_AT_ONCE, IndexWriter, NAMES_MAX } from '../../../../src/io/index/writer.ts'
 import { FILES_MAX } from '../../../../src/wire/layout.ts'
@@ -172,6 +178,19 @@ describe('an answer', () => {
 })
 
 describe('shares come and go', () => {
+  it('has all that a long beginning of many words has, behind more names that begin almost so than are checked', () => {
+    const endings = Array.from({ length: EXPANSIONS_MAX + 2 }, (_, i) => String.fromCodePoint(0x61 + i))
+    const right = endings.map(ending => `mountain${ending}.txt`)
+    const almost = (count: number): string[] => Array.from({ length: count }, (_, i) => `mountant ${i}.txt`)
+    put(share('a', 'few', ...almost(CHECKED_MAX - right.length - 1), ...right))
+    expect(found('mountain')).toEqual(right)
+    put(share('b', 'too many', ...almost(CHECKED_MAX)))
+    expect(found('mountain')).toEqual(right)
+    put(share('c', 'later', ...almost(CHECKED_MAX), 'mountainous.txt'))
+    expect(found('mountain')).toEqual([...right, 'mountainous.txt'])
+    expect(found('mountain txt')).toEqual([...right, 'mountainous.txt'])
+  })
+
   it('put replaces what had the content ID, and remove leaves nothing', () => {
     put(share('a', 'first', 'old.txt'))
     put(share('b', 'second', 'old.txt'))
