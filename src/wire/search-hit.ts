@@ -8,7 +8,7 @@
 import { equal, utf8 } from '../base/bytes.ts'
 import { idBytes, type NodeId } from '../base/ids.ts'
 import { contentIdCodec, encode, list, nodeIdCodec, struct, upTo, type Codec } from './codec.ts'
-import { DecodeError, Writer, type Reader } from './cursor.ts'
+import { DecodeError, Reader, Writer } from './cursor.ts'
 import { contact, HOST_BYTES_MAX, signature, type Contact } from './common.ts'
 import {
   beyondQuad,
@@ -33,6 +33,7 @@ import {
   TRACE_FORWARDED_MAX,
   TRACE_PATH_MAX,
   type QueryHit,
+  type ResultPage,
   type SearchResult
 } from './search-model.ts'
 
@@ -112,17 +113,16 @@ const hitBlock = ggep(
   { betweenNuls: false }
 )
 
-type HitBody = Pick<QueryHit, 'holder' | 'results' | 'signature' | 'trace'>
+type HitBody = Pick<QueryHit, 'holder' | 'page' | 'signature' | 'trace'>
 
 export const hitPayload: Codec<HitBody> = {
   write: (w, v) => {
-    if (v.results.length > HIT_RESULTS_MAX)
-      throw new RangeError(`${v.results.length} results, the limit is ${HIT_RESULTS_MAX}`)
-    byte.write(w, v.results.length)
+    if (v.page.count > HIT_RESULTS_MAX) throw new RangeError(`${v.page.count} results, the limit is ${HIT_RESULTS_MAX}`)
+    byte.write(w, v.page.count)
     u16le.write(w, v.holder.address.port)
     ipv4.write(w, quadOf(v.holder.address.host))
     speed.write(w, 0)
-    w.raw(bytesOf(v.results))
+    w.raw(v.page.bytes)
     w.raw(VENDOR)
     const trace = v.trace && { forwarded: v.trace.forwarded, path: v.trace.path.slice() }
     hitBlock.write(w, { host: beyondQuad(v.holder.address.host), node: v.holder.id, signature: v.signature, trace })
@@ -134,76 +134,78 @@ export const hitPayload: Codec<HitBody> = {
     const port = u16le.read(r)
     const quad = ipv4.read(r)
     speed.read(r)
-    const results = readResults(r, count)
+    const page = { count, bytes: passOver(r, count).slice() }
     if (!equal(r.take(VENDOR.length), VENDOR)) throw new DecodeError("another vendor's hit")
     const block = hitBlock.read(r)
     const node = needed(block.node, 'node')
     checkServent(r.take(SERVENT_ID_BYTES), node)
     const holder = contactOf(node, { port, quad, beyond: block.host })
-    return { holder, results, signature: needed(block.signature, 'signature'), trace: block.trace }
+    return { holder, page, signature: needed(block.signature, 'signature'), trace: block.trace }
   }
 }
 
-/**
- * How a list of results is written, for lists that were read or laid out in pages: who passes a hit on writes them as they came, and
- * the holder writes them once for its signature and the hit. Right as long as nobody changes a list; it goes with its list.
- */
-const written = new WeakMap<readonly SearchResult[], Uint8Array>()
+/** Index and size of a result; behind them come its name and its block, and a NUL behind either. */
+const RESULT_HEAD_BYTES = 8
 
-function bytesOf(results: readonly SearchResult[]): Uint8Array {
-  return written.get(results) ?? encode(resultList, results)
-}
-
-const resultList: Pick<Codec<readonly SearchResult[]>, 'write'> = {
-  write: (w, results) => {
-    for (const [index, one] of results.entries()) result(index).write(w, one)
-  }
-}
-
-function readResults(r: Reader, count: number): SearchResult[] {
-  // As long as it will be, `count` being small: a list that grows holds up to half as much again.
-  const results = new Array<SearchResult>(count)
+/** So many results, of which nothing is looked at but where they end. A view, not a copy. */
+function passOver(r: Reader, count: number): Uint8Array {
   const { left } = r
-  for (let index = 0; index < count; index++) results[index] = result(index).read(r)
-  written.set(results, r.behind(left - r.left).slice())
-  return results
+  for (let i = 0; i < count; i++) {
+    r.take(RESULT_HEAD_BYTES)
+    r.until(0, RESULT_NAME_BYTES_MAX)
+    r.until(0, PAYLOAD_BYTES_MAX)
+  }
+  return r.behind(left - r.left)
+}
+
+/** Undefined: its holder has not written it as `hitPages` does. Whoever passed it on could not know. */
+export function resultsOf(page: ResultPage): SearchResult[] | undefined {
+  const r = new Reader(page.bytes)
+  // As long as it will be, `count` being small: a list that grows holds up to half as much again.
+  const results = new Array<SearchResult>(page.count)
+  try {
+    for (let index = 0; index < page.count; index++) results[index] = result(index).read(r)
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+  return r.left === 0 ? results : undefined
 }
 
 /** More than all of a payload but its results, at its longest. */
 const HIT_FRAME_BYTES_MAX = 1 << 10
 
-/** In as few hits as they fit, in their order; none for no results. */
-export function hitPages(results: readonly SearchResult[]): SearchResult[][] {
-  const pages: Array<{ results: SearchResult[]; bytes: Writer }> = []
+/** In as few pages as they fit, in their order; none for no results. */
+export function hitPages(results: readonly SearchResult[]): ResultPage[] {
+  const pages: Array<{ count: number; writer: Writer }> = []
   let left = 0
   for (const one of results) {
     let page = pages.at(-1)
-    const index = page?.results.length ?? 0
-    const bytes = encode(result(index), one)
-    if (page === undefined || index === HIT_RESULTS_MAX || bytes.length > left) {
-      pages.push((page = { results: [], bytes: new Writer() }))
+    let bytes = encode(result(page?.count ?? 0), one)
+    if (page === undefined || page.count === HIT_RESULTS_MAX || bytes.length > left) {
+      pages.push((page = { count: 0, writer: new Writer() }))
       left = PAYLOAD_BYTES_MAX - HIT_FRAME_BYTES_MAX
+      bytes = encode(result(0), one)
     }
-    page.bytes.raw(index === page.results.length ? bytes : encode(result(0), one))
-    page.results.push(one)
+    page.writer.raw(bytes)
+    page.count++
     left -= bytes.length
   }
-  return pages.map(page => {
-    written.set(page.results, page.bytes.finish())
-    return page.results
-  })
+  return pages.map(({ count, writer }) => ({ count, bytes: writer.finish() }))
 }
 
+export const NO_RESULTS: ResultPage = { count: 0, bytes: new Uint8Array(0) }
+
 const claimHead = struct({ query: descriptorIdCodec, holder: contact })
-const claim: Pick<Codec<Pick<QueryHit, 'holder' | 'results'> & { query: DescriptorId }>, 'write'> = {
-  write: (w, { query, holder, results }) => {
+const claim: Pick<Codec<Pick<QueryHit, 'holder' | 'page'> & { query: DescriptorId }>, 'write'> = {
+  write: (w, { query, holder, page }) => {
     claimHead.write(w, { query, holder })
-    w.varint(results.length)
-    w.raw(bytesOf(results))
+    w.varint(page.count)
+    w.raw(page.bytes)
   }
 }
 
 /** What the holder signs: this holder has these results for this query. Under HIT_DOMAIN, which the signer adds. */
-export function hitClaim(query: DescriptorId, { holder, results }: Pick<QueryHit, 'holder' | 'results'>): Uint8Array {
-  return encode(claim, { query, holder, results })
+export function hitClaim(query: DescriptorId, { holder, page }: Pick<QueryHit, 'holder' | 'page'>): Uint8Array {
+  return encode(claim, { query, holder, page })
 }

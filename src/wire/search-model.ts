@@ -68,6 +68,13 @@ export interface SearchResult {
   readonly bytes: number
 }
 
+/** The results of one hit, as they travel: whom they are not for passes them on unread. `resultsOf` reads them. */
+export interface ResultPage {
+  /** 0 to HIT_RESULTS_MAX. */
+  readonly count: number
+  readonly bytes: Uint8Array
+}
+
 export interface Ping extends Header {
   readonly kind: 'ping'
 }
@@ -92,7 +99,7 @@ export interface Query extends Header {
 export interface QueryHit extends Header {
   readonly kind: 'query-hit'
   readonly holder: Contact
-  readonly results: readonly SearchResult[]
+  readonly page: ResultPage
   /** By the holder, domain HIT_DOMAIN, over `hitClaim`: nobody on the way changes a hit, or makes one up for another. */
   readonly signature: Uint8Array
   /** Present when the query asked for it. Not signed: for people who look, never for decisions. */

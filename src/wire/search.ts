@@ -32,7 +32,7 @@ import {
 } from './search-model.ts'
 
 export * from './search-model.ts'
-export { hitClaim, hitPages } from './search-hit.ts'
+export { hitClaim, hitPages, NO_RESULTS, resultsOf } from './search-hit.ts'
 export { descriptorId, type DescriptorId } from './descriptor.ts'
 
 type Kind = Descriptor['kind']

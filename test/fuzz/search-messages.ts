@@ -3,6 +3,7 @@ import { hex } from '../../src/base/bytes.ts'
 import type { ContentId, NodeId } from '../../src/base/ids.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Contact } from '../../src/wire/common.ts'
+import { pageOf } from '../unit/wire/pages.ts'
 import { QrpTable } from '../../src/wire/qrp.ts'
 import {
   descriptorId,
@@ -82,7 +83,7 @@ export class Draw {
         const path = Array.from({ length: this.random.below(TRACE_PATH_MAX + 1) }, () => this.node())
         const trace = maybe({ forwarded: this.random.below(300), path })
         const signature = this.random.bytes(64)
-        return { kind, ...header, holder: this.contact(), results: this.results(4), signature, trace }
+        return { kind, ...header, holder: this.contact(), page: pageOf(this.results(4)), signature, trace }
       }
       case 'push':
         return { kind, ...header, holder: this.node(), content: this.content(), requester: this.contact() }

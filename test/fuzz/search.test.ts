@@ -8,6 +8,7 @@ import { ggep, wholeText } from '../../src/wire/ggep.ts'
 import { partsOf, patchProblem, QRP_BITS_MAX, QRP_BITS_MIN, QrpTable } from '../../src/wire/qrp.ts'
 import { searchMessage, type SearchMessage } from '../../src/wire/search.ts'
 import { golden } from '../unit/wire/search.golden.ts'
+import { pageOf, readWhole } from '../unit/wire/pages.ts'
 import { heapOf, slabOf } from './heap.ts'
 import { Draw } from './search-messages.ts'
 import { spoil } from './spoil.ts'
@@ -86,18 +87,20 @@ it.each(shares)(
     const seeds = golden.filter(row => row[1].kind === kind).map(row => unhex(row[2])!)
     while (seeds.length < SEEDS) seeds.push(encode(searchMessage, drawing.message(kind)))
     const others = golden.map(row => unhex(row[2])!)
-    const read = (input: Uint8Array): SearchMessage => decode(searchMessage, input)
     const kept = fuzz(
       kind,
       random => {
         const input = spoil(random, random.pick(seeds)!, random.pick(random.chance(0.5) ? seeds : others)!)
         return random.chance(0.7) ? withLength(input) : input
       },
-      // Of a copy: results that were read are written as they came, which would tell nothing here.
-      input => encode(searchMessage, structuredClone(read(input))),
+      input => {
+        const { message, results } = readWhole(input)
+        // A page is passed on as it came, which would tell nothing here.
+        return encode(searchMessage, message.kind === 'query-hit' ? { ...message, page: pageOf(results) } : message)
+      },
       share
     )
-    weigh(kept, read)
+    weigh(kept, readWhole)
   },
   PATIENCE_MS
 )

@@ -18,6 +18,8 @@ export type DropReason =
   | 'busy'
   /** Not signed by its holder. */
   | 'forged'
+  /** Signed by its holder, but no results as they are written. */
+  | 'unreadable'
   /** An answer to a search that has ended. */
   | 'late'
   /** A bound of this node: see settings.ts. */
@@ -69,6 +71,7 @@ export function newTally(): Tally {
       shaped: 0,
       busy: 0,
       forged: 0,
+      unreadable: 0,
       late: 0,
       full: 0
     },

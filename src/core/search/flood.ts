@@ -153,9 +153,9 @@ export class Flood {
     else context.send(next.contact, traced(outgoing, context.self.id))
   }
 
-  private cameBefore({ results, signature }: QueryHit, now: Instant): boolean {
+  private cameBefore({ page, signature }: QueryHit, now: Instant): boolean {
     // Traced nodes without results say the same of each round.
-    if (results.length === 0) return false
+    if (page.count === 0) return false
     const { hits } = this.parts.routes
     const key = hex(signature.subarray(0, HIT_KEY_BYTES))
     if (hits.get(key, now) !== undefined) return true

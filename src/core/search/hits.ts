@@ -4,6 +4,7 @@ import {
   hitClaim,
   hitPages,
   HIT_DOMAIN,
+  NO_RESULTS,
   TTL_HARD_MAX,
   type Query,
   type QueryHit,
@@ -22,14 +23,14 @@ export function answer(
   { results, forwarded }: { results: readonly SearchResult[]; forwarded: number }
 ): void {
   const pages = hitPages(results)
-  if (pages.length === 0 && query.trace) pages.push([])
+  if (pages.length === 0 && query.trace) pages.push(NO_RESULTS)
   const holder = context.self
   for (const [i, page] of pages.entries()) {
-    const signature = context.signer.sign(HIT_DOMAIN, hitClaim(query.id, { holder, results: page }))
+    const signature = context.signer.sign(HIT_DOMAIN, hitClaim(query.id, { holder, page }))
     // What was sent on is told once.
     const trace = query.trace ? { forwarded: i === 0 ? forwarded : 0, path: [] } : undefined
     const header = { id: query.id, ttl: TTL_HARD_MAX, hops: 0 }
-    context.send(to, { kind: 'query-hit', ...header, holder, results: page, signature, trace })
+    context.send(to, { kind: 'query-hit', ...header, holder, page, signature, trace })
   }
 }
 

@@ -7,7 +7,14 @@
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { DescriptorId, Query, QueryHit, SearchQuery, SearchResult } from '../../wire/search.ts'
+import {
+  resultsOf,
+  type DescriptorId,
+  type Query,
+  type QueryHit,
+  type SearchQuery,
+  type SearchResult
+} from '../../wire/search.ts'
 import type { SearchContext } from './context.ts'
 import type { SearchId, SearchOptions, SearchReport } from './contract.ts'
 import { DynamicStrategy } from './dynamic.ts'
@@ -158,7 +165,8 @@ export class Searches {
     }
     const reached = hit.trace !== undefined && one.options.trace
     // Only what changes something is worth a verification.
-    if (!reached && hit.results.every(result => one.told.has(nameOf(hit.holder.id, result)))) {
+    const results = resultsOf(hit.page)
+    if (!reached && results?.every(result => one.told.has(nameOf(hit.holder.id, result))) === true) {
       context.dropped('duplicate')
       return
     }
@@ -167,10 +175,14 @@ export class Searches {
       context.misbehaved(from.id, 'passed on a hit that its holder did not sign')
       return
     }
+    if (results === undefined) {
+      context.dropped('unreadable')
+      return
+    }
     routes.holders.set(hit.holder.id, from.id, now)
     const hops = hit.hops + 1
     if (reached) this.reached(one, hit, hops)
-    this.tell(one, { holder: hit.holder, hops, results: hit.results, path: hit.trace?.path }, now)
+    this.tell(one, { holder: hit.holder, hops, results, path: hit.trace?.path }, now)
   }
 
   wake(now: Instant): void {

@@ -4,7 +4,7 @@
  * handshake out of turn. Nothing of it may reach an owner, or break a machine.
  */
 import { must } from '../../../src/base/assert.ts'
-import type { DescriptorId, QueryHit, SearchMessage } from '../../../src/wire/search.ts'
+import { hitPages, type DescriptorId, type QueryHit, type SearchMessage } from '../../../src/wire/search.ts'
 import { drawId } from './searches.ts'
 import type { Tap, SearchNode } from './world.ts'
 import type { Stage } from './stage.ts'
@@ -105,8 +105,10 @@ export class Liars implements Tap {
         return { ...hit, ...header }
       case 1:
         return { ...hit, ...header, id: hit.id, holder }
-      default:
-        return { ...hit, ...header, id: hit.id, results: [must(random.pick(library.results), 'there are files')] }
+      default: {
+        const result = must(random.pick(library.results), 'there are files')
+        return { ...hit, ...header, id: hit.id, page: must(hitPages([result])[0], 'a page of one result') }
+      }
     }
   }
 }

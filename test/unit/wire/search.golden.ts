@@ -8,11 +8,14 @@
 import type { ContentId, NodeId } from '../../../src/base/ids.ts'
 import {
   nodeTag,
+  NO_RESULTS,
   type DescriptorId,
   type QueryHit,
   type SearchFilter,
-  type SearchMessage
+  type SearchMessage,
+  type SearchResult
 } from '../../../src/wire/search.ts'
+import { pageOf } from './pages.ts'
 
 export const node = (digit: string): NodeId => digit.repeat(64) as NodeId
 export const content = (digit: string): ContentId => digit.repeat(64) as ContentId
@@ -36,14 +39,17 @@ const head = (type: string, length: string): string =>
     length
   ].join('')
 
+/** Of the golden hit. */
+export const results: readonly [SearchResult, SearchResult] = [
+  { content: content('3'), name: 'a b', path: undefined, bytes: 5 },
+  { content: ('00'.repeat(16) + '33'.repeat(16)) as ContentId, name: 'c', path: 'd/é', bytes: 2 ** 40 }
+]
+
 export const hit: QueryHit = {
   kind: 'query-hit',
   ...header,
   holder: { id: node('2'), address: { host: '208.17.50.4', port: 6_346 } },
-  results: [
-    { content: content('3'), name: 'a b', path: undefined, bytes: 5 },
-    { content: ('00'.repeat(16) + '33'.repeat(16)) as ContentId, name: 'c', path: 'd/é', bytes: 2 ** 40 }
-  ],
+  page: pageOf(results),
   signature: new Uint8Array(64).fill(0x44),
   trace: { forwarded: 300, path: [node('5')] }
 }
@@ -153,7 +159,7 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
   ],
   [
     'a hit that says only that the query came',
-    { ...hit, results: [], trace: undefined },
+    { ...hit, page: NO_RESULTS, trace: undefined },
     [
       head('81', '8a000000'),
       '00 ca18 d0113204 00000000',

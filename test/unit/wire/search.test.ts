@@ -14,6 +14,7 @@ import {
   HIT_RESULTS_MAX,
   hitClaim,
   hitPages,
+  NO_RESULTS,
   PAYLOAD_BYTES_MAX,
   PONG_COUNT_MAX,
   QUERY_TEXT_BYTES_MAX,
@@ -23,15 +24,18 @@ import {
   searchMessage,
   TRACE_FORWARDED_MAX,
   TRACE_PATH_MAX,
+  resultsOf,
   type DescriptorId,
+  type QueryHit,
   type SearchFilter,
   type SearchMessage,
   type SearchResult
 } from '../../../src/wire/search.ts'
-import { anyFile, content, golden, header, hit, node } from './search.golden.ts'
+import { pageOf, readPage, readWhole } from './pages.ts'
+import { anyFile, content, golden, header, hit, node, results } from './search.golden.ts'
 
 const write = (message: SearchMessage): string => hex(encode(searchMessage, message))
-const read = (bytes: string): SearchMessage => decode(searchMessage, unhex(bytes.replaceAll(' ', ''))!)
+const read = (bytes: string): SearchMessage => readWhole(unhex(bytes.replaceAll(' ', ''))!).message
 const bytesOf = (name: string): string => golden.find(row => row[0] === name)![2]
 /** The golden message with one place changed; fails when the place is not there exactly once. */
 const forged = (name: string, from: string, to: string): string => {
@@ -231,12 +235,14 @@ describe('limits of search', () => {
   })
 
   it('hold a hit of as many results', () => {
-    const results = Array.from({ length: HIT_RESULTS_MAX }, (_, i) => ({ ...hit.results[0]!, bytes: 2 ** 32 - 3 + i }))
-    const most: SearchMessage = { ...hit, results }
+    const many = Array.from({ length: HIT_RESULTS_MAX }, (_, i) => ({ ...results[0], bytes: 2 ** 32 - 3 + i }))
+    const most: SearchMessage = { ...hit, page: pageOf(many) }
     expect(read(write(most))).toEqual(most)
-    expect(() => write({ ...hit, results: [...results, results[0]!] })).toThrow(RangeError)
+    expect(readPage(most.page)).toEqual(many)
+    expect(() => write({ ...hit, page: { ...most.page, count: HIT_RESULTS_MAX + 1 } })).toThrow(RangeError)
     expect(() => read(forged('query-hit', '02 ca18', '41 ca18'))).toThrow(/the limit is 64/)
-    expect(() => write({ ...hit, results: Array.from({ length: 20 }, () => longResult) })).toThrow(/the limit is 65536/)
+    const tooLong = { count: 1, bytes: new Uint8Array(PAYLOAD_BYTES_MAX) }
+    expect(() => write({ ...hit, page: tooLong })).toThrow(/the limit is 65536/)
   })
 
   it.each([
@@ -248,7 +254,7 @@ describe('limits of search', () => {
     ['a size', { bytes: 2 ** 53 }],
     ['a negative size', { bytes: -1 }]
   ])('are crossed by a result with %s', (_what, change) => {
-    expect(() => write({ ...hit, results: [{ ...longResult, ...change }] })).toThrow(RangeError)
+    expect(() => hitPages([{ ...longResult, ...change }])).toThrow(RangeError)
   })
 
   it('are kept when a longer name or path arrives', () => {
@@ -256,7 +262,7 @@ describe('limits of search', () => {
     expect(() => read(forged('query-hit', '05000000 612062', `05000000 ${name}`))).toThrow(DecodeError)
     // 4097 is 0x81 0x80 0x41 in GGEP's six bits a byte.
     const path = `70 81 80 41 ${'61'.repeat(RESULT_PATH_BYTES_MAX + 1)}`
-    expect(() => read(forged('query-hit', '70 44 642fc3a9', path))).toThrow(/the limit is 4096/)
+    expect(() => read(forged('query-hit', '70 44 642fc3a9', path))).toThrow(DecodeError)
     const trace = `81 74 88 43 ac02 10 ${'55'.repeat(32 * (TRACE_PATH_MAX + 1))}`
     expect(() => read(forged('query-hit', `81 74 63 ac02 01 ${'55'.repeat(32)}`, trace))).toThrow(/the limit is 15/)
   })
@@ -281,43 +287,42 @@ describe('pages of hits', () => {
 
   it('hold all results in their order, and each page fits, whatever stands around it', () => {
     for (let round = 0; round < 50; round++) {
-      const results = Array.from({ length: random.below(200) }, draw)
-      const pages = hitPages(results)
-      expect(pages.flat()).toEqual(results)
+      const many = Array.from({ length: random.below(200) }, draw)
+      const pages = hitPages(many)
+      expect(pages.flatMap(readPage)).toEqual(many)
       for (const page of pages) {
-        expect(page.length).toBeGreaterThan(0)
-        const bytes = encode(searchMessage, { ...hit, holder: longHost, results: page, trace: longTrace }).length
+        expect(page.count).toBeGreaterThan(0)
+        const bytes = encode(searchMessage, { ...hit, holder: longHost, page, trace: longTrace }).length
         expect(bytes).toBeLessThanOrEqual(1 + DESCRIPTOR_HEADER_BYTES + PAYLOAD_BYTES_MAX)
       }
     }
   })
 
-  it('are written, and signed, like any list of the same results', () => {
-    for (const page of hitPages(Array.from({ length: 150 }, draw))) {
-      const copy = structuredClone(page)
-      expect(write({ ...hit, results: page })).toBe(write({ ...hit, results: copy }))
-      const claims = [page, copy].map(results => hex(hitClaim(header.id, { holder: hit.holder, results })))
-      expect(claims[0]).toBe(claims[1])
-    }
-  })
-
-  it('are passed on as they came, whatever becomes of the bytes that they came in', () => {
-    const results = hitPages(Array.from({ length: 60 }, draw))[0]!
-    const came = encode(searchMessage, { ...hit, results })
+  it('are passed on as they came, unread, whatever becomes of the bytes that they came in', () => {
+    const came = encode(searchMessage, { ...hit, page: pageOf(Array.from({ length: 60 }, draw)) })
     const before = hex(came)
     const message = decode(searchMessage, came)
     came.fill(0xff)
     expect(write(message)).toBe(before)
-    expect(write(structuredClone(message))).toBe(before)
+  })
+
+  it('that nobody can read are passed on by who is not asked to, and are no results to who is', () => {
+    const bytes = forged('query-hit', '01000000 ffffffff', '02000000 ffffffff')
+    const message = decode(searchMessage, unhex(bytes)!) as QueryHit
+    expect(write(message)).toBe(bytes)
+    expect(resultsOf(message.page)).toBeUndefined()
+    const { count, bytes: page } = hit.page
+    for (const other of [count - 1, count + 1]) expect(resultsOf({ count: other, bytes: page })).toBeUndefined()
+    expect(resultsOf(hit.page)).toEqual(results)
   })
 
   it('are no more than they need to be', () => {
     expect(hitPages([])).toEqual([])
-    const few = hitPages(Array.from({ length: HIT_RESULTS_MAX + 1 }, () => hit.results[0]!))
-    expect(few.map(page => page.length)).toEqual([HIT_RESULTS_MAX, 1])
+    const few = hitPages(Array.from({ length: HIT_RESULTS_MAX + 1 }, () => results[0]))
+    expect(few.map(page => page.count)).toEqual([HIT_RESULTS_MAX, 1])
     // 14 of 4,415 bytes fit beside a frame of 1 KiB.
     const long = hitPages(Array.from({ length: 30 }, () => longResult))
-    expect(long.map(page => page.length)).toEqual([14, 14, 2])
+    expect(long.map(page => page.count)).toEqual([14, 14, 2])
   })
 })
 
@@ -348,10 +353,10 @@ describe('what the holder of a hit signs', () => {
       claim(other),
       claim(header.id, { holder: { ...hit.holder, id: node('3') } }),
       claim(header.id, { holder: longHost }),
-      claim(header.id, { results: [] }),
-      claim(header.id, { results: hit.results.toReversed() }),
+      claim(header.id, { page: NO_RESULTS }),
+      claim(header.id, { page: pageOf(results.toReversed()) }),
       ...(['content', 'name', 'path', 'bytes'] as const).map(field =>
-        claim(header.id, { results: [{ ...hit.results[0]!, [field]: longResult[field] }, hit.results[1]!] })
+        claim(header.id, { page: pageOf([{ ...results[0], [field]: longResult[field] }, results[1]]) })
       )
     ]
     expect(new Set(claims).size).toBe(claims.length)

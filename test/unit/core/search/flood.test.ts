@@ -5,12 +5,14 @@ import type { Contact } from '../../../../src/wire/common.ts'
 import {
   HIT_DOMAIN,
   HIT_RESULTS_MAX,
+  NO_RESULTS,
   hitClaim,
   nodeTag,
   QUERY_ASKED_MAX,
   TTL_HARD_MAX,
   type NodeTag
 } from '../../../../src/wire/search.ts'
+import { pageOf, readPage } from '../../wire/pages.ts'
 import { among, descriptor, hitOf, idsOf, me, notary, others, queryOf, result } from './lone.ts'
 
 const near = others.slice(0, 4)
@@ -108,7 +110,7 @@ describe('the answer of a holder', () => {
     lone.match([result('a')])
     const [hit] = lone.all('query-hit')
     expect(lone.to('query-hit')).toEqual([a.id])
-    expect(hit).toMatchObject({ id: descriptor(1), hops: 0, holder: me, results: [result('a')], trace: undefined })
+    expect(hit).toMatchObject({ id: descriptor(1), hops: 0, holder: me, page: pageOf([result('a')]), trace: undefined })
     expect(notary.verify(me.id, HIT_DOMAIN, hitClaim(descriptor(1), hit!), hit!.signature)).toBe(true)
     expect(notary.verify(me.id, HIT_DOMAIN, hitClaim(descriptor(2), hit!), hit!.signature)).toBe(false)
   })
@@ -120,7 +122,7 @@ describe('the answer of a holder', () => {
     expect(lone.all('query-hit')).toEqual([])
     lone.hear(b, queryOf({ id: descriptor(2), trace: true }))
     lone.match([])
-    expect(lone.all('query-hit')).toMatchObject([{ results: [], trace: { forwarded: 3, path: [] } }])
+    expect(lone.all('query-hit')).toMatchObject([{ page: NO_RESULTS, trace: { forwarded: 3, path: [] } }])
   })
 
   it('is several hits when one has no room for it', () => {
@@ -128,7 +130,7 @@ describe('the answer of a holder', () => {
     const many = Array.from({ length: HIT_RESULTS_MAX + 1 }, (_, i) => ({ ...result('a'), path: `${i}` }))
     lone.hear(a, queryOf())
     lone.match(many)
-    expect(lone.all('query-hit').flatMap(({ results }) => results)).toEqual(many)
+    expect(lone.all('query-hit').flatMap(({ page }) => readPage(page))).toEqual(many)
     expect(lone.all('query-hit')).toHaveLength(2)
   })
 

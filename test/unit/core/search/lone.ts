@@ -7,6 +7,7 @@ import type { SearchCommand, SearchEvent, SearchId, SearchOptions } from '../../
 import { Search, type SearchSettings } from '../../../../src/core/search/search.ts'
 import { Notary } from '../../../../src/sim/signing.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
+import { pageOf } from '../../wire/pages.ts'
 import {
   HIT_DOMAIN,
   hitClaim,
@@ -57,11 +58,14 @@ export function queryOf(fields: Partial<Query> = {}): Query {
   }
 }
 
-export function hitOf(holder: Contact, fields: Partial<QueryHit> = {}): QueryHit {
+export function hitOf(
+  holder: Contact,
+  { results = [result('a')], ...fields }: Partial<QueryHit> & { results?: SearchResult[] } = {}
+): QueryHit {
   const id = fields.id ?? descriptor(1)
-  const results = fields.results ?? [result('a')]
-  const signature = notary.signer(holder.id).sign(HIT_DOMAIN, hitClaim(id, { holder, results }))
-  return { kind: 'query-hit', id, ttl: 7, hops: 0, holder, results, signature, trace: undefined, ...fields }
+  const page = fields.page ?? pageOf(results)
+  const signature = notary.signer(holder.id).sign(HIT_DOMAIN, hitClaim(id, { holder, page }))
+  return { kind: 'query-hit', id, ttl: 7, hops: 0, holder, page, signature, trace: undefined, ...fields }
 }
 
 type Kind = SearchMessage['kind']

@@ -9,6 +9,7 @@ import {
 import type { Contact } from '../../../../src/wire/common.ts'
 import { QrpTable } from '../../../../src/wire/qrp.ts'
 import type { SearchResult } from '../../../../src/wire/search.ts'
+import { pageOf } from '../../wire/pages.ts'
 import { among, contacts, hitOf, Lone, me, others, result, words } from './lone.ts'
 
 const near = others.slice(0, 6)
@@ -77,7 +78,7 @@ describe('a search', () => {
     const lone = inCrowd()
     asked(lone)
     const { id } = lone.all('query')[0]!
-    const changed = { ...hitOf(others[20]!, { id }), results: [result('b')] }
+    const changed = { ...hitOf(others[20]!, { id }), page: pageOf([result('b')]) }
     const ofAnother = { ...hitOf(others[20]!, { id, results: [result('c')] }), holder: others[21]! }
     const replayed = { ...hitOf(others[20]!), id }
     lone.hear(a, changed, ofAnother, replayed)
@@ -85,6 +86,20 @@ describe('a search', () => {
     expect(lone.told('misbehaved')).toHaveLength(3)
     expect(lone.told('misbehaved')[0]).toMatchObject({ peer: a.id })
     expect(lone.search.counters().dropped.forged).toBe(3)
+  })
+
+  it('drops a hit that its holder signed and nobody can read: who passed it on could not know', () => {
+    const lone = inCrowd()
+    asked(lone)
+    const { id } = lone.all('query')[0]!
+    const rubbish = { count: 1, bytes: new Uint8Array(12) }
+    lone.hear(a, hitOf(others[20]!, { id, page: rubbish }))
+    expect(lone.told('hit')).toEqual([])
+    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.search.counters().dropped.unreadable).toBe(1)
+    lone.hear(a, { ...hitOf(others[20]!, { id }), page: rubbish })
+    expect(lone.told('misbehaved')).toHaveLength(1)
+    expect(lone.search.counters().dropped.forged).toBe(1)
   })
 
   it('ends at its limit, and says nothing after that', () => {

@@ -3,7 +3,7 @@ import type { ContentId } from '../../../../src/base/ids.ts'
 import { SEARCH_DEFAULTS, TABLE_PARTS_BURST } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import { QRP_BITS_MIN, QrpTable } from '../../../../src/wire/qrp.ts'
-import type { RouteTable } from '../../../../src/wire/search.ts'
+import { NO_RESULTS, type RouteTable } from '../../../../src/wire/search.ts'
 import type { Lone } from './lone.ts'
 import { among, descriptor, idsOf, others, queryOf, result, words } from './lone.ts'
 
@@ -57,7 +57,7 @@ describe('the own table', () => {
     indexed(lone, ['shark'])
     lone.hear(a, queryOf({ trace: true }))
     expect(lone.commands).toEqual([])
-    expect(lone.all('query-hit')).toMatchObject([{ results: [], trace: { forwarded: 3 } }])
+    expect(lone.all('query-hit')).toMatchObject([{ page: NO_RESULTS, trace: { forwarded: 3 } }])
   })
 })
 
