@@ -7,10 +7,13 @@ import { defineConfig } from 'vitest/config'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-/** Real processes, ports and disks: patient. At full size one file after another, for a gigabyte wants all of the machine. */
+/**
+ * Real processes, ports and disks: patient. At full size one file after another, for a gigabyte wants all of the machine; else more at
+ * once than there are cores, for a third of their time they wait.
+ */
 const real = {
   pool: 'forks',
-  fileParallelism: process.env['SHOAL_TEST_SIZE'] !== 'full',
+  maxWorkers: process.env['SHOAL_TEST_SIZE'] === 'full' ? 1 : 3,
   testTimeout: 10 * 60_000,
   hookTimeout: 2 * 60_000
 } as const
