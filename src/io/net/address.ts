@@ -50,7 +50,7 @@ export async function resolveAddress(address: Address, signal: AbortSignal): Pro
 /** Says which port is taken and what to do. */
 export function portInUse(lane: 'TCP' | 'UDP', address: Address, cause: unknown): ShoalError {
   return new ShoalError('conflict', `${lane} port ${address.port} on ${address.host} is in use`, {
-    hint: 'stop the program that has it, or choose another port (0 takes any free one)',
+    hint: 'stop the program that has it, or choose another port, 0 for any free one: shoal config set listen HOST:PORT',
     cause
   })
 }

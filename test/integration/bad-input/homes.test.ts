@@ -184,7 +184,7 @@ describe('a port', () => {
     await expectNoStart(madeHome(), ['--listen', `127.0.0.1:${port}`], {
       status: 11,
       says: new RegExp(`TCP port ${port} on 127.0.0.1 is in use`),
-      next: /stop the program that has it, or choose another port/
+      next: /stop the program that has it, or choose another port, 0 for any free one: shoal config set listen HOST:PORT/
     })
   })
 
@@ -205,7 +205,7 @@ describe('a port', () => {
     await expectNoStart(madeHome(), ['--listen', `127.0.0.1:${port}`], {
       status: 11,
       says: new RegExp(`UDP port ${port} on 127.0.0.1 is in use`),
-      next: /stop the program that has it, or choose another port/
+      next: /stop the program that has it, or choose another port, 0 for any free one: shoal config set listen HOST:PORT/
     })
   })
 
