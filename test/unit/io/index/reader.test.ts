@@ -175,9 +175,7 @@ describe('an answer', () => {
     put(share('b', 'one', 'red green blue.txt'))
     expect(found('red green blue').slice(0, 2)).toEqual(['red green blue.txt', 'red/green blue 0.txt'])
   })
-})
 
-describe('shares come and go', () => {
   it('has all that a long beginning of many words has, behind more names that begin almost so than are checked', () => {
     const endings = Array.from({ length: EXPANSIONS_MAX + 2 }, (_, i) => String.fromCodePoint(0x61 + i))
     const right = endings.map(ending => `mountain${ending}.txt`)
@@ -190,7 +188,9 @@ describe('shares come and go', () => {
     expect(found('mountain')).toEqual([...right, 'mountainous.txt'])
     expect(found('mountain txt')).toEqual([...right, 'mountainous.txt'])
   })
+})
 
+describe('shares come and go', () => {
   it('put replaces what had the content ID, and remove leaves nothing', () => {
     put(share('a', 'first', 'old.txt'))
     put(share('b', 'second', 'old.txt'))
