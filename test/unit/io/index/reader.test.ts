@@ -10,6 +10,7 @@ import type { Share } from '../../../../src/io/index/index.ts'
 import {
   CANDIDATES_MAX,
   CHECKED_MAX,
+  EXAMINED_MAX,
   EXPANSIONS_MAX,
   IndexReader,
   RESULTS_MAX
@@ -174,6 +175,12 @@ describe('an answer', () => {
     put(share('a', 'many', ...Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `red/green blue ${i}.txt`)))
     put(share('b', 'one', 'red green blue.txt'))
     expect(found('red green blue').slice(0, 2)).toEqual(['red green blue.txt', 'red/green blue 0.txt'])
+  })
+
+  it('has the whole word of a size behind more names that only begin so than are looked at for theirs', () => {
+    const small = Array.from({ length: EXAMINED_MAX }, (_, i) => ({ path: `whaler ${i}.txt`, bytes: 1 }))
+    put({ ...share('a', 'one'), entries: [...small, { path: 'whale.txt', bytes: 5_000 }] })
+    expect(found('whale', { minBytes: 2_000 })).toEqual(['whale.txt'])
   })
 
   it('has all that a long beginning of many words has, behind more names that begin almost so than are checked', () => {
