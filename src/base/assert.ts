@@ -15,7 +15,7 @@ export function unreachable(value: never): never {
 }
 
 /** A value that our own bookkeeping says is there. */
-export function must<T>(value: T | undefined, claim: string): T {
+export function expectDefined<T>(value: T | undefined, claim: string): T {
   if (value === undefined) throw new AssertionError(`invariant broken: ${claim}`)
   return value
 }

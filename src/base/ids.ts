@@ -5,7 +5,7 @@
  */
 import { concat, hex, sha256Hex, unhex } from './bytes.ts'
 import { base58 } from './base58.ts'
-import { must } from './assert.ts'
+import { expectDefined } from './assert.ts'
 
 /** An Ed25519 public key, 64 hexadecimal digits. */
 export type NodeId = string & { readonly brand: 'NodeId' }
@@ -35,7 +35,7 @@ export const overlayId = (bytes: Uint8Array): OverlayId => id32(bytes) as Overla
 
 /** The 32 bytes of any of the four. */
 export function idBytes(id: NodeId | Key | ContentId | OverlayId): Uint8Array {
-  return must(unhex(id), 'an id is hexadecimal')
+  return expectDefined(unhex(id), 'an id is hexadecimal')
 }
 
 export function isId(text: string): boolean {

@@ -1,10 +1,10 @@
 /** What every command works with. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ControlMethod, Params, ResultOf } from '../wire/control.ts'
-import type { ExitStatus } from '../wire/control-exit.ts'
-import type { HomeMethod, HomeMethods } from '../wire/control-home.ts'
-import type { Output } from './output.ts'
-import type { Line, Transport } from './transport.ts'
+import type { ControlMethod, Params, ResultOf } from '../wire/control/methods.ts'
+import type { ExitStatus } from '../wire/control/exit.ts'
+import type { HomeMethod, HomeMethods } from '../wire/control/home.ts'
+import type { Output } from './terminal/output.ts'
+import type { Line, Transport } from './client/transport.ts'
 
 export interface Context {
   readonly output: Output

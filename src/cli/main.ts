@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { CommanderError } from 'commander'
 import { ShoalError } from '../base/errors.ts'
-import { exitStatus } from '../wire/control-exit.ts'
-import { homeFolder } from '../wire/control-home.ts'
+import { exitStatus } from '../wire/control/exit.ts'
+import { homeFolder } from '../wire/control/home.ts'
 import type { Context } from './context.ts'
-import { Output, type Mode } from './output.ts'
+import { Output, type Mode } from './terminal/output.ts'
 import { buildProgram, type GlobalOptions } from './program.ts'
-import { homeTransport, socketTransport } from './transport.ts'
+import { homeTransport, socketTransport } from './client/transport.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const env = process.env

@@ -1,8 +1,8 @@
 /** The grammar of the command line, and its help. What a command does is in commands/. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { KINDS } from '../base/kinds.ts'
-import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control-exit.ts'
-import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control-settings.ts'
+import { KINDS } from '../wire/control/kinds.ts'
+import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control/exit.ts'
+import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control/settings.ts'
 import { cat, type CatOptions } from './commands/cat.ts'
 import { completion } from './commands/completion.ts'
 import { ls, rm, share, type ShareOptions } from './commands/content.ts'
@@ -16,7 +16,7 @@ import { service } from './commands/service.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
 import { top } from './commands/top.ts'
 import type { Context } from './context.ts'
-import { parseSize } from './sizes.ts'
+import { parseSize } from './terminal/sizes.ts'
 
 export interface GlobalOptions {
   home?: string

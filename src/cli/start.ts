@@ -5,11 +5,11 @@ import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { must } from '../base/assert.ts'
+import { expectDefined } from '../base/assert.ts'
 import { ShoalError } from '../base/errors.ts'
-import { GUARDIAN_VARIABLE } from '../wire/control-home.ts'
+import { GUARDIAN_VARIABLE } from '../wire/control/home.ts'
 import { daemonEntry } from './entry.ts'
-import { errorOf, lineOf } from './transport.ts'
+import { errorOf, lineOf } from './client/transport.ts'
 
 /** A start rejoins and looks at its files; it hashes nothing. */
 const START_TIMEOUT_MS = 60_000
@@ -49,7 +49,7 @@ export async function startDetached({ home, flags, signal }: Start & { signal: A
   const { [GUARDIAN_VARIABLE]: _, ...env } = process.env
   const child = spawn(command, args, { cwd: '/', detached: true, env, stdio: ['ignore', 'pipe', errors.handle] })
   closeSync(errors.handle)
-  const stdout = must(child.stdout ?? undefined, 'stdout is a pipe')
+  const stdout = expectDefined(child.stdout ?? undefined, 'stdout is a pipe')
   try {
     const line = lineOf(await firstLine(child, stdout, signal, errors))
     if (line['error'] !== undefined) throw errorOf(line['error'])

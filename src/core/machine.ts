@@ -64,7 +64,7 @@ export interface Verifier {
 }
 
 /** What every machine is built from, beside its own settings. */
-export interface Seat {
+export interface MachineContext {
   readonly self: Contact
   readonly random: Random
   readonly signer: Signer

@@ -1,38 +1,38 @@
 /** One running node: the home, the node's machine, its sockets and disks, and the control API over them. */
 import path from 'node:path'
 import type { Logger } from 'pino'
-import { must } from '../base/assert.ts'
+import { expectDefined } from '../base/assert.ts'
 import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
 import { peerIdText } from '../base/ids.ts'
 import { FolderLeafStore } from '../io/share/leaf-store.ts'
 import { StateDb } from '../io/state/db.ts'
-import { Store } from '../io/store/store.ts'
+import { ContentStore } from '../io/store/store.ts'
 import { addressText, type Address } from '../wire/common.ts'
 import type { Ticket } from '../wire/ticket.ts'
-import type { Config } from './config.ts'
+import type { Config } from './home/config.ts'
 import { serveControl, type ControlServer, type Route } from './control/server.ts'
-import { Directory } from './directory.ts'
+import { Directory } from './sharing/directory.ts'
 import { isContentUrl, openGateway } from './gateway/gateway.ts'
 import { listenGateway, type GatewayListener } from './gateway/listener.ts'
-import { PassingFetches } from './gateway/passing.ts'
-import { catHandlers } from './handlers/cat.ts'
-import { getHandlers } from './handlers/get.ts'
-import { nodeHandlers } from './handlers/node.ts'
-import { opsHandlers } from './handlers/ops.ts'
-import { overlayHandlers } from './handlers/overlay.ts'
-import { ringHandlers } from './handlers/ring.ts'
-import { searchHandlers } from './handlers/search.ts'
-import { shareHandlers } from './handlers/share.ts'
-import { found, homePaths, join, leave, markMet, type Home } from './home.ts'
-import { Indexing } from './indexing.ts'
+import { EphemeralDownloads } from './downloads/ephemeral.ts'
+import { catHandlers } from './control/handlers/cat.ts'
+import { getHandlers } from './control/handlers/get.ts'
+import { nodeHandlers } from './control/handlers/node.ts'
+import { opsHandlers } from './control/handlers/ops.ts'
+import { overlayHandlers } from './control/handlers/overlay.ts'
+import { ringHandlers } from './control/handlers/ring.ts'
+import { searchHandlers } from './control/handlers/search.ts'
+import { shareHandlers } from './control/handlers/share.ts'
+import { found, homePaths, join, leave, markMet, type Home } from './home/home.ts'
+import { Indexing } from './sharing/indexing.ts'
 import { Ops } from './ops/ops.ts'
-import { forgetOverlay, Runtime, type RuntimeSeams } from './runtime.ts'
-import { Searches } from './searches.ts'
-import type { Services } from './services.ts'
-import { controlSocketPath, nameSocket } from './socket-path.ts'
-import { TicketFiles } from './ticket-files.ts'
-import { Transfers } from './transfers.ts'
+import { forgetOverlay, Runtime, type RuntimeSeams } from './node/runtime.ts'
+import { Searches } from './search/searches.ts'
+import type { Services } from './control/services.ts'
+import { controlSocketPath, nameSocket } from './home/socket-path.ts'
+import { TicketFiles } from './node/ticket-files.ts'
+import { Transfers } from './downloads/transfers.ts'
 
 type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
 
@@ -86,11 +86,11 @@ class RunningDaemon implements Daemon {
   private readonly asked = Promise.withResolvers<undefined>()
   private home: LivingHome
   private db: StateDb | undefined
-  private store: Store | undefined
+  private store: ContentStore | undefined
   private indexing: Indexing | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
-  private passing: PassingFetches | undefined
+  private passing: EphemeralDownloads | undefined
   private listener: GatewayListener | undefined
   private readonly ops = new Ops()
   private tickets: TicketFiles | undefined
@@ -112,7 +112,7 @@ class RunningDaemon implements Daemon {
   }
 
   private get life(): Living {
-    return must(this.living, 'the node runs')
+    return expectDefined(this.living, 'the node runs')
   }
 
   async open(): Promise<void> {
@@ -121,13 +121,13 @@ class RunningDaemon implements Daemon {
     await this.ops.listen(dir, config.settings, log)
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
-    this.store = await Store.open({ home: dir, db: this.db, shared: leaves })
+    this.store = await ContentStore.open({ home: dir, db: this.db, shared: leaves })
     this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
-    await PassingFetches.sweep(dir, this.store)
+    await EphemeralDownloads.sweep(dir, this.store)
     this.ops.readiness.starts('the network, and the shares to be offered again')
     await this.live(config.settings.listen)
-    this.passing = new PassingFetches({
+    this.passing = new EphemeralDownloads({
       ...{ home: dir, store: this.store },
       transfers: () => this.life.transfers,
       runtime: () => this.life.runtime
@@ -163,7 +163,7 @@ class RunningDaemon implements Daemon {
 
   /** The home may have left or changed its overlay while no daemon ran: what was kept for the old one goes. */
   private async dropStaleOverlay(): Promise<void> {
-    const db = must(this.db, 'the state is open')
+    const db = expectDefined(this.db, 'the state is open')
     const { id } = this.home.overlay
     if (textOf(db.get(OVERLAY_KEY) ?? EMPTY_BYTES) === id) return
     await forgetOverlay(db)
@@ -206,9 +206,9 @@ class RunningDaemon implements Daemon {
   private async live(listen: Address): Promise<void> {
     const { config, log, seams = {} } = this.options
     const settings = { ...config.settings, listen }
-    const db = must(this.db, 'the state is open')
-    const store = must(this.store, 'the store is open')
-    const indexing = must(this.indexing, 'the index is open')
+    const db = expectDefined(this.db, 'the state is open')
+    const store = expectDefined(this.store, 'the store is open')
+    const indexing = expectDefined(this.indexing, 'the index is open')
     const runtime = await Runtime.open({ home: this.home, settings, db, store, index: indexing.index, log, seams })
     const directory = new Directory(runtime.net, store)
     const transfers = new Transfers({ runtime, store, db, log })

@@ -8,14 +8,14 @@
  */
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../base/errors.ts'
-import { CONTROL_BODY_BYTES_MAX, CONTROL_VERSION, errorLine } from '../wire/control.ts'
-import { exitStatus } from '../wire/control-exit.ts'
-import { isHomeMethod, parseHomeParams } from '../wire/control-home.ts'
-import { SETTING_KEYS } from '../wire/control-settings.ts'
-import { errorText, readyText } from '../wire/control-text.ts'
-import type { Told } from './config.ts'
+import { CONTROL_BODY_BYTES_MAX, CONTROL_VERSION, errorLine } from '../wire/control/methods.ts'
+import { exitStatus } from '../wire/control/exit.ts'
+import { isHomeMethod, parseHomeParams } from '../wire/control/home.ts'
+import { SETTING_KEYS } from '../wire/control/settings.ts'
+import { errorText, readyText } from '../wire/control/text.ts'
+import type { Told } from './home/config.ts'
 import type { Daemon } from './daemon.ts'
-import { homeMethods } from './home-methods.ts'
+import { homeMethods } from './home/home-methods.ts'
 
 const settings = Object.fromEntries(SETTING_KEYS.map(key => [key, { type: 'string' as const }]))
 const options = {
@@ -39,7 +39,7 @@ process.stderr.on('error', () => undefined)
 try {
   if (positionals[0] === 'daemon') {
     // Only this one needs a whole node in memory; `shoal init` is to be quick.
-    const { daemonProcess } = await import('./process.ts')
+    const { daemonProcess } = await import('./process/process.ts')
     await daemonProcess({
       dir: home,
       flags: toldFlags(),

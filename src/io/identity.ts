@@ -3,7 +3,7 @@
  * in one overlay or for one purpose means nothing in another.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto'
-import { assert, must } from '../base/assert.ts'
+import { assert, expectDefined } from '../base/assert.ts'
 import { LruMap } from '../base/bounded.ts'
 import { concat, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
@@ -70,7 +70,12 @@ export function verifier(overlay: OverlayId): Verifier {
     verify(id, domain, claim, signature) {
       if (signature.length !== SIGNATURE_BYTES) return false
       if (ready.touch(id) === undefined) ready.set(id, publicKey(idBytes(id)))
-      return verify(null, covered(domain, overlayBytes, claim), must(ready.get(id), 'just made ready'), signature)
+      return verify(
+        null,
+        covered(domain, overlayBytes, claim),
+        expectDefined(ready.get(id), 'just made ready'),
+        signature
+      )
     }
   }
 }

@@ -5,15 +5,15 @@
  */
 import { assert, AssertionError } from '../base/assert.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../core/machine.ts'
-import { decode, encode, type Codec } from '../wire/codec.ts'
+import { decode, encode, type Codec } from '../wire/codec/codec.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX, type Address, type Contact } from '../wire/common.ts'
-import type { Agenda, Happening } from './agenda.ts'
-import type { Write } from './disk.ts'
+import type { EventQueue, SimEvent } from './event-queue.ts'
+import type { Write } from './outside/disk.ts'
 import { SimFailure } from './failure.ts'
-import type { Host } from './host.ts'
-import type { Parcel } from './link.ts'
-import type { Links } from './links.ts'
-import type { Network } from './network.ts'
+import type { SimHost } from './network/host.ts'
+import type { Packet } from './network/link.ts'
+import type { SimLinks } from './network/links.ts'
+import type { Network } from './network/network.ts'
 import type { SimNode } from './node.ts'
 import type { Counts } from './settings.ts'
 import { digest, digestText, type Trace, type TraceKind } from './trace.ts'
@@ -28,15 +28,15 @@ const LATE_WAKES_MAX = 100_000
 /** What the driver needs of the world around it, and tells it. */
 export interface DrivenWorld<C, E, N> {
   readonly timeMs: number
-  readonly agenda: Agenda
+  readonly eventQueue: EventQueue
   readonly network: Network
-  readonly links: Links
+  readonly links: SimLinks
   readonly trace: Trace
   readonly counts: Counts
   hostAt(address: Address): SimNode<N> | undefined
-  nodeAt(host: Host): SimNode<N>
+  nodeAt(host: SimHost): SimNode<N>
   nameOf(contact: Contact): string
-  note(kind: TraceKind, node: Host, peer: Host | undefined, value: number, detail: unknown): void
+  note(kind: TraceKind, node: SimHost, peer: SimHost | undefined, value: number, detail: unknown): void
   done(node: SimNode<N>, token: number, result: Result): void
   commanded(node: SimNode<N>, token: number, command: C): void
   emitted(node: SimNode<N>, event: E): void
@@ -44,7 +44,7 @@ export interface DrivenWorld<C, E, N> {
   called(node: SimNode<N>): void
 }
 
-export class Driver<M, C, E, N extends Machine<M, C, E>> {
+export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
   private readonly world: DrivenWorld<C, E, N>
   private readonly codec: Codec<M>
   private readonly encodes: boolean
@@ -125,7 +125,7 @@ export class Driver<M, C, E, N extends Machine<M, C, E>> {
   }
 
   private sendDatagram(node: SimNode<N>, to: Contact, body: Body<M>): void {
-    const { agenda, counts, network, trace, timeMs } = this.world
+    const { eventQueue, counts, network, trace, timeMs } = this.world
     const target = this.world.hostAt(to.address)
     if (target?.id !== to.id || network.isCut(node.index, target.index) || network.loses()) {
       counts.datagramsLost++
@@ -135,7 +135,7 @@ export class Driver<M, C, E, N extends Machine<M, C, E>> {
     trace.note(timeMs, 'send', node.name, target.name, body.digest, body.message)
     for (let copies = network.doubles() ? 2 : 1; copies > 0; copies--) {
       const arrival = timeMs + network.delayMs(node.index, target.index)
-      agenda.put(arrival, new DatagramArrival(this, node.contact, target, body))
+      eventQueue.put(arrival, new DatagramArrival(this, node.contact, target, body))
     }
   }
 
@@ -145,7 +145,7 @@ export class Driver<M, C, E, N extends Machine<M, C, E>> {
     const what = digestText(key) ^ (value === undefined ? 0 : digest(value))
     this.world.note('persist', node, undefined, token ^ what, key)
     const { write, endMs } = node.disk.begin(this.world.timeMs, { token, key, value })
-    this.world.agenda.put(endMs, new Synced(this, node, write))
+    this.world.eventQueue.put(endMs, new Synced(this, node, write))
   }
 
   /** A write has ended, for a process that may be paused by now. */
@@ -163,7 +163,7 @@ export class Driver<M, C, E, N extends Machine<M, C, E>> {
     if (dueMs >= node.wakeAtMs) return
     node.wakeAtMs = dueMs
     const lateMs = dueMs === this.world.timeMs ? 0 : node.clock.lateMs()
-    this.world.agenda.put(dueMs + lateMs, new Wake(this, node, dueMs), true)
+    this.world.eventQueue.put(dueMs + lateMs, new Wake(this, node, dueMs), true)
   }
 
   /** A timer of the node has fired. */
@@ -211,7 +211,7 @@ export class Driver<M, C, E, N extends Machine<M, C, E>> {
     })
   }
 
-  deliverAt(host: Host, from: Contact, body: Body<M>): void {
+  deliverAt(host: SimHost, from: Contact, body: Body<M>): void {
     this.deliver(this.world.nodeAt(host), from, 'stream', body)
   }
 }
@@ -223,28 +223,28 @@ interface Body<M> {
   readonly digest: number
 }
 
-class StreamMessage<M, C, E, N extends Machine<M, C, E>> implements Parcel {
-  private readonly driver: Driver<M, C, E, N>
+class StreamMessage<M, C, E, N extends Machine<M, C, E>> implements Packet {
+  private readonly driver: SimDriver<M, C, E, N>
   private readonly body: Body<M>
 
-  constructor(driver: Driver<M, C, E, N>, body: Body<M>) {
+  constructor(driver: SimDriver<M, C, E, N>, body: Body<M>) {
     this.driver = driver
     this.body = body
   }
 
-  arrive(at: Host, from: Contact): void {
+  arrive(at: SimHost, from: Contact): void {
     this.driver.deliverAt(at, from, this.body)
   }
 }
 
-class DatagramArrival<M, C, E, N extends Machine<M, C, E>> implements Happening {
-  private readonly driver: Driver<M, C, E, N>
+class DatagramArrival<M, C, E, N extends Machine<M, C, E>> implements SimEvent {
+  private readonly driver: SimDriver<M, C, E, N>
   private readonly from: Contact
   private readonly node: SimNode<N>
   private readonly address: Address
   private readonly body: Body<M>
 
-  constructor(driver: Driver<M, C, E, N>, from: Contact, node: SimNode<N>, body: Body<M>) {
+  constructor(driver: SimDriver<M, C, E, N>, from: Contact, node: SimNode<N>, body: Body<M>) {
     this.driver = driver
     this.from = from
     this.node = node
@@ -260,13 +260,13 @@ class DatagramArrival<M, C, E, N extends Machine<M, C, E>> implements Happening 
   }
 }
 
-class Wake<M, C, E, N extends Machine<M, C, E>> implements Happening {
-  private readonly driver: Driver<M, C, E, N>
+class Wake<M, C, E, N extends Machine<M, C, E>> implements SimEvent {
+  private readonly driver: SimDriver<M, C, E, N>
   private readonly node: SimNode<N>
   private readonly boot: number
   private readonly dueMs: number
 
-  constructor(driver: Driver<M, C, E, N>, node: SimNode<N>, dueMs: number) {
+  constructor(driver: SimDriver<M, C, E, N>, node: SimNode<N>, dueMs: number) {
     this.driver = driver
     this.node = node
     this.boot = node.boots
@@ -281,12 +281,12 @@ class Wake<M, C, E, N extends Machine<M, C, E>> implements Happening {
   }
 }
 
-class Synced<M, C, E, N extends Machine<M, C, E>> implements Happening {
-  private readonly driver: Driver<M, C, E, N>
+class Synced<M, C, E, N extends Machine<M, C, E>> implements SimEvent {
+  private readonly driver: SimDriver<M, C, E, N>
   private readonly node: SimNode<N>
   private readonly write: Write
 
-  constructor(driver: Driver<M, C, E, N>, node: SimNode<N>, write: Write) {
+  constructor(driver: SimDriver<M, C, E, N>, node: SimNode<N>, write: Write) {
     this.driver = driver
     this.node = node
     this.write = write

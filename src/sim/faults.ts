@@ -1,11 +1,11 @@
 /**
  * What goes wrong in a run: drawn whole from the seed before it begins, so that it can be printed, and carried out on the
- * agenda. Each fault begins, lasts and ends; `World.calm` ends them all and cancels those to come.
+ * eventQueue. Each fault begins, lasts and ends; `World.calm` ends them all and cancels those to come.
  */
 import type { Random } from '../base/random.ts'
 import { unreachable } from '../base/assert.ts'
 import type { Machine } from '../core/machine.ts'
-import { oneWay, split, type Ending } from './network.ts'
+import { oneWay, split, type Ending } from './network/network.ts'
 import type { SimNode } from './node.ts'
 import type { World } from './world.ts'
 

@@ -2,7 +2,7 @@
  * A few nodes on a perfect network, for tests of single rooms: every packet takes 1 ms, every write 1 ms, clocks run alike,
  * nothing fails unless the test makes it. After quinn's test pair: a test says what happens and jumps to the next wake.
  */
-import { must } from '../base/assert.ts'
+import { expectDefined } from '../base/assert.ts'
 import type { Machine, Now } from '../core/machine.ts'
 import type { Contact } from '../wire/common.ts'
 import { World, type WorldSettings } from './world.ts'
@@ -42,7 +42,7 @@ export class Group<M, C, E, N extends Machine<M, C, E>> {
   }
 
   node(index: number): SimNode<N> {
-    return must(this.nodes[index], `there is a node ${index}`)
+    return expectDefined(this.nodes[index], `there is a node ${index}`)
   }
 
   machine(index: number): N {
@@ -60,7 +60,7 @@ export class Group<M, C, E, N extends Machine<M, C, E>> {
 
   /** Until nothing is under way: all messages there, all writes done, all links up or down. False when it never ends. */
   deliver(): boolean {
-    return this.world.runUntil(() => this.world.agenda.underWay === 0, DELIVER_LIMIT_MS)
+    return this.world.runUntil(() => this.world.eventQueue.underWay === 0, DELIVER_LIMIT_MS)
   }
 
   /** To the next wake of any machine, and through it. False when no machine wants one. */

@@ -2,18 +2,18 @@
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Address } from '../wire/common.ts'
-import type { Clock } from './clock.ts'
-import type { Disk } from './disk.ts'
-import { Host } from './host.ts'
-import { must } from '../base/assert.ts'
+import type { Clock } from './outside/clock.ts'
+import type { Disk } from './outside/disk.ts'
+import { SimHost } from './network/host.ts'
+import { expectDefined } from '../base/assert.ts'
 
-export class SimNode<N> extends Host {
+export class SimNode<N> extends SimHost {
   readonly clock: Clock
   readonly disk: Disk
   readonly random: Random
   /** Undefined while there is no process. */
   running: N | undefined
-  /** When the earliest wake on the agenda is due, in the world's time. */
+  /** When the earliest wake on the eventQueue is due, in the world's time. */
   wakeAtMs = Infinity
   /** Wakes in a row after which the machine wanted another one at once, and those for the same instant. */
   lateWakes = 0
@@ -35,7 +35,7 @@ export class SimNode<N> extends Host {
 
   /** The machine of the process, running or paused. Throws AssertionError when there is none. */
   get machine(): N {
-    return must(this.running, `${this.name} has a process`)
+    return expectDefined(this.running, `${this.name} has a process`)
   }
 
   get isUp(): boolean {

@@ -3,17 +3,17 @@
  * world: world.ts gives these types their short names.
  */
 import type { NodeId, OverlayId } from '../base/ids.ts'
-import type { Now, Seat } from '../core/machine.ts'
-import type { Codec } from '../wire/codec.ts'
-import type { ClockSettings } from './clock.ts'
-import type { DiskSettings } from './disk.ts'
+import type { Now, MachineContext } from '../core/machine.ts'
+import type { Codec } from '../wire/codec/codec.ts'
+import type { ClockSettings } from './outside/clock.ts'
+import type { DiskSettings } from './outside/disk.ts'
 import type { Checker } from './failure.ts'
-import type { LinkSettings } from './links.ts'
-import type { NetworkSettings } from './network.ts'
+import type { LinkSettings } from './network/links.ts'
+import type { NetworkSettings } from './network/network.ts'
 import type { SimNode } from './node.ts'
 
-/** What a machine is made from: its seat, the time, and how often its node was started before. */
-export interface Birth extends Seat {
+/** What a machine is made from: its context, the time, and how often its node was started before. */
+export interface Birth extends MachineContext {
   readonly now: Now
   /** 0 at the first start of the node. */
   readonly restarts: number

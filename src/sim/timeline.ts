@@ -1,30 +1,30 @@
 /** Virtual time, which passes only by what happens. */
-import { Agenda } from './agenda.ts'
+import { EventQueue } from './event-queue.ts'
 import { SimFailure } from './failure.ts'
 
 /** So much at one instant is a circle of calls and answers. */
 const HAPPENINGS_AT_ONE_INSTANT_MAX = 200_000
 
 export class Timeline {
-  readonly agenda = new Agenda()
+  readonly eventQueue = new EventQueue()
   /** Milliseconds since the world began. */
   timeMs = 0
   private atThisInstant = 0
 
   /** Something that happens to the world, at `worldMs` or at once when that is past. */
   at(worldMs: number, happen: () => void): void {
-    this.agenda.put(Math.max(worldMs, this.timeMs), { happen })
+    this.eventQueue.put(Math.max(worldMs, this.timeMs), { happen })
   }
 
   /** One happening. False when there is none until `untilMs`; time stands at that then. */
   step(untilMs = Infinity): boolean {
-    const next = this.agenda.nextMs
+    const next = this.eventQueue.nextMs
     if (next === undefined || next > untilMs) {
       if (untilMs !== Infinity) this.timeMs = Math.max(this.timeMs, untilMs)
       return false
     }
     this.reach(next)
-    this.agenda.pop()?.happen()
+    this.eventQueue.pop()?.happen()
     return true
   }
 

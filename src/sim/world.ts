@@ -5,24 +5,24 @@
  * Everything is drawn from one seed, and every purpose has a generator of its own: the same seed and the same calls give
  * the same trace. See README.md for what is modelled.
  */
-import { assert, must } from '../base/assert.ts'
+import { assert, expectDefined } from '../base/assert.ts'
 import { sha256, utf8 } from '../base/bytes.ts'
 import { nodeId, overlayId, type NodeId } from '../base/ids.ts'
 import { Random } from '../base/random.ts'
 import type { Machine, Now, Result } from '../core/machine.ts'
 import { addressText, type Address, type Contact } from '../wire/common.ts'
-import type { Happening } from './agenda.ts'
-import { Clock, CLOCK_DEFAULTS, type ClockSettings } from './clock.ts'
-import { Disk, DISK_DEFAULTS, type DiskSettings } from './disk.ts'
-import { Driver, type DrivenWorld } from './driver.ts'
+import type { SimEvent } from './event-queue.ts'
+import { Clock, CLOCK_DEFAULTS, type ClockSettings } from './outside/clock.ts'
+import { Disk, DISK_DEFAULTS, type DiskSettings } from './outside/disk.ts'
+import { SimDriver, type DrivenWorld } from './driver.ts'
 import { SimFailure, type Checker, type Violation } from './failure.ts'
-import type { Host } from './host.ts'
-import type { Parcel } from './link.ts'
-import { Links, LINK_DEFAULTS } from './links.ts'
-import { Network, NETWORK_DEFAULTS } from './network.ts'
+import type { SimHost } from './network/host.ts'
+import type { Packet } from './network/link.ts'
+import { SimLinks, LINK_DEFAULTS } from './network/links.ts'
+import { Network, NETWORK_DEFAULTS } from './network/network.ts'
 import { SimNode } from './node.ts'
 import type { Birth, Counts, OutsideOf, SettingsOf } from './settings.ts'
-import { Notary } from './signing.ts'
+import { Notary } from './outside/signing.ts'
 import { Timeline } from './timeline.ts'
 import { digestText, Trace, type TraceKind } from './trace.ts'
 
@@ -37,7 +37,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   readonly random: Random
   readonly trace: Trace
   readonly network: Network
-  readonly links: Links
+  readonly links: SimLinks
   readonly nodes: Array<SimNode<N>> = []
   readonly notary: Notary
   readonly counts: Counts = {
@@ -61,13 +61,13 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   private readonly byAddress = new Map<string, SimNode<N>>()
   private readonly byId = new Map<NodeId, SimNode<N>>()
   private addresses = 0
-  private readonly driver: Driver<M, C, E, N>
+  private readonly driver: SimDriver<M, C, E, N>
 
   constructor(settings: WorldSettings<M, C, E, N>) {
     super()
     this.settings = settings
     this.checkers = settings.checkers ?? []
-    this.driver = new Driver<M, C, E, N>(this, settings.codec, settings.encode ?? true)
+    this.driver = new SimDriver<M, C, E, N>(this, settings.codec, settings.encode ?? true)
     this.seed = settings.seed
     const root = Random.from(`shoal/sim/${settings.seed}`)
     this.random = root.fork('scenario')
@@ -76,7 +76,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     this.clockSettings = { ...CLOCK_DEFAULTS, ...settings.clock }
     this.diskSettings = { ...DISK_DEFAULTS, ...settings.disk }
     this.network = new Network({ ...NETWORK_DEFAULTS, ...settings.network }, root.fork('network'))
-    this.links = new Links(this, { ...LINK_DEFAULTS, ...settings.links }, root.fork('links'))
+    this.links = new SimLinks(this, { ...LINK_DEFAULTS, ...settings.links }, root.fork('links'))
     this.network.onPathsChanged = () => {
       this.links.pathsChanged()
     }
@@ -210,10 +210,10 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
 
   /** By its number. */
   node(index: number): SimNode<N> {
-    return must(this.nodes[index], `there is a node ${index}`)
+    return expectDefined(this.nodes[index], `there is a node ${index}`)
   }
 
-  nodeAt(host: Host): SimNode<N> {
+  nodeAt(host: SimHost): SimNode<N> {
     return this.node(host.index)
   }
 
@@ -230,7 +230,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   /** Calls the node's machine, as its owner would, and drains it; after the present call when within one. */
   call(node: SimNode<N>, input: (machine: N, now: Now) => void): void {
     const boot = node.boots
-    const what: Happening = {
+    const what: SimEvent = {
       happen: () => {
         if (node.boots !== boot || node.holds(what)) return
         this.note('call', node, undefined, 0, undefined)
@@ -245,7 +245,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   /** Answers a command. */
   done(node: SimNode<N>, token: number, result: Result): void {
     const boot = node.boots
-    const what: Happening = {
+    const what: SimEvent = {
       happen: () => {
         if (node.boots === boot && !node.holds(what)) this.finish(node, token, result)
       }
@@ -265,12 +265,12 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   /** A timer of the node's process: waits while it is paused, dies with it. */
   after(delayMs: number, node: SimNode<N>, happen: () => void): void {
     const boot = node.boots
-    const what: Happening = {
+    const what: SimEvent = {
       happen: () => {
         if (node.process !== 'off' && node.boots === boot && !node.holds(what)) happen()
       }
     }
-    this.agenda.put(this.timeMs + delayMs, what)
+    this.eventQueue.put(this.timeMs + delayMs, what)
   }
 
   /**
@@ -282,22 +282,22 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     const begins = Math.max(this.timeMs, from.uplinkFreeMs)
     from.uplinkFreeMs = begins + (lengthBytes / from.uplinkBytesPerSecond) * 1_000
     this.counts.wireBytes += lengthBytes
-    const parcel: Parcel = {
+    const packet: Packet = {
       arrive: host => {
         this.note('transfer', host, from, lengthBytes, undefined)
         arrived(this.nodeAt(host))
       }
     }
-    return this.links.sendBulk(from, to, parcel, from.uplinkFreeMs - this.timeMs)
+    return this.links.sendBulk(from, to, packet, from.uplinkFreeMs - this.timeMs)
   }
 
   /** Not within a call of a machine: after it. */
   private act(happen: () => void): void {
     if (!this.driver.busy) happen()
-    else this.agenda.put(this.timeMs, { happen })
+    else this.eventQueue.put(this.timeMs, { happen })
   }
 
-  linkChanged(host: Host, peer: NodeId, state: 'up' | 'down'): void {
+  linkChanged(host: SimHost, peer: NodeId, state: 'up' | 'down'): void {
     const node = this.nodeAt(host)
     this.note(state === 'up' ? 'link-up' : 'link-down', node, this.byId.get(peer), 0, undefined)
     this.settings.outside?.link?.(this, node, peer, state)
@@ -354,9 +354,9 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     if (everyMs === undefined || checker.periodically === undefined) return
     const look = (): void => {
       this.judge(checker.periodically?.(this))
-      this.agenda.put(this.timeMs + everyMs, { happen: look }, true)
+      this.eventQueue.put(this.timeMs + everyMs, { happen: look }, true)
     }
-    this.agenda.put(everyMs, { happen: look }, true)
+    this.eventQueue.put(everyMs, { happen: look }, true)
   }
 
   /** Ends the run when `condition` does not hold. */
@@ -378,7 +378,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     return this.byId.get(contact.id)?.name ?? contact.id.slice(0, 8)
   }
 
-  note(kind: TraceKind, node: Host, peer: Host | undefined, value: number, detail: unknown): void {
+  note(kind: TraceKind, node: SimHost, peer: SimHost | undefined, value: number, detail: unknown): void {
     this.trace.note(this.timeMs, kind, node.name, peer?.name ?? '', value, detail)
   }
 }

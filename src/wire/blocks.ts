@@ -10,10 +10,10 @@
  * piece layers of the files of more than one piece, in the order of the files. `unlisted` is `ok` of a content that its holder
  * keeps out of indexes and listings: whoever fetches it does so too.
  */
-import { checked, contentIdCodec, decode, oneOf, struct, u16, u32, type Decoded } from './codec.ts'
-import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX } from './layout.ts'
-import { HASH_BYTES } from './merkle.ts'
-import { INFO_BYTES_MAX } from './metainfo.ts'
+import { checked, contentIdCodec, decode, oneOf, struct, u16, u32, type Decoded } from './codec/codec.ts'
+import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX } from './bittorrent/layout.ts'
+import { HASH_BYTES } from './bittorrent/merkle.ts'
+import { INFO_BYTES_MAX } from './bittorrent/metainfo.ts'
 
 export const BLOCKS_PROTOCOL = '/shoal/blocks/1'
 export const MANIFEST_PROTOCOL = '/shoal/manifest/1'

@@ -1,5 +1,5 @@
 /** What several protocols share: addresses, contacts, the sizes of crypto. */
-import { checked, fixed, nodeIdCodec, struct, text, u16, type Decoded } from './codec.ts'
+import { checked, fixed, nodeIdCodec, struct, text, u16, type Decoded } from './codec/codec.ts'
 
 /** The longest DNS name, and longer than any literal address. */
 export const HOST_BYTES_MAX = 253

@@ -21,8 +21,8 @@ import {
   union,
   type Codec,
   type Decoded
-} from './codec.ts'
-import { DecodeError } from './cursor.ts'
+} from './codec/codec.ts'
+import { DecodeError } from './codec/cursor.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX } from './common.ts'
 
 export const DATAGRAM_VERSION = 1

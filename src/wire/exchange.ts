@@ -19,9 +19,9 @@ import {
   upTo,
   type Codec,
   type Decoded
-} from './codec.ts'
+} from './codec/codec.ts'
 import { contact } from './common.ts'
-import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX, type LeafRange, type PieceIndex } from './layout.ts'
+import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX, type LeafRange, type PieceIndex } from './bittorrent/layout.ts'
 
 /** One bit for each of PIECES_MAX pieces; half of STREAM_MESSAGE_BYTES_MAX. */
 export const PIECE_BITS_BYTES_MAX = PIECES_MAX / 8

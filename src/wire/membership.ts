@@ -5,7 +5,7 @@
  * Datagrams: ping, ack, ping-request (SWIM 3.1) and gossip, each with rumours riding along (SWIM 4.1). Streams: ping and
  * ack again, and push-pull: a digest of the rows, then `want` and `claims` for the difference.
  */
-import { list, nodeIdCodec, oneOf, struct, text, u32, union, upTo, type Decoded } from './codec.ts'
+import { list, nodeIdCodec, oneOf, struct, text, u32, union, upTo, type Decoded } from './codec/codec.ts'
 import { address, DATAGRAM_PAYLOAD_BYTES_MAX, NAME_BYTES_MAX, signature } from './common.ts'
 
 /** What the node's envelope may put around a message. */

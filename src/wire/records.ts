@@ -16,7 +16,7 @@ import {
   upTo,
   varint,
   type Decoded
-} from './codec.ts'
+} from './codec/codec.ts'
 import { signature } from './common.ts'
 
 /** What a provider's signature covers: the record but its signature, under this domain. */

@@ -2,7 +2,18 @@
  * Messages of the ring. All of them fit a datagram, a full successor list too, because they name nodes by id alone: where
  * a node listens is known from its own signed claim in the membership, never from what another says about it.
  */
-import { bool, checked, keyCodec, list, nodeIdCodec, oneOf, optional, union, varint, type Decoded } from './codec.ts'
+import {
+  bool,
+  checked,
+  keyCodec,
+  list,
+  nodeIdCodec,
+  oneOf,
+  optional,
+  union,
+  varint,
+  type Decoded
+} from './codec/codec.ts'
 
 /** Successor lists are max(8, 2 * ceil(log2 N)) long: this is enough for 65,536 nodes. */
 export const SUCCESSORS_MAX = 32

@@ -2,8 +2,8 @@
  * What a node shares, asked by a member: one request and one answer on a stream of `/shoal/shares/1`. A name narrows the
  * answer to the shares of exactly that name; a content to that one.
  */
-import { bool, contentIdCodec, list, optional, struct, text, upTo, varint, type Decoded } from './codec.ts'
-import { FILES_MAX, PIECE_LENGTH_BYTES_MAX } from './layout.ts'
+import { bool, contentIdCodec, list, optional, struct, text, upTo, varint, type Decoded } from './codec/codec.ts'
+import { FILES_MAX, PIECE_LENGTH_BYTES_MAX } from './bittorrent/layout.ts'
 
 export const SHARES_PROTOCOL = '/shoal/shares/1'
 /** In one answer; a node that shares more says so by `more`. */

@@ -14,7 +14,7 @@ import { concat, equal, sha256, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
 import { ID_BYTES, overlayId, type OverlayId } from '../base/ids.ts'
 import { contact, type Contact } from './common.ts'
-import { checked, encode, fixed, list, oneOf, struct, tryDecode, u8, type Decoded } from './codec.ts'
+import { checked, encode, fixed, list, oneOf, struct, tryDecode, u8, type Decoded } from './codec/codec.ts'
 
 export const OVERLAY_KEY_BYTES = 32
 export const OVERLAY_SALT_BYTES = 16

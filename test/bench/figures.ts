@@ -1,4 +1,4 @@
-/** Figures as they are told: the middle of several runs with the range around it, and tables of them. */
+/** Figures as they are reported: the middle of several runs with the range around it, and tables of them. */
 
 /** What several runs of one thing took, in one unit. */
 export interface Figure {
@@ -37,7 +37,7 @@ export function ratio(ours: readonly number[], theirs: readonly number[]): numbe
 }
 
 /** `4.02 (3.90–4.51)`; one run alone has no range. */
-export function told({ median: middle, min, max, runs }: Figure, digits = 2): string {
+export function reported({ median: middle, min, max, runs }: Figure, digits = 2): string {
   if (runs.length === 1) return middle.toFixed(digits)
   return `${middle.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
 }

@@ -1,9 +1,9 @@
 /** Real shoal daemons on loopback, started as `shoal daemon` starts them and asked over their sockets. */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
-import { socketTransport, type Line, type Transport } from '../../src/cli/transport.ts'
+import { socketTransport, type Line, type Transport } from '../../src/cli/client/transport.ts'
 import type { daemonEntry } from '../../src/cli/entry.ts'
-import type { MemberRow } from '../../src/wire/control.ts'
+import type { MemberRow } from '../../src/wire/control/methods.ts'
 import { sleep, type Running, type Workshop } from './workshop.ts'
 
 export const BIN = path.resolve(import.meta.dirname, '../../bin/shoal.js')

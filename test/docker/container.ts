@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import type { MemberRow } from '../../src/wire/control.ts'
+import type { MemberRow } from '../../src/wire/control/methods.ts'
 import { ok } from './command.ts'
 
 const WATCH = fs.readFileSync(path.join(import.meta.dirname, 'watch.js'), 'utf8')

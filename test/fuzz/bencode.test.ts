@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Random } from '../../src/base/random.ts'
-import { BencodeReader, BencodeWriter } from '../../src/wire/bencode.ts'
-import { DecodeError } from '../../src/wire/cursor.ts'
+import { BencodeReader, BencodeWriter } from '../../src/wire/bittorrent/bencode.ts'
+import { DecodeError } from '../../src/wire/codec/cursor.ts'
 import { cases, torrentOf } from '../fixtures/torrents/cases.ts'
 import { mutate } from './mutate.ts'
 

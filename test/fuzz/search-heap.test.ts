@@ -1,8 +1,8 @@
 /** The messages that hold most for their bytes, each large or many, so that constants do not hide what they hold. */
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/base/random.ts'
-import { encode } from '../../src/wire/codec.ts'
-import { partsOf, QRP_BITS_MAX, QrpTable } from '../../src/wire/qrp.ts'
+import { encode } from '../../src/wire/codec/codec.ts'
+import { partsOf, QRP_BITS_MAX, QrpTable } from '../../src/wire/gnutella/qrp.ts'
 import {
   HIT_RESULTS_MAX,
   QUERY_TEXT_BYTES_MAX,
@@ -13,8 +13,8 @@ import {
   type QueryHit,
   type SearchMessage,
   type SearchResult
-} from '../../src/wire/search.ts'
-import { pageOf, readWhole } from '../unit/wire/pages.ts'
+} from '../../src/wire/gnutella/search.ts'
+import { pageOf, readWhole } from '../unit/wire/gnutella/pages.ts'
 import { heapOf, slabOf } from './heap.ts'
 import { Draw } from './search-messages.ts'
 

@@ -3,8 +3,8 @@ import { hex } from '../../src/base/bytes.ts'
 import type { ContentId, NodeId } from '../../src/base/ids.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Contact } from '../../src/wire/common.ts'
-import { pageOf } from '../unit/wire/pages.ts'
-import { QrpTable } from '../../src/wire/qrp.ts'
+import { pageOf } from '../unit/wire/gnutella/pages.ts'
+import { QrpTable } from '../../src/wire/gnutella/qrp.ts'
 import {
   descriptorId,
   nodeTag,
@@ -13,7 +13,7 @@ import {
   type Header,
   type SearchMessage,
   type SearchResult
-} from '../../src/wire/search.ts'
+} from '../../src/wire/gnutella/search.ts'
 
 const HOSTS = ['192.0.2.1', '10.0.0.255', '2001:db8::1', 'host.example', '0.0.0.0']
 const LETTERS = ['a', 'Z', '7', ' ', '.', 'é', '語', '🐟', '\u202e', '\n', '\x1b', '<']

@@ -12,8 +12,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { socketTransport } from '../../src/cli/transport.ts'
-import type { ControlMethod, MemberRow, Params, ResultOf, TransferRow } from '../../src/wire/control.ts'
+import { socketTransport } from '../../src/cli/client/transport.ts'
+import type { ControlMethod, MemberRow, Params, ResultOf, TransferRow } from '../../src/wire/control/methods.ts'
 
 const BIN = path.resolve(import.meta.dirname, '../../bin/shoal.js')
 const PEER = path.resolve(import.meta.dirname, '../fixtures/peers/peer.ts')

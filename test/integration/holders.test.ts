@@ -1,8 +1,8 @@
 /** One download from four holders, three of which fail it in three ways while it is under way. */
 import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ResultOf } from '../../src/wire/control.ts'
-import { LEAF_BYTES } from '../../src/wire/layout.ts'
+import type { ResultOf } from '../../src/wire/control/methods.ts'
+import { LEAF_BYTES } from '../../src/wire/bittorrent/layout.ts'
 import { Cluster, errorOf, until, type Daemon } from './cluster.ts'
 import { makeFile, sha256, size } from './content.ts'
 

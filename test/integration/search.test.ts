@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { HitRow, Params, ShareRow } from '../../src/wire/control.ts'
+import type { HitRow, Params, ShareRow } from '../../src/wire/control/methods.ts'
 import { Cluster, errorOf, until, type Answer, type Daemon } from './cluster.ts'
 import { contents, makeFile } from './content.ts'
 

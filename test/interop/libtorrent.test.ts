@@ -11,8 +11,8 @@ import { hex } from '../../src/base/bytes.ts'
 import { Random } from '../../src/base/random.ts'
 import { FolderLeafStore } from '../../src/io/share/leaf-store.ts'
 import { scan, type Scanned } from '../../src/io/share/scan.ts'
-import { LEAF_BYTES } from '../../src/wire/layout.ts'
-import { buildTorrent, hasPieceLayers, parseTorrent } from '../../src/wire/torrent.ts'
+import { LEAF_BYTES } from '../../src/wire/bittorrent/layout.ts'
+import { buildTorrent, hasPieceLayers, parseTorrent } from '../../src/wire/bittorrent/torrent.ts'
 
 const TREES = 24
 /** Debian's own Python: it has the package, whatever else comes first in the path. */

@@ -6,7 +6,7 @@ import { PRESETS } from '../../src/core/membership/settings.ts'
 import type { Signer } from '../../src/core/machine.ts'
 import type { SimNode } from '../../src/sim/node.ts'
 import { World, type WorldSettings } from '../../src/sim/world.ts'
-import { decode } from '../../src/wire/codec.ts'
+import { decode } from '../../src/wire/codec/codec.ts'
 import type { Address, Contact } from '../../src/wire/common.ts'
 import {
   accusationBody,
@@ -93,8 +93,8 @@ export function membershipWorld(settings: MembershipWorldSettings): MembershipWo
         if (!contacts.has(contact.id)) contacts.set(contact.id, contact)
       }
       const name = `n${world.nodes.findIndex(node => node.id === birth.self.id)}`
-      const seat = { ...birth, signer: ledger.keeping(birth.signer) }
-      const machine = new Membership(seat, { name, settings: PRESETS[settings.preset ?? 'lan'] }, birth.now)
+      const context = { ...birth, signer: ledger.keeping(birth.signer) }
+      const machine = new Membership(context, { name, settings: PRESETS[settings.preset ?? 'lan'] }, birth.now)
       machine.start(
         [...contacts.values()].filter(({ id }) => id !== birth.self.id),
         birth.now

@@ -5,12 +5,12 @@ import type { ContentId } from '../../src/base/ids.ts'
 import type { ExchangeCommand, ExchangeEvent } from '../../src/core/exchange/contract.ts'
 import { Exchange } from '../../src/core/exchange/exchange.ts'
 import { exchangeDefaults, type ExchangeSettings } from '../../src/core/exchange/settings.ts'
-import { Blocks } from '../../src/sim/blocks.ts'
-import type { NetworkSettings } from '../../src/sim/network.ts'
+import { Blocks } from '../../src/sim/outside/blocks.ts'
+import type { NetworkSettings } from '../../src/sim/network/network.ts'
 import type { SimNode } from '../../src/sim/node.ts'
 import { World } from '../../src/sim/world.ts'
 import { exchangeMessage, type ExchangeMessage } from '../../src/wire/exchange.ts'
-import type { Layout } from '../../src/wire/layout.ts'
+import type { Layout } from '../../src/wire/bittorrent/layout.ts'
 
 export type ExchangeWorld = World<ExchangeMessage, ExchangeCommand, ExchangeEvent, Exchange>
 export type ExchangeNode = SimNode<Exchange>

@@ -7,7 +7,7 @@ import type { NodeId } from '../../src/base/ids.ts'
 import type { Channel, Machine, Now, Restored, Result } from '../../src/core/machine.ts'
 import { Outbox } from '../../src/core/outbox.ts'
 import type { Birth } from '../../src/sim/world.ts'
-import { bytes, decode, encode, union, varint, type Decoded } from '../../src/wire/codec.ts'
+import { bytes, decode, encode, union, varint, type Decoded } from '../../src/wire/codec/codec.ts'
 import type { Contact } from '../../src/wire/common.ts'
 
 export const toyMessage = union(

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ShoalError, type ErrorCode } from '../../src/base/errors.ts'
 import { buildProgram } from '../../src/cli/program.ts'
-import { EXIT_STATUSES, exitStatus } from '../../src/wire/control-exit.ts'
+import { EXIT_STATUSES, exitStatus } from '../../src/wire/control/exit.ts'
 import { placeOf, TABLES, tableText, type Table } from './docs.ts'
 import { root } from './tree.ts'
 

@@ -5,10 +5,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { METRICS } from '../../src/daemon/ops/metrics/all.ts'
-import { DOCTOR_CHECKS } from '../../src/wire/control-doctor.ts'
-import { ERROR_CODES, EXIT_STATUSES } from '../../src/wire/control-exit.ts'
-import { flagName, SETTING_KEYS, SETTINGS, variableName } from '../../src/wire/control-settings.ts'
-import { VERSION } from '../../src/daemon/version.ts'
+import { DOCTOR_CHECKS } from '../../src/wire/control/doctor.ts'
+import { ERROR_CODES, EXIT_STATUSES } from '../../src/wire/control/exit.ts'
+import { flagName, SETTING_KEYS, SETTINGS, variableName } from '../../src/wire/control/settings.ts'
+import { VERSION } from '../../src/daemon/process/version.ts'
 import { root } from './tree.ts'
 
 export interface Table {

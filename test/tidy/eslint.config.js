@@ -63,7 +63,7 @@ export default defineConfig(
   },
   {
     // The one place that prints for people and scripts.
-    files: ['src/cli/output.ts', 'src/cli/output/**/*.ts'],
+    files: ['src/cli/terminal/output.ts', 'src/cli/output/**/*.ts'],
     rules: { 'no-console': 'off' }
   },
   pureFloors,

@@ -200,7 +200,7 @@ const clean: Array<{ file: string; code: string }> = [
     file: 'src/daemon/clean.ts',
     code: 'export async function start(open: () => Promise<void>): Promise<number> {\n  await open()\n  return Date.now() + Math.random() + process.pid\n}'
   },
-  { file: 'src/cli/output.ts', code: "export const print = (): void => console.log('x')" },
+  { file: 'src/cli/terminal/output.ts', code: "export const print = (): void => console.log('x')" },
   { file: 'test/unit/clean.test.ts', code: 'export const f = (x?: number): number => x!' },
   { file: 'bin/clean.js', code: 'console.log(process.pid, Date.now())' }
 ]

@@ -4,10 +4,10 @@
  */
 import { once } from 'node:events'
 import { ShoalError } from '../../base/errors.ts'
-import { shown } from '../../wire/control-text.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { bytesOf } from '../stream.ts'
-import { textIn, type Line } from '../transport.ts'
+import { bytesOf } from '../client/stream.ts'
+import { textIn, type Line } from '../client/transport.ts'
 
 export interface CatOptions {
   range?: string
@@ -30,7 +30,7 @@ export async function cat(context: Context, target: string, options: CatOptions)
   const opened = Promise.withResolvers<Opened>()
   const onEvent = (event: Line): void => {
     const { event: kind, bytes } = event
-    if (kind === 'waiting') output.note(`waiting for ${shown(textIn(event, 'for'))}`)
+    if (kind === 'waiting') output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
     if (kind === 'open') opened.resolve({ url: textIn(event, 'url'), bytes: typeof bytes === 'number' ? bytes : 0 })
   }
   const asked = askDaemon(context, 'cat', wordsOf(target), { signal: AbortSignal.any([signal, lease.signal]), onEvent })

@@ -2,11 +2,11 @@
 import { createInterface } from 'node:readline/promises'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { EntryRow, ResultOf, ShareRow } from '../../wire/control.ts'
-import { shown } from '../../wire/control-text.ts'
+import type { EntryRow, ResultOf, ShareRow } from '../../wire/control/methods.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { bytesText, count, shortId, table } from '../format.ts'
-import { textIn, type Line } from '../transport.ts'
+import { bytesText, count, shortId, table } from '../terminal/format.ts'
+import { textIn, type Line } from '../client/transport.ts'
 
 /** Why something was left out of a share, for people. */
 const SKIP_REASONS: Readonly<Record<string, string>> = {
@@ -52,21 +52,21 @@ function hashingText(event: Line): string {
   const done = typeof bytes === 'number' ? bytesText(bytes) : '?'
   const total = typeof totalBytes === 'number' ? ` of ${bytesText(totalBytes)}` : ''
   const number = typeof files === 'number' ? `, ${count(files, 'file')}` : ''
-  return `hashing ${done}${total}${number}: ${shown(textIn(event, 'path'))}`
+  return `hashing ${done}${total}${number}: ${escapeForTerminal(textIn(event, 'path'))}`
 }
 
 function sharedText({ id, name, bytes, files, filesHashed, filesReused, unlisted }: Shared): string {
   const work = filesReused > 0 ? `, ${filesHashed} hashed anew` : ''
-  return `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})${unlisted === true ? '  unlisted' : ''}\n`
+  return `${id}  ${escapeForTerminal(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})${unlisted === true ? '  unlisted' : ''}\n`
 }
 
 function noteSkipped({ output }: Context, { name, skipped }: Shared): void {
   const { symlinks, specials, names, examples } = skipped
   for (const { path, reason } of examples) {
-    output.note(`skipped ${shown(path)}: ${SKIP_REASONS[reason] ?? shown(reason)}`)
+    output.note(`skipped ${escapeForTerminal(path)}: ${SKIP_REASONS[reason] ?? escapeForTerminal(reason)}`)
   }
   const more = symlinks + specials + names - examples.length
-  if (more > 0) output.note(`skipped ${more} more in ${shown(name)}`)
+  if (more > 0) output.note(`skipped ${more} more in ${escapeForTerminal(name)}`)
 }
 
 /** In JSON it stands in the last line. */
@@ -118,7 +118,7 @@ function sharesText({ output }: Context, rows: readonly ShareRow[]): string {
 
 function entriesText(content: { id: string; name: string; bytes: number; files: number; entries: EntryRow[] }): string {
   const { id, name, bytes, files, entries } = content
-  const head = `${id}  ${shown(name)}  (${bytesText(bytes)}, ${count(files, 'file')})\n`
+  const head = `${id}  ${escapeForTerminal(name)}  (${bytesText(bytes)}, ${count(files, 'file')})\n`
   const rows = table<EntryRow>(
     [
       { head: 'SIZE', cell: row => (row.path.endsWith('/') ? '-' : bytesText(row.bytes)), align: 'right' },
@@ -161,7 +161,9 @@ async function confirmLast(context: Context, id: string): Promise<void> {
   }
   const terminal = createInterface({ input: stdin, output: process.stderr })
   try {
-    const answer = await terminal.question(`Nobody else is known to hold ${shown(id)}. Forget it? [y/N] `, { signal })
+    const answer = await terminal.question(`Nobody else is known to hold ${escapeForTerminal(id)}. Forget it? [y/N] `, {
+      signal
+    })
     if (/^y(es)?$/i.test(answer.trim())) return
   } catch (cause) {
     throw new ShoalError('interrupted', 'nothing was forgotten', { cause })

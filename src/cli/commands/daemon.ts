@@ -1,8 +1,8 @@
 /** Commands on the daemon's process: daemon, stop. */
 import { readFileSync } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
-import { flagName, parseSetting, SETTING_KEYS, type SettingKey } from '../../wire/control-settings.ts'
-import { readyText } from '../../wire/control-text.ts'
+import { flagName, parseSetting, SETTING_KEYS, type SettingKey } from '../../wire/control/settings.ts'
+import { readyText } from '../../wire/control/text.ts'
 import { askDaemon, askHome, eventually, noteIfSlow, type Context } from '../context.ts'
 import { becomeDaemon, isHome, logFolder, startDetached, type Ready } from '../start.ts'
 

@@ -1,9 +1,9 @@
 /** doctor: what keeps this node from working, and what to do. */
-import type { DoctorResult, DoctorRow } from '../../wire/control-doctor.ts'
-import { shown } from '../../wire/control-text.ts'
+import type { DoctorResult, DoctorRow } from '../../wire/control/doctor.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, askHome, type Context } from '../context.ts'
-import { count, table } from '../format.ts'
-import { NoDaemonError } from '../transport.ts'
+import { count, table } from '../terminal/format.ts'
+import { NoDaemonError } from '../client/transport.ts'
 
 const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 
@@ -41,7 +41,9 @@ function doctorText({ output }: Context, rows: readonly DoctorRow[]): string {
   const [head = '', ...told] = lines
   const withFixes = rows.map((row, at) => {
     const line = told[at] ?? ''
-    return row.fix === undefined ? `${line}\n` : `${line}\n${indent}${output.colour('dim', `→ ${shown(row.fix)}`)}\n`
+    return row.fix === undefined
+      ? `${line}\n`
+      : `${line}\n${indent}${output.colour('dim', `→ ${escapeForTerminal(row.fix)}`)}\n`
   })
   const bad = (['fail', 'warn'] as const).flatMap(status => {
     const number = rows.filter(row => row.status === status).length

@@ -5,12 +5,12 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import { CONTROL_BODY_BYTES_MAX, type Params, type ResultOf, type TransferRow } from '../../wire/control.ts'
-import { shown } from '../../wire/control-text.ts'
+import { CONTROL_BODY_BYTES_MAX, type Params, type ResultOf, type TransferRow } from '../../wire/control/methods.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { bytesText, count, rateText, secondsText } from '../format.ts'
+import { bytesText, count, rateText, secondsText } from '../terminal/format.ts'
 import { readBounded } from '../files.ts'
-import { textIn, type Line } from '../transport.ts'
+import { textIn, type Line } from '../client/transport.ts'
 
 /** What the other parameters may take of a call's body. */
 const OTHER_PARAMS_BYTES_MAX = 128 * 1024
@@ -33,7 +33,7 @@ export async function get(context: Context, what: string, options: GetOptions): 
   const onEvent = (event: Line): void => {
     output.event(event)
     if (event['event'] === 'waiting' && output.mode !== 'json')
-      output.note(`waiting for ${shown(textIn(event, 'for'))}`)
+      output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
     if (event['event'] !== 'progress') return
     const row = event as unknown as TransferRow
     id = row.id
@@ -72,8 +72,8 @@ function contentOf(cwd: string, what: string): { torrent: string } | { what: str
 /** `name  42.0 %  1.2 GiB of 2.9 GiB  35.0 MiB/s  50 s left  3 sources`. */
 export function progressText(row: TransferRow): string {
   const { name, state, reason, bytes, haveBytes, bytesPerSecond, sources } = row
-  const label = name === '' ? shown(row.id).slice(0, 16) : shown(name)
-  if (state !== 'fetching') return `${label}  ${state}${reason === undefined ? '' : `: ${shown(reason)}`}`
+  const label = name === '' ? escapeForTerminal(row.id).slice(0, 16) : escapeForTerminal(name)
+  if (state !== 'fetching') return `${label}  ${state}${reason === undefined ? '' : `: ${escapeForTerminal(reason)}`}`
   // Rounded down: 100 % is for what is whole.
   const percent = bytes === 0 ? 100 : Math.floor((haveBytes / bytes) * 1000) / 10
   const left = bytesPerSecond > 0 ? `${secondsText((bytes - haveBytes) / bytesPerSecond)} left` : 'stalled'
@@ -92,7 +92,7 @@ function doneText({ path, bytes, fetchedBytes, reusedBytes, seconds, sources }: 
   const reused = reusedBytes > 0 ? `, ${bytesText(reusedBytes)} was there` : ''
   const rate = seconds > 0 && fetchedBytes > 0 ? ` (${rateText(fetchedBytes / seconds)})` : ''
   const from = sources.length > 0 ? ` from ${count(sources.length, 'source')}` : ''
-  return `${shown(path)}: ${bytesText(bytes)}${reused}, in ${secondsText(seconds)}${rate}${from}\n`
+  return `${escapeForTerminal(path)}: ${bytesText(bytes)}${reused}, in ${secondsText(seconds)}${rate}${from}\n`
 }
 
 async function pausedError(context: Context, id: string): Promise<ShoalError> {

@@ -1,15 +1,16 @@
 /** Commands on the home: init, config. They work whether a daemon runs or not. */
 import { ShoalError } from '../../base/errors.ts'
-import { shown } from '../../wire/control-text.ts'
-import type { SettingRow } from '../../wire/control-home.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
+import type { SettingRow } from '../../wire/control/home.ts'
 import { askDaemon, askHome, type Context } from '../context.ts'
-import { table } from '../format.ts'
+import { table } from '../terminal/format.ts'
 
 export async function init(context: Context, options: { name?: string; preset?: string }): Promise<void> {
   const home = await askHome(context, 'init', options)
   context.output.answer({
     json: home,
-    text: () => `${shown(home.name)} is ${home.id}\nhome ${shown(context.home)}, overlay ${home.overlay}\n`,
+    text: () =>
+      `${escapeForTerminal(home.name)} is ${home.id}\nhome ${escapeForTerminal(context.home)}, overlay ${home.overlay}\n`,
     ids: () => [home.id]
   })
 }
@@ -28,7 +29,7 @@ export async function configShow(context: Context): Promise<void> {
         ],
         settings
       ),
-    ids: () => settings.map(({ key, value }) => `${key}=${shown(value)}`)
+    ids: () => settings.map(({ key, value }) => `${key}=${escapeForTerminal(value)}`)
   })
 }
 
@@ -46,7 +47,7 @@ function originText({ origin, variable, flag }: SettingRow): string {
 
 export async function configGet(context: Context, key: string): Promise<void> {
   const row = await askHome(context, 'config.get', { key })
-  const value = shown(row.value)
+  const value = escapeForTerminal(row.value)
   context.output.answer({ json: row, text: () => `${value}\n`, ids: () => [value] })
 }
 
@@ -64,7 +65,7 @@ export async function configSet(
   const row = await askHome(context, 'config.set', value === undefined ? { key } : { key, value })
   context.output.answer({
     json: row,
-    text: () => `${key} is ${shown(row.value)} (${originText(row)})\n`,
+    text: () => `${key} is ${escapeForTerminal(row.value)} (${originText(row)})\n`,
     ids: () => []
   })
   if (row.origin === 'environment') context.output.note(`${row.variable} is set, and goes before the file`)

@@ -2,12 +2,12 @@
 import { createInterface } from 'node:readline'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { MemberRow } from '../../wire/control.ts'
-import { shown } from '../../wire/control-text.ts'
+import type { MemberRow } from '../../wire/control/methods.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, askHome, type Context } from '../context.ts'
-import { count, table } from '../format.ts'
+import { count, table } from '../terminal/format.ts'
 import { readBounded } from '../files.ts'
-import { NoDaemonError, textIn, type Line } from '../transport.ts'
+import { NoDaemonError, textIn, type Line } from '../client/transport.ts'
 import { detached } from './daemon.ts'
 
 /** Far over any ticket, and the line breaks that a mail put into it. */
@@ -144,5 +144,5 @@ function membersText({ output }: Context, rows: readonly MemberRow[]): string {
 }
 
 function noteWaiting({ output }: Context, event: Line): void {
-  if (event['event'] === 'waiting') output.note(`waiting for ${shown(textIn(event, 'for'))}`)
+  if (event['event'] === 'waiting') output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
 }

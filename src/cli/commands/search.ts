@@ -3,11 +3,11 @@
  * results for `get`, and ends the search when this process goes away.
  */
 import { ShoalError } from '../../base/errors.ts'
-import type { HitRow, Params, SearchAnswer } from '../../wire/control.ts'
+import type { HitRow, Params, SearchAnswer } from '../../wire/control/methods.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { bytesText, count, cut, elapsedText, table, type Column } from '../format.ts'
-import { traceText } from '../search-trace.ts'
-import type { Line } from '../transport.ts'
+import { bytesText, count, cut, elapsedText, table, type Column } from '../terminal/format.ts'
+import { traceText } from '../terminal/search-trace.ts'
+import type { Line } from '../client/transport.ts'
 
 /** Results are gathered so long on a terminal, so that the best of them come first in the order of their numbers. */
 const TELL_MS = 100

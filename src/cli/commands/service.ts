@@ -6,12 +6,12 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import path from 'node:path'
 import { sha256Hex, utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { homeFolder } from '../../wire/control-home.ts'
-import { shown } from '../../wire/control-text.ts'
+import { homeFolder } from '../../wire/control/home.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { hasUserManager, systemctl } from '../service/systemd.ts'
 import { systemUnit, UNIT_MARK, userUnit, type Unit } from '../service/unit.ts'
-import { NoDaemonError } from '../transport.ts'
+import { NoDaemonError } from '../client/transport.ts'
 
 /** Where a unit with StateDirectory=shoal keeps its files. */
 const SYSTEM_HOME = '/var/lib/shoal'
@@ -52,7 +52,7 @@ async function install(context: Context): Promise<void> {
   const unit = userUnit(unitOf(home))
   refuseForeign(file)
   if (!hasUserManager()) {
-    output.note(`without systemd nothing was done; with it this would be ${shown(file)}:\n\n${unit}`)
+    output.note(`without systemd nothing was done; with it this would be ${escapeForTerminal(file)}:\n\n${unit}`)
     throw new ShoalError('unreachable', 'no service manager of this user answers (systemctl --user)', {
       hint: `there: write that file, then systemctl --user daemon-reload && systemctl --user enable --now ${name}; here: shoal daemon --detach`
     })
@@ -63,7 +63,7 @@ async function install(context: Context): Promise<void> {
   systemctl('enable', ...(running ? [] : ['--now']), name)
   output.answer({
     json: { installed: true, file, unit: name, started: !running },
-    text: () => `${name} is installed${running ? '' : ' and runs'}: ${shown(file)}\n`,
+    text: () => `${name} is installed${running ? '' : ' and runs'}: ${escapeForTerminal(file)}\n`,
     ids: () => [name]
   })
   if (running) output.note(`a daemon runs already: shoal stop, then systemctl --user start ${name}`)
@@ -84,7 +84,7 @@ function remove({ output, home }: Context): void {
   if (managed) systemctl('daemon-reload')
   output.answer({
     json: { removed: true, file, unit: name },
-    text: () => `${name} is removed; the home stays: ${shown(home)}\n`,
+    text: () => `${name} is removed; the home stays: ${escapeForTerminal(home)}\n`,
     ids: () => [name]
   })
   if (!managed) output.note('no service manager answers: what it may have started goes on')

@@ -1,11 +1,11 @@
 /** Commands that look inside: status, ring. */
 import { ShoalError } from '../../base/errors.ts'
-import type { BannedRow, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control.ts'
-import { shown } from '../../wire/control-text.ts'
+import type { BannedRow, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control/methods.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { bytesText, count, rateText, secondsText, shortId, table } from '../format.ts'
-import type { Answer } from '../output.ts'
-import type { Line } from '../transport.ts'
+import { bytesText, count, rateText, secondsText, shortId, table } from '../terminal/format.ts'
+import type { Answer } from '../terminal/output.ts'
+import type { Line } from '../client/transport.ts'
 
 export async function status(context: Context, id: string | undefined, options: { follow?: boolean }): Promise<void> {
   const { output } = context
@@ -42,13 +42,15 @@ export function statusText(result: StatusResult, alarm: (text: string) => string
   const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
   const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
   const head = [
-    `${shown(name)}  ${id}  ${ready ? 'ready' : 'not ready'}`,
+    `${escapeForTerminal(name)}  ${id}  ${ready ? 'ready' : 'not ready'}`,
     `overlay  ${overlay}`,
     `listens  ${addresses.join(', ')}`,
     ...(gateway === undefined ? [] : [`gateway  ${gateway}`]),
     `members  ${memberText}`,
     `process  up ${secondsText(uptimeSeconds)}, ${bytesText(rssBytes)} resident`,
-    ...Object.entries(refused).map(([reason, times]) => `refused  ${shown(reason)}: ${count(times, 'time')}`)
+    ...Object.entries(refused).map(
+      ([reason, times]) => `refused  ${escapeForTerminal(reason)}: ${count(times, 'time')}`
+    )
   ]
   const parts = [`${head.join('\n')}\n`]
   if (transfers.length > 0) parts.push(transfersText(transfers))
@@ -121,6 +123,6 @@ export async function ringLookup(context: Context, key: string, options: { trace
 }
 
 function lookupText({ owner, hops, path, ms }: ResultOf<'ring.lookup'>, trace: boolean): string {
-  const head = `${shown(owner.name)}  ${owner.id}  (${count(hops, 'hop')}, ${Math.round(ms)} ms)\n`
-  return trace ? head + path.map(({ name, id }, at) => `  ${at}  ${shown(name)}  ${id}\n`).join('') : head
+  const head = `${escapeForTerminal(owner.name)}  ${owner.id}  (${count(hops, 'hop')}, ${Math.round(ms)} ms)\n`
+  return trace ? head + path.map(({ name, id }, at) => `  ${at}  ${escapeForTerminal(name)}  ${id}\n`).join('') : head
 }

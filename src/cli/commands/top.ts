@@ -3,10 +3,10 @@
  * elsewhere it prints one frame.
  */
 import { ShoalError } from '../../base/errors.ts'
-import type { TopResult } from '../../wire/control-top.ts'
+import type { TopResult } from '../../wire/control/top.ts'
 import { askDaemon, type Context } from '../context.ts'
-import { Screen } from '../screen.ts'
-import { topPicture, type Colour } from '../top-picture.ts'
+import { Screen } from '../terminal/screen.ts'
+import { topPicture, type Colour } from '../terminal/top-picture.ts'
 
 /** Where nobody says how wide it is. */
 const COLUMNS = 100

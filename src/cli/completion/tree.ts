@@ -3,7 +3,7 @@
  * has one cannot be forgotten. IDs and names are not completed: asking the daemon at every key would be slow.
  */
 import type { Argument, Command, Option } from 'commander'
-import { SETTING_KEYS } from '../../wire/control-settings.ts'
+import { SETTING_KEYS } from '../../wire/control/settings.ts'
 
 /** What a value may be: words of a list, files, folders, or anything. */
 export type Values = 'files' | 'folders' | 'anything' | readonly string[]

@@ -11,7 +11,7 @@ import type { Bitfield } from '../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { BanReason } from '../../wire/exchange.ts'
-import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/bittorrent/layout.ts'
 
 /** Numbered by the downloader, never used twice towards one peer. 32 bits. */
 export type RequestId = number & { readonly brand: 'RequestId' }

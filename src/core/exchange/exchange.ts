@@ -3,7 +3,7 @@
  * blocks). A synchronous machine: bytes of files never pass through it (contract.ts tells their way).
  *
  * Participants: this node as a downloader (download.ts: one for each content; partners.ts and sources.ts: whom to
- * ask; fetch.ts and picker.ts: what to ask; readers.ts and rush.ts: what somebody waits for) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
+ * ask; fetch.ts and picker.ts: what to ask; readers.ts and readAhead.ts: what somebody waits for) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
  *
  * Not here: finding providers (the records room hears `wanted-providers`), checking and writing leaves (io answers
  * `expect`), tit-for-tat (choker.ts is its seam).
@@ -16,16 +16,16 @@ import type { ContentId, NodeId } from '../../base/ids.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { BanReason, ExchangeMessage } from '../../wire/exchange.ts'
-import type { Layout, LeafRange } from '../../wire/layout.ts'
-import type { Channel, Effect, Machine, Now, Result, Seat } from '../machine.ts'
+import type { Layout, LeafRange } from '../../wire/bittorrent/layout.ts'
+import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
 import { unreachable } from '../../base/assert.ts'
-import { Bans, type Ban } from './bans.ts'
+import { Bans, type Ban } from './download/bans.ts'
 import type { ExchangeCommand, ExchangeEvent, Progress, RequestId } from './contract.ts'
-import type { Desk, Then } from './desk.ts'
-import { Download } from './download.ts'
-import { Holding } from './holding.ts'
-import type { ReaderId } from './readers.ts'
+import type { ExchangeContext, Then } from './context.ts'
+import { Download } from './download/download.ts'
+import { HeldLeaves } from './held-leaves.ts'
+import type { ReaderId } from './download/readers.ts'
 import {
   CONTENTS_MAX,
   INTERESTS_PER_PEER_MAX,
@@ -34,12 +34,12 @@ import {
   TICK_MS,
   type ExchangeSettings
 } from './settings.ts'
-import { Share } from './share.ts'
-import { decodeSynced, syncedKey } from './synced.ts'
-import { Uploads } from './uploads.ts'
+import { SharedContent } from './upload/shared-content.ts'
+import { decodeSynced, syncedKey } from './download/synced.ts'
+import { Uploads } from './upload/uploads.ts'
 
 interface Entry {
-  readonly share: Share
+  readonly share: SharedContent
   /** Undefined: it was here from the start. */
   download: Download | undefined
 }
@@ -66,23 +66,23 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   private readonly entries = new Map<ContentId, Entry>()
   /** Of the entries: those that are being fetched, have news to tell, or newcomers to introduce. */
   private readonly downloads = new Set<Download>()
-  private readonly telling = new Set<Share>()
+  private readonly telling = new Set<SharedContent>()
   private readonly introducing = new Set<Entry>()
   /** The contents that a peer is interested in. */
   private readonly interests = new Map<NodeId, Set<ContentId>>()
   private readonly synced = new Map<string, Uint8Array>()
   private readonly bans = new Bans()
   private readonly uploads: Uploads
-  private readonly desk: Desk
+  private readonly context: ExchangeContext
   private lastRequest = 0
   private tickAt: Instant | undefined
   private introduceAt: Instant
 
-  constructor(seat: Seat, options: { settings: ExchangeSettings }, now: Now) {
+  constructor(machine: MachineContext, options: { settings: ExchangeSettings }, now: Now) {
     this.introduceAt = now.mono
-    for (const [key, value] of seat.restored) this.synced.set(key, value)
-    this.desk = this.makeDesk(seat, options.settings)
-    this.uploads = new Uploads(this.desk, {
+    for (const [key, value] of machine.restored) this.synced.set(key, value)
+    this.context = this.makeDesk(machine, options.settings)
+    this.uploads = new Uploads(this.context, {
       changed: (content, piece) => {
         const withdrawn = this.entries.get(content)?.share.withdraw(piece)
         if (withdrawn === true) this.outbox.emit({ kind: 'changed', content, piece })
@@ -92,10 +92,10 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     })
   }
 
-  private makeDesk(seat: Seat, settings: ExchangeSettings): Desk {
+  private makeDesk(machine: MachineContext, settings: ExchangeSettings): ExchangeContext {
     return {
-      self: seat.self.id,
-      random: seat.random,
+      self: machine.self.id,
+      random: machine.random,
       settings,
       inFlightBytes: 0,
       send: (to, message) => this.outbox.send(to, 'stream', message),
@@ -117,7 +117,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     if (entry === undefined) return
     if (entry.download !== undefined && !entry.download.complete) this.drop(entry.download)
     entry.download = undefined
-    entry.share.serve(new Holding(layout, undefined))
+    entry.share.serve(new HeldLeaves(layout, undefined))
   }
 
   /** Starts, or goes on with what an earlier run has synced. No effect on what is here already. */
@@ -127,7 +127,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const record = this.synced.get(syncedKey(content))
     const synced = () => (record === undefined ? undefined : decodeSynced(record))
     const owner = {
-      prepared: (holding: Holding) => entry.share.serve(holding),
+      prepared: (holding: HeldLeaves) => entry.share.serve(holding),
       unprepared: () => {
         entry.share.hide()
         this.uploads.forget(undefined, content)
@@ -137,7 +137,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         this.telling.add(entry.share)
       }
     }
-    entry.download = new Download({ desk: this.desk, owner, content, synced }, now)
+    entry.download = new Download({ context: this.context, owner, content, synced }, now)
     this.downloads.add(entry.download)
     entry.download.sources([...entry.share.interests.values()], now)
     entry.download.tick(now)
@@ -222,8 +222,8 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   }
 
   counters(): Readonly<ExchangeCounts> {
-    const { interests, unchokedBy, desk } = this
-    return { peersInterested: interests.size, peersServing: unchokedBy.size, inFlightBytes: desk.inFlightBytes }
+    const { interests, unchokedBy, context } = this
+    return { peersInterested: interests.size, peersServing: unchokedBy.size, inFlightBytes: context.inFlightBytes }
   }
 
   /** A bit for each piece that is whole and served; undefined before the content's layout is known. */
@@ -236,7 +236,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const known = this.entries.get(content)
     if (known !== undefined) return known
     if (this.entries.size >= CONTENTS_MAX) return undefined
-    const entry: Entry = { share: new Share(this.desk, content), download: undefined }
+    const entry: Entry = { share: new SharedContent(this.context, content), download: undefined }
     this.entries.set(content, entry)
     return entry
   }

@@ -1,5 +1,5 @@
 /** What the exchange waits for, and how much it lets grow. PROTOCOLS.md "Exchange" is where the constants come from. */
-import { LEAF_BYTES } from '../../wire/layout.ts'
+import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
 import { REQUEST_LEAVES_MAX } from '../../wire/exchange.ts'
 
 export interface ExchangeSettings {

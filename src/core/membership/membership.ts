@@ -20,26 +20,26 @@ import type { NodeId } from '../../base/ids.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Address, Contact } from '../../wire/common.ts'
 import type { Claim, MembershipMessage, MemberState } from '../../wire/membership.ts'
-import type { Channel, Machine, Now, Result, Seat } from '../machine.ts'
+import type { Channel, Machine, Now, Result, MachineContext } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
-import { Archive, restoredClaims } from './archive.ts'
-import { Notary } from './claims.ts'
-import type { ProvenRow } from './difference.ts'
-import { Farewell } from './farewell.ts'
-import { Mail, type Sends } from './mail.ts'
+import { Archive, restoredClaims } from './view/archive.ts'
+import { Notary } from './view/claims.ts'
+import type { ProvenRow } from './dissemination/difference.ts'
+import { Farewell } from './dissemination/farewell.ts'
+import { Mail, type Sends } from './dissemination/mail.ts'
 import type { Member, MembershipCounts, MembershipEvent } from './member.ts'
 import { Own } from './own.ts'
 import { Pace } from './pace.ts'
-import { Prober, type ProbeCounts } from './prober.ts'
-import { PushPull } from './pushpull.ts'
-import { Relays } from './relays.ts'
-import { contactOf, isLive, memberOf, Roster, type Row } from './roster.ts'
-import { Rumours } from './rumours.ts'
+import { Prober, type ProbeCounts } from './detector/prober.ts'
+import { PushPull } from './dissemination/pushpull.ts'
+import { PingRelays } from './detector/ping-relays.ts'
+import { contactOf, isLive, memberOf, Roster, type Row } from './view/roster.ts'
+import { Rumours } from './dissemination/rumours.ts'
 import { GOSSIP_FANOUT, type MembershipSettings } from './settings.ts'
-import { Suspicions } from './suspicion.ts'
-import { Syncer } from './syncer.ts'
-import { View, type Path } from './view.ts'
-import { WaitingRoom } from './waiting.ts'
+import { Suspicions } from './detector/suspicion.ts'
+import { Syncer } from './dissemination/syncer.ts'
+import { View, type Path } from './view/view.ts'
+import { WaitingRoom } from './view/waiting.ts'
 
 type Phase =
   | { kind: 'idle' }
@@ -66,7 +66,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   private readonly own: Own
   private readonly view: View
   private readonly prober: Prober
-  private readonly relays = new Relays()
+  private readonly relays = new PingRelays()
   private readonly syncer: Syncer
   private readonly archive: Archive
   private readonly mail: Mail
@@ -78,17 +78,23 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   private gossipedAt: Instant
   private readonly createdAt: Instant
 
-  /** `seat.restored` holds this room's keys only. Nothing is sent before start(). */
-  constructor(seat: Seat, options: { name: string; settings: MembershipSettings }, now: Now) {
-    const { random } = seat
-    const notary = new Notary(seat.signer, seat.verifier)
+  /** `context.restored` holds this room's keys only. Nothing is sent before start(). */
+  constructor(context: MachineContext, options: { name: string; settings: MembershipSettings }, now: Now) {
+    const { random } = context
+    const notary = new Notary(context.signer, context.verifier)
     const persist = (key: string, value: Uint8Array | undefined) => this.outbox.persist(key, value)
-    this.id = seat.self.id
+    this.id = context.self.id
     this.settings = options.settings
     this.roster = new Roster(random)
     this.rumours = new Rumours(this.id)
     this.suspicions = new Suspicions(options.settings.periodMs)
-    this.own = new Own({ notary, persist, name: options.name, address: seat.self.address, restored: seat.restored })
+    this.own = new Own({
+      notary,
+      persist,
+      name: options.name,
+      address: context.self.address,
+      restored: context.restored
+    })
     this.prober = new Prober({ roster: this.roster, random, periodMs: options.settings.periodMs })
     this.syncer = new Syncer(this.roster, random)
     this.archive = new Archive(this.roster, persist)
@@ -111,7 +117,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
     this.sequence = random.u32()
     this.gossipedAt = now.mono
     this.createdAt = now.mono
-    this.restore(restoredClaims(seat.restored), now.mono)
+    this.restore(restoredClaims(context.restored), now.mono)
   }
 
   /** Announces this node once its incarnation is safe on disk, and finds the others by the contacts and what was restored. */

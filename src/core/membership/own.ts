@@ -3,13 +3,13 @@
  * what is in use, so that a refutation waits for no fsync and a restart begins above everything that was ever signed.
  * Nothing is signed above the ceiling that is known to be safe.
  */
-import { assert, must } from '../../base/assert.ts'
+import { assert, expectDefined } from '../../base/assert.ts'
 import { after, type Instant } from '../../base/time.ts'
-import { encode, tryDecode, varint } from '../../wire/codec.ts'
+import { encode, tryDecode, varint } from '../../wire/codec/codec.ts'
 import { sameAddress, type Address } from '../../wire/common.ts'
 import { INCARNATION_MAX, type AliveClaim, type LeaveClaim } from '../../wire/membership.ts'
 import type { Restored } from '../machine.ts'
-import type { Notary } from './claims.ts'
+import type { Notary } from './view/claims.ts'
 
 export const CEILING_KEY = 'incarnation'
 /** How far the ceiling on disk lies ahead when it is written. */
@@ -87,7 +87,7 @@ export class Own {
 
   /** The last word, signed at the incarnation in use: it overrides all that is said of it. Nothing is raised after it. */
   leave(): LeaveClaim {
-    const { incarnation } = must(this.claim_, 'who leaves has been there')
+    const { incarnation } = expectDefined(this.claim_, 'who leaves has been there')
     this.wanted = incarnation
     return this.notary.leave(incarnation)
   }

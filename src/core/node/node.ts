@@ -7,19 +7,19 @@
  * held (records) and who cannot be dialled (search, which asks that one to dial); search says who wants to be dialled
  * (exchange, which offers).
  */
-import { assert, must } from '../../base/assert.ts'
+import { assert, expectDefined } from '../../base/assert.ts'
 import { contentKey, type ContentId, type Key, type NodeId } from '../../base/ids.ts'
 import { earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { Layout } from '../../wire/layout.ts'
+import type { Layout } from '../../wire/bittorrent/layout.ts'
 import type { ExchangeCommand, ExchangeEvent } from '../exchange/contract.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { ExchangeSettings } from '../exchange/settings.ts'
-import type { Channel, Effect, Machine, Now, Result, Seat } from '../machine.ts'
+import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../machine.ts'
 import type { Member, MembershipEvent } from '../membership/member.ts'
 import { Membership } from '../membership/membership.ts'
 import type { MembershipSettings } from '../membership/settings.ts'
-import { Ring, type RingEvent, type RingSettings } from '../overlay/ring.ts'
+import { Ring, type RingEvent, type RingSettings } from '../ring/ring.ts'
 import { Records, type RecordsEvent, type RecordsSettings } from '../records/records.ts'
 import type { SearchCommand, SearchEvent } from '../search/contract.ts'
 import { Search, type SearchSettings } from '../search/search.ts'
@@ -66,19 +66,23 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
   /** Searches of the records room that the exchange waits for. */
   private readonly providing = new Map<number, ContentId>()
 
-  constructor(seat: Seat, options: { name: string; settings: NodeSettings }, now: Now) {
+  constructor(context: MachineContext, options: { name: string; settings: NodeSettings }, now: Now) {
     const { settings } = options
-    this.self = seat.self.id
-    const seatOf = (name: RoomName): Seat => ({
-      ...seat,
-      random: seat.random.fork(name),
-      restored: restoredOf(name, seat.restored)
+    this.self = context.self.id
+    const contextOf = (name: RoomName): MachineContext => ({
+      ...context,
+      random: context.random.fork(name),
+      restored: restoredOf(name, context.restored)
     })
-    this.membership = new Membership(seatOf('membership'), { name: options.name, settings: settings.membership }, now)
-    this.ring = new Ring(seatOf('ring'), { settings: settings.ring }, now)
-    this.records = new Records(seatOf('records'), { settings: settings.records }, now)
-    this.exchange = new Exchange(seatOf('exchange'), { settings: settings.exchange }, now)
-    this.search = new Search(seatOf('search'), { settings: settings.search }, now)
+    this.membership = new Membership(
+      contextOf('membership'),
+      { name: options.name, settings: settings.membership },
+      now
+    )
+    this.ring = new Ring(contextOf('ring'), { settings: settings.ring }, now)
+    this.records = new Records(contextOf('records'), { settings: settings.records }, now)
+    this.exchange = new Exchange(contextOf('exchange'), { settings: settings.exchange }, now)
+    this.search = new Search(contextOf('search'), { settings: settings.search }, now)
     const none = (): never => {
       throw new Error('only the exchange and search have commands')
     }
@@ -138,7 +142,7 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
   }
 
   receive(from: Contact, via: Channel, message: NodeMessage, now: Now): void {
-    must(
+    expectDefined(
       this.rooms.find(one => one.name === message.kind),
       'a room for every kind'
     ).receive(from, via, message.message, now)
@@ -152,7 +156,7 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
 
   done(token: number, result: Result, now: Now): void {
     const owner = ownerOfToken(token)
-    must(
+    expectDefined(
       this.rooms.find(one => one.name === owner.name),
       'a room for every token'
     ).done(owner.token, result, now)

@@ -2,7 +2,7 @@
  * A room as the node sees it: its machine behind a name, its effects translated into the node's. Tokens of a room are
  * interleaved with those of the others (token * rooms + place), its persisted keys are prefixed with its name.
  */
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -73,7 +73,10 @@ export function room<M, C, V, NM, NC, NE>(
 
 /** Whose token it is, and the token as that room knows it. */
 export function ownerOfToken(token: number): { name: RoomName; token: number } {
-  return { name: must(ROOMS[token % ROOMS.length], 'a room has the token'), token: Math.floor(token / ROOMS.length) }
+  return {
+    name: expectDefined(ROOMS[token % ROOMS.length], 'a room has the token'),
+    token: Math.floor(token / ROOMS.length)
+  }
 }
 
 /** What a room persisted, under its own keys. */

@@ -2,7 +2,7 @@
 import type { OverlaySettings } from '../../wire/ticket.ts'
 import { exchangeDefaults } from '../exchange/settings.ts'
 import { PRESETS } from '../membership/settings.ts'
-import { RING_DEFAULTS } from '../overlay/settings.ts'
+import { RING_DEFAULTS } from '../ring/settings.ts'
 import { RECORDS_DEFAULTS } from '../records/settings.ts'
 import { SEARCH_DEFAULTS } from '../search/settings.ts'
 import type { NodeSettings } from './node.ts'

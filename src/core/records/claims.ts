@@ -1,8 +1,8 @@
 /** Provider records as claims: signed by their provider, told apart by marks. */
 import { sha256Hex, unhex } from '../../base/bytes.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import type { Key } from '../../base/ids.ts'
-import { encode } from '../../wire/codec.ts'
+import { encode } from '../../wire/codec/codec.ts'
 import {
   DIGEST_BYTES,
   PROVIDER_DOMAIN,
@@ -31,7 +31,7 @@ export function fingerprint(record: ProviderRecord): string {
 }
 
 export function markOf(print: string): Uint8Array {
-  return must(unhex(print.slice(0, 2 * RECORD_MARK_BYTES)), 'a fingerprint is hexadecimal')
+  return expectDefined(unhex(print.slice(0, 2 * RECORD_MARK_BYTES)), 'a fingerprint is hexadecimal')
 }
 
 /** The exclusive or of all fingerprints: the same for the same set in any order. Members could forge it, for themselves only. */

@@ -5,7 +5,7 @@ import type { Key } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { RecordsMessage } from '../../wire/records.ts'
-import type { Channel, Seat } from '../machine.ts'
+import type { Channel, MachineContext } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
 import type { RecordsEvent } from './events.ts'
 import { DATAGRAM_COPIES_MAX, DATAGRAM_MARKS_MAX, DATAGRAM_OUTCOMES_MAX, type RecordsSettings } from './settings.ts'
@@ -30,12 +30,12 @@ export class RecordsContext {
   charge: Charge | undefined
   private request: number
 
-  constructor(seat: Seat, settings: RecordsSettings) {
-    this.self = seat.self
-    this.random = seat.random
+  constructor(machine: MachineContext, settings: RecordsSettings) {
+    this.self = machine.self
+    this.random = machine.random
     this.settings = settings
     // Late answers to requests of the time before a restart match none.
-    this.request = seat.random.u32()
+    this.request = machine.random.u32()
   }
 
   nextRequest(): number {

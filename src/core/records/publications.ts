@@ -6,7 +6,7 @@
 import { Alarms } from '../../base/alarms.ts'
 import { isId, type Key } from '../../base/ids.ts'
 import { after, type Instant } from '../../base/time.ts'
-import { encode, oneOf, struct, tryDecode, varint } from '../../wire/codec.ts'
+import { encode, oneOf, struct, tryDecode, varint } from '../../wire/codec/codec.ts'
 import type { Held, ProviderRecord } from '../../wire/records.ts'
 import type { Restored, Signer } from '../machine.ts'
 import { claim } from './claims.ts'

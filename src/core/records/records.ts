@@ -25,14 +25,14 @@ import {
   type RecordsMessage,
   type RecordsMessageOf
 } from '../../wire/records.ts'
-import type { Channel, Effect, Machine, Now, Result, Seat } from '../machine.ts'
+import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../machine.ts'
 import { RecordsContext, type Charge } from './context.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Location, RecordsEvent } from './events.ts'
 import { Finds } from './finds.ts'
 import { Publications } from './publications.ts'
 import { RECORDS_DEFAULTS, WAITING_PUTS_MAX, type RecordsSettings } from './settings.ts'
-import { Store, type Entry, type Outcome } from './store.ts'
+import { RecordStore, type Entry, type Outcome } from './store.ts'
 import { Syncs } from './syncs.ts'
 
 export type { Location, Provider, RecordsEvent } from './events.ts'
@@ -53,7 +53,7 @@ export interface RecordsCounts {
 
 export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private readonly context: RecordsContext
-  private readonly store: Store
+  private readonly store: RecordStore
   private readonly deliveries: Deliveries
   private readonly publications: Publications
   private readonly finds: Finds
@@ -65,18 +65,18 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private getsReceived = 0
   private sweepAt: Instant
 
-  constructor(seat: Seat, options: { settings?: Partial<RecordsSettings> }, now: Now) {
+  constructor(machine: MachineContext, options: { settings?: Partial<RecordsSettings> }, now: Now) {
     const settings = { ...RECORDS_DEFAULTS, ...options.settings }
-    const context = new RecordsContext(seat, settings)
+    const context = new RecordsContext(machine, settings)
     const persist = (key: string, value: Uint8Array | undefined): number => context.outbox.persist(key, value)
     this.context = context
-    this.store = new Store({ settings, verifier: seat.verifier, persist }, seat.restored, now.mono)
+    this.store = new RecordStore({ settings, verifier: machine.verifier, persist }, machine.restored, now.mono)
     this.deliveries = new Deliveries(context, (copy, ended, at) => {
       this.putHere(copy, ended, at)
     })
-    const parts = { context, signer: seat.signer, deliveries: this.deliveries }
-    this.publications = new Publications(parts, seat.restored, now.mono)
-    this.finds = new Finds(context, seat.verifier, key => this.held(key))
+    const parts = { context, signer: machine.signer, deliveries: this.deliveries }
+    this.publications = new Publications(parts, machine.restored, now.mono)
+    this.finds = new Finds(context, machine.verifier, key => this.held(key))
     this.syncs = new Syncs(context, this.store)
     this.sweepAt = after(now.mono, context.jitter(settings.sweepMs))
   }

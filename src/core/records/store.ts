@@ -3,11 +3,11 @@
  * What is on disk has what was left of its time to live when it was written, and counts it on from the restart: a record
  * may outlive its time by how long the node was away, never fall short of it by more than a step.
  */
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import type { Key, NodeId } from '../../base/ids.ts'
 import { inArc } from '../../base/ring.ts'
 import { after, type Instant } from '../../base/time.ts'
-import { encode, tryDecode } from '../../wire/codec.ts'
+import { encode, tryDecode } from '../../wire/codec/codec.ts'
 import { recordCopy, type Position, type ProviderRecord, type RecordCopy, type Verdict } from '../../wire/records.ts'
 import type { Restored, Verifier } from '../machine.ts'
 import { fingerprint, isGenuine } from './claims.ts'
@@ -42,7 +42,7 @@ export interface Outcome {
 const PREFIX = 'records/'
 const diskKey = ({ key, provider }: Position): string => `${PREFIX}${key}/${provider}`
 
-export class Store {
+export class RecordStore {
   private readonly settings: RecordsSettings
   private readonly verifier: Verifier
   private readonly persist: (key: string, value: Uint8Array | undefined) => number
@@ -132,7 +132,7 @@ export class Store {
     }
     const first = this.indexOf(start) + (this.byKey.has(start) ? 1 : 0)
     for (let i = 0; i < this.keys.length; i++) {
-      const key = must(this.keys[(first + i) % this.keys.length], 'an index around the keys')
+      const key = expectDefined(this.keys[(first + i) % this.keys.length], 'an index around the keys')
       if (!inArc(start, key, to)) return
       yield* this.sorted(key, undefined)
     }
@@ -222,7 +222,7 @@ export class Store {
     let high = this.keys.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (must(this.keys[middle], 'an index below the length') < key) low = middle + 1
+      if (expectDefined(this.keys[middle], 'an index below the length') < key) low = middle + 1
       else high = middle
     }
     return low

@@ -7,7 +7,7 @@
  */
 import { Alarms } from '../../base/alarms.ts'
 import { equal, hex } from '../../base/bytes.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import type { Key, NodeId } from '../../base/ids.ts'
 import { inArc } from '../../base/ring.ts'
 import { after, type Instant } from '../../base/time.ts'
@@ -24,7 +24,7 @@ import {
 import { digestOf, markOf } from './claims.ts'
 import type { RecordsContext } from './context.ts'
 import { TOUCHED_MS } from './settings.ts'
-import type { Arc, Entry, Store } from './store.ts'
+import type { Arc, Entry, RecordStore } from './store.ts'
 
 /** From a change of the arc to the first comparison: several changes in a row make one. */
 const SETTLE_MS = 300
@@ -41,11 +41,11 @@ interface Session {
 
 export class Syncs {
   private readonly context: RecordsContext
-  private readonly store: Store
+  private readonly store: RecordStore
   private readonly sessions = new Map<NodeId, Session>()
   private readonly alarms = new Alarms<NodeId>()
 
-  constructor(context: RecordsContext, store: Store) {
+  constructor(context: RecordsContext, store: RecordStore) {
     this.context = context
     this.store = store
   }
@@ -109,7 +109,7 @@ export class Syncs {
   inventory(from: Contact, { request, marks, last }: RecordsMessageOf<'inventory'>, now: Instant): void {
     const session = this.asking(from.id, request)
     if (session === undefined) return
-    const behind = must(session.asked, 'an answer has a question').behind
+    const behind = expectDefined(session.asked, 'an answer has a question').behind
     const theirs = new Set(marks.map(hex))
     const lacking: Entry[] = []
     for (const entry of this.store.inArc(session.arc, behind)) {
@@ -150,7 +150,7 @@ export class Syncs {
     }
     const whole = entries.length <= INVENTORY_MAX
     const page = whole ? entries : entries.slice(0, INVENTORY_MAX)
-    const last = whole ? undefined : must(page.at(-1), 'a full page has a last entry').record
+    const last = whole ? undefined : expectDefined(page.at(-1), 'a full page has a last entry').record
     this.context.send(to, {
       kind: 'inventory',
       request,
@@ -176,7 +176,7 @@ export class Syncs {
   }
 
   private send(session: Session, now: Instant): void {
-    const asked = must(session.asked, 'only what is asked is sent')
+    const asked = expectDefined(session.asked, 'only what is asked is sent')
     asked.sends++
     this.context.send(session.to, asked.message)
     // The answer may be a page over a stream.

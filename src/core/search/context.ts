@@ -3,11 +3,11 @@ import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
-import { nodeTag, type DescriptorId, type NodeTag, type SearchMessage } from '../../wire/search.ts'
-import type { Seat, Signer, Verifier } from '../machine.ts'
+import { nodeTag, type DescriptorId, type NodeTag, type SearchMessage } from '../../wire/gnutella/search.ts'
+import type { MachineContext, Signer, Verifier } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
 import type { SearchCommand, SearchEvent } from './contract.ts'
-import { newTally, type DropReason } from './counters.ts'
+import { newCounters, type DropReason } from './counters.ts'
 import type { SearchSettings } from './settings.ts'
 
 const DESCRIPTOR_ID_BYTES = 16
@@ -20,14 +20,14 @@ export class SearchContext {
   readonly verifier: Verifier
   readonly settings: SearchSettings
   readonly outbox = new Outbox<SearchMessage, SearchCommand, SearchEvent>()
-  readonly tally = newTally()
+  readonly counters = newCounters()
 
-  constructor(seat: Seat, settings: SearchSettings) {
-    this.self = seat.self
-    this.selfTag = nodeTag(seat.self.id)
-    this.random = seat.random
-    this.signer = seat.signer
-    this.verifier = seat.verifier
+  constructor(machine: MachineContext, settings: SearchSettings) {
+    this.self = machine.self
+    this.selfTag = nodeTag(machine.self.id)
+    this.random = machine.random
+    this.signer = machine.signer
+    this.verifier = machine.verifier
     this.settings = settings
   }
 
@@ -36,18 +36,18 @@ export class SearchContext {
   }
 
   send(to: Contact, message: SearchMessage): void {
-    this.tally.sent[message.kind]++
+    this.counters.sent[message.kind]++
     this.outbox.send(to, 'stream', message)
   }
 
   /** Only what is small, and may be lost. */
   sendDatagram(to: Contact, message: SearchMessage): void {
-    this.tally.sent[message.kind]++
+    this.counters.sent[message.kind]++
     this.outbox.send(to, 'datagram', message)
   }
 
   dropped(reason: DropReason): void {
-    this.tally.dropped[reason]++
+    this.counters.dropped[reason]++
   }
 
   misbehaved(peer: NodeId, what: string): void {

@@ -4,7 +4,7 @@
  */
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { SearchQuery, SearchResult } from '../../wire/search.ts'
+import type { SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
 
 /** A search of this node's own owner. */
 export type SearchId = number & { readonly brand: 'SearchId' }
@@ -57,7 +57,7 @@ export type SearchMode = 'flood' | 'dynamic'
 
 /*
  * class Search implements Machine<SearchMessage, SearchCommand, SearchEvent>
- *   constructor(seat: Seat, options: { settings: SearchSettings }, now: Now)
+ *   constructor(machine: MachineContext, options: { settings: SearchSettings }, now: Now)
  *   start(now)                                    neighbours are looked for from now on
  *   memberUp(contact, now), memberDown(id, now)   from the membership, as for the ring
  *   search(query, options, now): SearchId         events follow; throws nothing: a bad text is refused before (`wire/search.ts`)

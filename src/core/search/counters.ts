@@ -1,5 +1,5 @@
 /** What search sent, took and dropped, for metrics and for the figures of simulations. */
-import type { SearchMessage } from '../../wire/search.ts'
+import type { SearchMessage } from '../../wire/gnutella/search.ts'
 
 export type DropReason =
   /** Seen before. */
@@ -38,7 +38,7 @@ export interface Counters {
 }
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Changing<T[K]> }
-export type Tally = Changing<Counters>
+export type MutableCounters = Changing<Counters>
 
 function kinds(): Record<SearchMessage['kind'], number> {
   return {
@@ -57,7 +57,7 @@ function kinds(): Record<SearchMessage['kind'], number> {
 
 export const MESSAGE_KINDS = Object.keys(kinds())
 
-export function newTally(): Tally {
+export function newCounters(): MutableCounters {
   return {
     sent: kinds(),
     received: kinds(),
@@ -82,4 +82,4 @@ export function newTally(): Tally {
   }
 }
 
-export const DROP_REASONS = Object.keys(newTally().dropped)
+export const DROP_REASONS = Object.keys(newCounters().dropped)

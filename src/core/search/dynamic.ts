@@ -12,9 +12,9 @@
  * were in vain is a quarter of the last. A round in which tables lead nowhere costs nothing, and is not waited for.
  */
 import type { NodeId } from '../../base/ids.ts'
-import type { Spread } from './flood.ts'
-import { reachedBy, type Graph } from './horizon.ts'
-import type { Neighbour } from './neighbour.ts'
+import type { Spread } from './flood/flood.ts'
+import { reachedBy, type Graph } from './tables/horizon.ts'
+import type { Neighbour } from './graph/neighbour.ts'
 import { HELD_MS, type SearchSettings } from './settings.ts'
 import type { Field, Step, Strategy } from './strategy.ts'
 

@@ -19,30 +19,30 @@ import { assert } from '../../base/assert.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import { earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { QrpTable } from '../../wire/qrp.ts'
-import type { Descriptor, Handshake, SearchMessage, SearchQuery } from '../../wire/search.ts'
-import type { Channel, Effect, Machine, Now, Result, Seat } from '../machine.ts'
+import type { QrpTable } from '../../wire/gnutella/qrp.ts'
+import type { Descriptor, Handshake, SearchMessage, SearchQuery } from '../../wire/gnutella/search.ts'
+import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../machine.ts'
 import { SearchContext } from './context.ts'
 import type { SearchCommand, SearchEvent, SearchId, SearchOptions } from './contract.ts'
 import type { Counters } from './counters.ts'
-import { Flood } from './flood.ts'
-import { Matches } from './matches.ts'
-import type { Neighbour } from './neighbour.ts'
-import { Neighbours } from './neighbours.ts'
-import { Pings, type Reach } from './pings.ts'
-import { Pushes } from './pushes.ts'
-import { Routes } from './routes.ts'
+import { Flood } from './flood/flood.ts'
+import { Matches } from './flood/matches.ts'
+import type { Neighbour } from './graph/neighbour.ts'
+import { SearchNeighbours } from './graph/neighbours.ts'
+import { Pings, type Reach } from './graph/pings.ts'
+import { Pushes } from './flood/pushes.ts'
+import { Routes } from './flood/routes.ts'
 import { Searches } from './searches.ts'
 import { SEARCH_DEFAULTS, type SearchSettings } from './settings.ts'
-import { Tables } from './tables.ts'
+import { Tables } from './tables/tables.ts'
 
 export type { Counters } from './counters.ts'
-export type { Reach } from './pings.ts'
+export type { Reach } from './graph/pings.ts'
 export type { SearchSettings } from './settings.ts'
 
 export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent> {
   private readonly context: SearchContext
-  private readonly graph: Neighbours
+  private readonly graph: SearchNeighbours
   private readonly routes: Routes
   private readonly tables: Tables
   private readonly pings: Pings
@@ -51,13 +51,13 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   private readonly searches: Searches
   private readonly pushes: Pushes
 
-  constructor(seat: Seat, options: { settings?: Partial<SearchSettings> }, now: Now) {
+  constructor(machine: MachineContext, options: { settings?: Partial<SearchSettings> }, now: Now) {
     const settings = { ...SEARCH_DEFAULTS, ...options.settings }
     const { degreeMin, degreeTarget, degreeMax } = settings
     assert(degreeMin <= degreeTarget && degreeTarget <= degreeMax, 'the degree looked for is between its bounds')
-    const context = new SearchContext(seat, settings)
+    const context = new SearchContext(machine, settings)
     this.context = context
-    this.graph = new Neighbours(
+    this.graph = new SearchNeighbours(
       context,
       {
         linked: (neighbour, at) => {
@@ -90,7 +90,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
     this.pushes = new Pushes({ context, neighbours, routes, searches: this.searches, now: now.mono })
   }
 
-  /** Neighbours are looked for from now on. */
+  /** SearchNeighbours are looked for from now on. */
   start(now: Now): void {
     this.graph.start(now.mono)
     this.settle(now.mono)
@@ -141,7 +141,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   }
 
   counters(): Counters {
-    return this.context.tally
+    return this.context.counters
   }
 
   /** What pongs tell of: nodes, this one included, and what they share. */
@@ -150,7 +150,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   }
 
   receive(from: Contact, via: Channel, message: SearchMessage, now: Now): void {
-    this.context.tally.received[message.kind]++
+    this.context.counters.received[message.kind]++
     if (via === 'datagram' && message.kind === 'push') this.pushes.receiveDirect(from, message, now.mono)
     else if (via !== 'stream') this.context.misbehaved(from.id, 'sent a message of search as a datagram')
     else if (isHandshake(message)) this.graph.receive(from, message, now.mono)

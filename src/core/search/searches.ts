@@ -14,16 +14,16 @@ import {
   type QueryHit,
   type SearchQuery,
   type SearchResult
-} from '../../wire/search.ts'
+} from '../../wire/gnutella/search.ts'
 import type { SearchContext } from './context.ts'
 import type { SearchId, SearchOptions, SearchReport } from './contract.ts'
 import { DynamicStrategy } from './dynamic.ts'
-import type { Flood } from './flood.ts'
-import { isGenuine } from './hits.ts'
-import type { Matches } from './matches.ts'
-import type { Neighbour } from './neighbour.ts'
-import type { Neighbours } from './neighbours.ts'
-import type { Routes } from './routes.ts'
+import type { Flood } from './flood/flood.ts'
+import { isGenuine } from './flood/hits.ts'
+import type { Matches } from './flood/matches.ts'
+import type { Neighbour } from './graph/neighbour.ts'
+import type { SearchNeighbours } from './graph/neighbours.ts'
+import type { Routes } from './flood/routes.ts'
 import {
   FIRST_NEIGHBOUR_MS,
   FIRST_NEIGHBOUR_STEP_MS,
@@ -34,8 +34,8 @@ import {
   SILENCE_MS
 } from './settings.ts'
 import { FloodStrategy, type Field, type Strategy } from './strategy.ts'
-import type { Tables } from './tables.ts'
-import { wantedBy, type Wanted } from './wanted.ts'
+import type { Tables } from './tables/tables.ts'
+import { wantedBy, type Wanted } from './graph/wanted.ts'
 
 interface Ongoing {
   readonly search: SearchId
@@ -73,7 +73,7 @@ export interface Seeker {
 
 export interface SearchesParts {
   readonly context: SearchContext
-  readonly neighbours: Neighbours
+  readonly neighbours: SearchNeighbours
   readonly routes: Routes
   readonly matches: Matches
   readonly flood: Flood
@@ -205,7 +205,7 @@ export class Searches {
 
   private step(one: Ongoing, now: Instant): void {
     const { neighbours } = this.parts
-    const isJoining = neighbours.size === 0 && neighbours.people.size > 0
+    const isJoining = neighbours.size === 0 && neighbours.memberSet.size > 0
     if (isJoining && now < after(one.startedAt, FIRST_NEIGHBOUR_MS)) {
       one.stepAt = after(now, FIRST_NEIGHBOUR_STEP_MS)
       return
@@ -237,7 +237,7 @@ export class Searches {
     return {
       results: one.told.size,
       limit: options.limit,
-      members: neighbours.people.size + 1,
+      members: neighbours.memberSet.size + 1,
       neighbours: context.random.shuffle(all),
       hopMs: this.hopMs(all),
       leads: (neighbour, ttl) => tables.leads(neighbour, wanted, ttl),

@@ -3,8 +3,8 @@
  * and again after each wait. Limit, timeout and the user's leaving end the search without it.
  */
 import type { NodeId } from '../../base/ids.ts'
-import type { Spread } from './flood.ts'
-import type { Neighbour } from './neighbour.ts'
+import type { Spread } from './flood/flood.ts'
+import type { Neighbour } from './graph/neighbour.ts'
 import { HELD_MS } from './settings.ts'
 
 /** What a strategy sees, and what it can do. */

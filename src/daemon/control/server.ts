@@ -19,8 +19,8 @@ import {
   type ControlMethod,
   type Params,
   type ResultOf
-} from '../../wire/control.ts'
-import { guarded, PRIVATE_FILE_MODE } from '../files.ts'
+} from '../../wire/control/methods.ts'
+import { guarded, PRIVATE_FILE_MODE } from '../home/files.ts'
 
 /** Sockets that are open; the system drops more. Twice the calls, so that one too many still hears `busy`. */
 export const CONTROL_CONNECTIONS_MAX = 128

@@ -10,11 +10,11 @@
  */
 import type http from 'node:http'
 import { ShoalError } from '../../base/errors.ts'
-import type { Manifest, ManifestFile } from '../../wire/metainfo.ts'
-import { errorLine } from '../../wire/control.ts'
-import { shown } from '../../wire/control-text.ts'
-import { every } from '../handlers/every.ts'
-import type { Services } from '../services.ts'
+import type { Manifest, ManifestFile } from '../../wire/bittorrent/metainfo.ts'
+import { errorLine } from '../../wire/control/methods.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
+import { every } from '../control/handlers/every.ts'
+import type { Services } from '../control/services.ts'
 import { fileHeaders, pageHeaders, tagOf, type Headers } from './headers.ts'
 import { listingOf, listingPage } from './listing.ts'
 import { encodedPath, findIn, parsePlace, CONTENT_PREFIX, type Place } from './place.ts'
@@ -254,7 +254,7 @@ export function refuse(
   const { message, hint } = error
   const body = wantsJson(request)
     ? `${JSON.stringify(errorLine(error))}\n`
-    : `${shown(message)}\n${hint === undefined ? '' : `${shown(hint)}\n`}`
+    : `${escapeForTerminal(message)}\n${hint === undefined ? '' : `${escapeForTerminal(hint)}\n`}`
   page({ request, response }, status, wantsJson(request) ? 'application/json' : 'text/plain', body, more)
 }
 

@@ -3,8 +3,8 @@
  * everything is in a sandbox of its own origin, and no other site may read it.
  */
 import { hex } from '../../base/bytes.ts'
-import type { Manifest, ManifestFile } from '../../wire/metainfo.ts'
-import { rootOf } from '../../wire/metainfo.ts'
+import type { Manifest, ManifestFile } from '../../wire/bittorrent/metainfo.ts'
+import { rootOf } from '../../wire/bittorrent/metainfo.ts'
 
 export type Headers = Record<string, string | number>
 

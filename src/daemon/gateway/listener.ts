@@ -4,8 +4,8 @@
  */
 import http from 'node:http'
 import { ShoalError } from '../../base/errors.ts'
-import type { Endpoint } from '../../wire/control-settings.ts'
-import { isOwnHost } from '../own-host.ts'
+import type { Endpoint } from '../../wire/control/settings.ts'
+import { isOwnHost } from '../control/own-host.ts'
 import { isContentUrl, refuse, type Gateway, type GatewayCall } from './gateway.ts'
 
 /** Sockets that are open; the system drops more. A player has a few. */

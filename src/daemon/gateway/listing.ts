@@ -1,6 +1,6 @@
 /** What stands in a folder of a content, as a page or as JSON. Names are anybody's: nothing of them is markup. */
-import type { Folder, Manifest } from '../../wire/metainfo.ts'
-import { shown } from '../../wire/control-text.ts'
+import type { Folder, Manifest } from '../../wire/bittorrent/metainfo.ts'
+import { escapeForTerminal } from '../../wire/control/text.ts'
 
 /** A page of more is of no use to anybody. */
 export const LISTING_ENTRIES_MAX = 10_000
@@ -61,5 +61,5 @@ export function listingPage(title: readonly string[], { entries, more }: Listing
 
 /** A name without what commands a terminal or hides, and without markup. */
 function text(name: string): string {
-  return shown(name).replace(/[&<>"']/g, letter => `&#${letter.charCodeAt(0)};`)
+  return escapeForTerminal(name).replace(/[&<>"']/g, letter => `&#${letter.charCodeAt(0)};`)
 }

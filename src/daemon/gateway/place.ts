@@ -5,8 +5,8 @@
 import { utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { isId, type ContentId } from '../../base/ids.ts'
-import type { Folder, Manifest, ManifestFile } from '../../wire/metainfo.ts'
-import { checkName, PATH_BYTES_MAX, PATH_DEPTH_MAX } from '../../wire/paths.ts'
+import type { Folder, Manifest, ManifestFile } from '../../wire/bittorrent/metainfo.ts'
+import { checkName, PATH_BYTES_MAX, PATH_DEPTH_MAX } from '../../wire/bittorrent/paths.ts'
 
 export const CONTENT_PREFIX = '/content/'
 /** Every byte of the longest path escaped, and the content ID. */
@@ -19,7 +19,7 @@ export interface Place {
   readonly asFolder: boolean
 }
 
-export type Found =
+export type ResolvedPath =
   | { readonly kind: 'file'; readonly file: number; readonly entry: ManifestFile }
   /** Undefined: the top of the content. */
   | { readonly kind: 'folder'; readonly folder: Folder | undefined }
@@ -58,7 +58,7 @@ export function encodedPath(names: readonly string[]): string {
 }
 
 /** Undefined when the content has nothing of these names. A content of one file is that file, by its name or without. */
-export function findIn(manifest: Manifest, names: readonly string[]): Found | undefined {
+export function findIn(manifest: Manifest, names: readonly string[]): ResolvedPath | undefined {
   const { files, singleFile } = manifest
   const [only] = files
   if (singleFile && only !== undefined) {

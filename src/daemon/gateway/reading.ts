@@ -7,9 +7,9 @@
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
-import type { ReaderId } from '../../core/exchange/readers.ts'
-import { LEAF_BYTES, type Layout, type LeafRange, type PieceIndex } from '../../wire/layout.ts'
-import type { Services } from '../services.ts'
+import type { ReaderId } from '../../core/exchange/download/readers.ts'
+import { LEAF_BYTES, type Layout, type LeafRange, type PieceIndex } from '../../wire/bittorrent/layout.ts'
+import type { Services } from '../control/services.ts'
 import type { Span } from './range.ts'
 
 /** Read, checked and handed over at once. */

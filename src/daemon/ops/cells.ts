@@ -1,6 +1,6 @@
 /** A bitfield of pieces as a row of levels, for a bar. */
 import type { Bitfield } from '../../base/bitfield.ts'
-import { TOP_CELLS, TOP_LEVELS } from '../../wire/control-top.ts'
+import { TOP_CELLS, TOP_LEVELS } from '../../wire/control/top.ts'
 
 /** Pieces looked at for one cell: a content of a million pieces costs no more than one of some thousand. */
 const SAMPLES_MAX = 64

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { ShoalError } from '../../base/errors.ts'
 import { addressText, type Address } from '../../wire/common.ts'
 import type { Route } from '../control/server.ts'
-import { isOwnHost } from '../own-host.ts'
+import { isOwnHost } from '../control/own-host.ts'
 import { send } from './routes.ts'
 import { showsToken } from './token.ts'
 

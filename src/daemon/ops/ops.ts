@@ -4,22 +4,22 @@
  */
 import type { Logger } from 'pino'
 import { addressText } from '../../wire/common.ts'
-import type { Settings } from '../../wire/control-settings.ts'
+import type { Settings } from '../../wire/control/settings.ts'
 import type { Route } from '../control/server.ts'
-import type { Runtime } from '../runtime.ts'
+import type { Runtime } from '../node/runtime.ts'
 import { EventLoop } from './event-loop.ts'
 import { listenOps, type OpsListener } from './listener.ts'
 import { METRICS } from './metrics/all.ts'
 import { Readiness } from './readiness.ts'
 import { metricsText } from './registry.ts'
 import { opsRoutes } from './routes.ts'
-import { Tally } from './tally.ts'
+import { EventCounts } from './event-counts.ts'
 import { readToken, tokenFile } from './token.ts'
 
 export class Ops {
   readonly routes: readonly Route[]
   readonly readiness = new Readiness()
-  private readonly tally = new Tally()
+  private readonly counts = new EventCounts()
   private readonly eventLoop = new EventLoop()
   private runtime: Runtime | undefined
   private listener: OpsListener | undefined
@@ -41,7 +41,7 @@ export class Ops {
   watch(runtime: Runtime): void {
     this.runtime = runtime
     runtime.watch(event => {
-      this.tally.hear(event)
+      this.counts.hear(event)
     })
   }
 
@@ -51,7 +51,7 @@ export class Ops {
   }
 
   private metrics(): string | undefined {
-    const { runtime, tally, eventLoop, readiness } = this
-    return runtime && metricsText(METRICS, { runtime, tally, eventLoop, ready: readiness.ready })
+    const { runtime, counts, eventLoop, readiness } = this
+    return runtime && metricsText(METRICS, { runtime, counts, eventLoop, ready: readiness.ready })
   }
 }

@@ -2,7 +2,7 @@
  * Whether the node does its work, for probes. It starts; it runs, and may still wait for something (its own claim, the first
  * member, a place on the ring); with the first signal to stop it is not ready for good.
  */
-import type { Runtime } from '../runtime.ts'
+import type { Runtime } from '../node/runtime.ts'
 
 type Stage =
   | { kind: 'starting'; what: string }

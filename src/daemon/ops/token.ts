@@ -2,7 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import { readSmallFile, writeFileAtomic } from '../files.ts'
+import { readSmallFile, writeFileAtomic } from '../home/files.ts'
 
 /** Unless a setting names another file. */
 const TOKEN_FILE = 'metrics-token'

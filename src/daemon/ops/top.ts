@@ -10,9 +10,9 @@ import {
   type TopMember,
   type TopResult,
   type TopTransfer
-} from '../../wire/control-top.ts'
-import { nameOf } from '../people.ts'
-import type { Services } from '../services.ts'
+} from '../../wire/control/top.ts'
+import { nameOf } from '../node/member-names.ts'
+import type { Services } from '../control/services.ts'
 import { cellsOf } from './cells.ts'
 import { Rates } from './rates.ts'
 

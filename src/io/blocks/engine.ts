@@ -13,7 +13,7 @@ import type { ExchangeCommand } from '../../core/exchange/contract.ts'
 import type { Result } from '../../core/machine.ts'
 import { BLOCKS_PROTOCOL, MANIFEST_PROTOCOL } from '../../wire/blocks.ts'
 import { unreachable } from '../../base/assert.ts'
-import type { Store } from '../store/store.ts'
+import type { ContentStore } from '../store/store.ts'
 import { ManifestExchange } from './manifest-exchange.ts'
 import { Receiver } from './receiver.ts'
 import type { BlockNet } from './streams.ts'
@@ -25,7 +25,7 @@ const INBOUND_STREAMS_MAX = 4
 
 export interface BlockEngineOptions {
   readonly net: BlockNet
-  readonly store: Store
+  readonly store: ContentStore
   /** Never called from within `execute`. */
   readonly done: (token: number, result: Result) => void
   readonly log: { readonly warn: (fields: object, message: string) => void }

@@ -16,13 +16,13 @@ import {
   manifestRequest,
   type ManifestHead
 } from '../../wire/blocks.ts'
-import { decode, encode } from '../../wire/codec.ts'
-import { DecodeError } from '../../wire/cursor.ts'
-import { parseInfo, type Manifest } from '../../wire/metainfo.ts'
-import { writeAll } from '../net/frames.ts'
+import { decode, encode } from '../../wire/codec/codec.ts'
+import { DecodeError } from '../../wire/codec/cursor.ts'
+import { parseInfo, type Manifest } from '../../wire/bittorrent/metainfo.ts'
+import { writeAll } from '../net/stream/frames.ts'
 import { reasonOf } from '../store/failures.ts'
 import { layerBytesOf } from '../store/manifests.ts'
-import type { Store } from '../store/store.ts'
+import type { ContentStore } from '../store/store.ts'
 import { chunksOf, within, type BlockNet } from './streams.ts'
 
 /** To open a stream, to ask, and for the first byte of what is asked for. */
@@ -37,7 +37,7 @@ const CHUNK_BYTES = 256 << 10
 
 export interface ManifestExchangeOptions {
   readonly net: BlockNet
-  readonly store: Store
+  readonly store: ContentStore
   readonly signal: AbortSignal
 }
 

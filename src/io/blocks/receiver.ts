@@ -14,10 +14,10 @@ import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Partial as PartialResult, RequestId } from '../../core/exchange/contract.ts'
 import type { Result } from '../../core/machine.ts'
 import { FRAME_LEAVES_MAX, FrameParser, type FrameHead } from '../../wire/blocks.ts'
-import { DecodeError } from '../../wire/cursor.ts'
-import { LEAF_BYTES, type Layout, type LeafRange } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import type { Store } from '../store/store.ts'
+import { DecodeError } from '../../wire/codec/cursor.ts'
+import { LEAF_BYTES, type Layout, type LeafRange } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import type { ContentStore } from '../store/store.ts'
 import { BufferPool } from './buffers.ts'
 import { chunksOf } from './streams.ts'
 import type { Traffic } from './traffic.ts'
@@ -67,7 +67,7 @@ type Frame =
   | { kind: 'dropped'; head: FrameHead }
 
 export interface ReceiverOptions {
-  readonly store: Store
+  readonly store: ContentStore
   readonly done: (token: number, result: Result) => void
   readonly traffic: Traffic
   /** A peer broke the protocol; its stream is closed. */

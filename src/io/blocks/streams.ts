@@ -2,7 +2,7 @@
 import type { MessageStream, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { NodeId } from '../../base/ids.ts'
 import type { Address, Contact } from '../../wire/common.ts'
-import { Backpressure } from '../net/backpressure.ts'
+import { Backpressure } from '../net/stream/backpressure.ts'
 
 /** Bytes of one stream that arrived and wait: above that the sender is held back. */
 export const UNREAD_BYTES_MAX = 1 << 20

@@ -7,11 +7,11 @@ import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { RequestId } from '../../core/exchange/contract.ts'
 import type { Result } from '../../core/machine.ts'
 import { BLOCKS_PROTOCOL, FRAME_HEAD_BYTES, FRAME_LEAVES_MAX, frameHead, type FrameHead } from '../../wire/blocks.ts'
-import { encode } from '../../wire/codec.ts'
-import type { LeafRange } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { writeAll } from '../net/frames.ts'
-import type { Store } from '../store/store.ts'
+import { encode } from '../../wire/codec/codec.ts'
+import type { LeafRange } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { writeAll } from '../net/stream/frames.ts'
+import type { ContentStore } from '../store/store.ts'
 import { Watchdog, within, type BlockNet } from './streams.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -26,7 +26,7 @@ export const UPLOADS_PER_PEER_MAX = 8_192
 export const FRAMES_AHEAD_MAX = 4
 
 /** Where an upload's bytes come from: the store, or in tests something that corrupts them. */
-export type LeafSource = Pick<Store, 'read' | 'leafHashesToSend' | 'layout'>
+export type LeafSource = Pick<ContentStore, 'read' | 'leafHashesToSend' | 'layout'>
 
 export interface UploadOrder {
   readonly token: number

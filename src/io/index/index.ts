@@ -11,8 +11,8 @@
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
-import { QrpTable } from '../../wire/qrp.ts'
-import type { SearchQuery, SearchResult } from '../../wire/search.ts'
+import { QrpTable } from '../../wire/gnutella/qrp.ts'
+import type { SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
 import { FILES_AT_ONCE } from './messages.ts'
 import { IndexThread, goneError, lateError } from './thread.ts'
 
@@ -40,7 +40,7 @@ export interface IndexOptions {
   readonly onLost?: () => void
 }
 
-export interface Share {
+export interface IndexedShare {
   readonly content: ContentId
   readonly name: string
   /** Of all its files. */
@@ -109,7 +109,7 @@ export class ShareIndex {
   }
 
   /** Puts a share, in the place of what had its content ID. Throws ShoalError 'limit', 'busy', 'disk-full', 'interrupted'. */
-  put(share: Share): Promise<void> {
+  put(share: IndexedShare): Promise<void> {
     return this.write(async () => {
       const { content, name, bytes } = share
       await this.thread.ask({ kind: 'begin', share: { content, name, bytes } }, WRITE_MS_MAX)
@@ -149,7 +149,7 @@ export class ShareIndex {
     return this.closing
   }
 
-  private async add({ entries }: Share): Promise<void> {
+  private async add({ entries }: IndexedShare): Promise<void> {
     for (let at = 0; at < entries.length; at += FILES_AT_ONCE) {
       if (this.closing !== undefined) throw goneError()
       const some = entries.slice(at, at + FILES_AT_ONCE)

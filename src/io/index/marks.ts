@@ -4,8 +4,8 @@
  * checked against the filter itself.
  */
 import { sha256, utf8 } from '../../base/bytes.ts'
-import { KINDS, isKind, kindOfName } from '../../base/kinds.ts'
-import type { SearchFilter } from '../../wire/search.ts'
+import { KINDS, isKind, kindOfName } from '../../wire/control/kinds.ts'
+import type { SearchFilter } from '../../wire/gnutella/search.ts'
 
 const KIND_MARKS = 0xe000
 const SIZE_MARKS = 0xe100

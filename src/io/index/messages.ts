@@ -1,7 +1,7 @@
 /** What the index's two threads say to each other: every request is answered once, in the order that the answers are ready. */
 import type { ErrorCode } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
-import type { SearchQuery, SearchResult } from '../../wire/search.ts'
+import type { SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
 import type { FileRows, ShareRow } from './writer.ts'
 
 /** Files that cross at once: the worker answers a query at the latest after so many. */

@@ -4,9 +4,9 @@
  * the folders and the share around it, shorter names before longer, shares before files; what is equal in all of that goes by
  * its content ID and path, so that two runs give one order.
  */
-import { wordsOf } from '../../base/words.ts'
-import type { SearchFilter, SearchResult } from '../../wire/search.ts'
-import { fitsType } from '../../base/kinds.ts'
+import { wordsOf } from '../../wire/gnutella/words.ts'
+import type { SearchFilter, SearchResult } from '../../wire/gnutella/search.ts'
+import { fitsType } from '../../wire/control/kinds.ts'
 
 export interface Ranked {
   readonly result: SearchResult

@@ -5,8 +5,8 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { ContentId } from '../../base/ids.ts'
-import { queryWordsOf } from '../../base/words.ts'
-import type { SearchFilter, SearchQuery, SearchResult } from '../../wire/search.ts'
+import { queryWordsOf } from '../../wire/gnutella/words.ts'
+import type { SearchFilter, SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
 import { filterMarks, isMark } from './marks.ts'
 import { Ranking, byRank, type Ranked } from './rank.ts'
 import { PREFIX_POINTS_MAX, SHARE_SPAN } from './schema.ts'

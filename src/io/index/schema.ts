@@ -8,7 +8,7 @@
  */
 import { rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { FILES_MAX } from '../../wire/layout.ts'
+import { FILES_MAX } from '../../wire/bittorrent/layout.ts'
 
 /** Grows with every change of the tables, or of the rules by which words are split. */
 export const SCHEMA_VERSION = 1

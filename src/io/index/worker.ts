@@ -5,9 +5,9 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { QrpTable } from '../../wire/qrp.ts'
+import { QrpTable } from '../../wire/gnutella/qrp.ts'
 import type { Answers, Failure, Numbered, PackedSummary, Reply, Request } from './messages.ts'
 import { IndexReader, namesOnly } from './reader.ts'
 import { connect, connectToRead, isDamage, prepareFile, removeFile } from './schema.ts'
@@ -19,7 +19,7 @@ const TERMS_AT_ONCE = 2_000
 const WRITER_IDLE_MS = 5_000
 const SQLITE_FULL = 13
 
-const port = must(parentPort ?? undefined, 'the index runs in a thread of its own')
+const port = expectDefined(parentPort ?? undefined, 'the index runs in a thread of its own')
 const { path } = workerData as { path: string }
 const say = (reply: Reply): void => {
   port.postMessage(reply)

@@ -11,14 +11,14 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { ConnectionEncrypter, MessageStream, SecureConnectionOptions, SecuredConnection } from '@libp2p/interface'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { concat, equal, utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { idBytes, nodeIdFromText, type NodeId, type OverlayId } from '../../base/ids.ts'
-import { decode, encode, fixed, struct, u16, u8, type Decoded } from '../../wire/codec.ts'
+import { decode, encode, fixed, struct, u16, u8, type Decoded } from '../../wire/codec/codec.ts'
 import { OVERLAY_TAG_BYTES, overlayTag } from '../../wire/datagram.ts'
 import { secretBytes } from '../entropy.ts'
-import { ByteReader, writeAll } from './frames.ts'
+import { ByteReader, writeAll } from './stream/frames.ts'
 import type { RefusalReason } from './refusals.ts'
 
 /** From the first byte of a connection to its admission. */
@@ -147,7 +147,7 @@ export class Admission implements ConnectionEncrypter {
     peer: NodeId,
     signal: AbortSignal
   ): Promise<undefined> {
-    const key = must(this.init.overlayKeys[0], 'there is an overlay key')
+    const key = expectDefined(this.init.overlayKeys[0], 'there is an overlay key')
     const nonce = secretBytes(NONCE_BYTES)
     const { self, overlay } = this.init
     const port = this.init.port()

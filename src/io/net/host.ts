@@ -13,12 +13,12 @@ import { LruMap } from '../../base/bounded.ts'
 import { concat } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { idBytes, nodeIdFromText, peerIdText, type NodeId, type OverlayId } from '../../base/ids.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { addressText, type Address, type Contact } from '../../wire/common.ts'
 import type { Identity } from '../identity.ts'
 import { fromMultiaddr, portInUse, resolveAddress, toMultiaddr } from './address.ts'
 import { Admission, ADMISSION_MS, refusalText } from './admission.ts'
-import { creditLate } from './credit.ts'
+import { creditLate } from './stream/credit.ts'
 import type { Refusal } from './refusals.ts'
 
 /** From the first packet of a dial to an admitted connection: a slow path's handshakes, and the admission's own limit. */
@@ -65,7 +65,7 @@ export interface HostInit {
 
 export type InboundHandler = (peer: NodeId, stream: Stream) => void | Promise<void>
 
-export class Host {
+export class Libp2pHost {
   readonly self: NodeId
   private readonly init: HostInit
   private node: Libp2p | undefined
@@ -81,8 +81,8 @@ export class Host {
   }
 
   /** Listens. Throws ShoalError 'conflict' when the port is taken. */
-  static async start(init: HostInit): Promise<Host> {
-    const host = new Host(init)
+  static async start(init: HostInit): Promise<Libp2pHost> {
+    const host = new Libp2pHost(init)
     const node = await host.create()
     host.node = node
     try {
@@ -91,7 +91,10 @@ export class Host {
       await node.stop()
       throw listenError(init.listen, error)
     }
-    host.port = must(node.getMultiaddrs().map(fromMultiaddr).find(Boolean), 'a node that listens has an address').port
+    host.port = expectDefined(
+      node.getMultiaddrs().map(fromMultiaddr).find(Boolean),
+      'a node that listens has an address'
+    ).port
     return host
   }
 
@@ -163,7 +166,7 @@ export class Host {
   }
 
   private get libp2p(): Libp2p {
-    return must(this.node, 'the host was started')
+    return expectDefined(this.node, 'the host was started')
   }
 
   private connectionTo(peer: NodeId): Connection | undefined {

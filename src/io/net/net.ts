@@ -20,13 +20,13 @@ import { PROOF_BYTES } from '../../wire/datagram.ts'
 import { secretBytes } from '../entropy.ts'
 import type { Identity } from '../identity.ts'
 import { resolveAddress } from './address.ts'
-import { Datagrams, type DatagramCounts } from './datagrams.ts'
-import { Host, type InboundHandler } from './host.ts'
-import { Links } from './links.ts'
+import { Datagrams, type DatagramCounts } from './datagram/datagrams.ts'
+import { Libp2pHost, type InboundHandler } from './host.ts'
+import { PeerLinks } from './stream/links.ts'
 import { REFUSAL_REASONS, Refusals, type Refusal, type RefusalReason } from './refusals.ts'
-import * as requests from './requests.ts'
-import type { RequestHandler, RequestOptions, ServeOptions } from './requests.ts'
-import { countBoot, saveMemberBoot, type Boots, type NetState } from './state.ts'
+import * as requests from './stream/requests.ts'
+import type { RequestHandler, RequestOptions, ServeOptions } from './stream/requests.ts'
+import { countBoot, saveMemberBoot, type Boots, type NetState } from './datagram/state.ts'
 
 /** With port 0 the system picks a free TCP port; that the same UDP port is taken is rare, 16 times in a row is a fault. */
 const PORT_TRIES_MAX = 16
@@ -108,8 +108,8 @@ class Lanes implements Net {
   readonly self: NodeId
   private readonly init: NetInit
   private readonly refusals: Refusals
-  private host: Host | undefined
-  private links: Links | undefined
+  private host: Libp2pHost | undefined
+  private links: PeerLinks | undefined
   private datagrams: Datagrams | undefined
   private readonly saving = new Set<Promise<void>>()
   private messageHandler: (from: Contact, via: Channel, payload: Uint8Array) => void = () => undefined
@@ -125,7 +125,7 @@ class Lanes implements Net {
   async open(boots: Boots): Promise<void> {
     const { identity, overlay, overlayKeys, listen, advertisedPort, clock } = this.init
     const onRefused = (refusal: Omit<Refusal, 'suppressed'>): void => this.refusals.add(refusal, clock().mono)
-    const host = await Host.start({ identity, overlay, overlayKeys, listen, advertisedPort, onRefused })
+    const host = await Libp2pHost.start({ identity, overlay, overlayKeys, listen, advertisedPort, onRefused })
     this.host = host
     this.datagrams = await Datagrams.bind({
       self: identity.id,
@@ -142,7 +142,7 @@ class Lanes implements Net {
         else onRefused({ lane: 'udp', from: event.from, peer: event.peer, reason: event.reason })
       }
     })
-    this.links = new Links({
+    this.links = new PeerLinks({
       host,
       clock: () => clock().mono,
       onMessage: (peer, payload) => {
@@ -222,7 +222,7 @@ class Lanes implements Net {
     await Promise.all(this.saving)
   }
 
-  private get opened(): Host {
+  private get opened(): Libp2pHost {
     if (this.host === undefined) throw new ShoalError('internal', 'the network is not open')
     return this.host
   }

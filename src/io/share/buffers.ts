@@ -1,5 +1,5 @@
 /** Buffers of one size that are used again: memory for reading stays what a few reads take, whenever garbage is collected. */
-import { LEAF_BYTES } from '../../wire/layout.ts'
+import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
 import { assert } from '../../base/assert.ts'
 
 export class ReadBuffers {

@@ -1,6 +1,6 @@
 /** What a scan says when the disk says no. */
 import { ShoalError } from '../../base/errors.ts'
-import { quotedPath } from '../../wire/paths.ts'
+import { quotedPath } from '../../wire/bittorrent/paths.ts'
 
 export function errorCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

@@ -4,11 +4,11 @@
  */
 import { constants } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { EMPTY_BYTES, sha256 } from '../../base/bytes.ts'
-import { LEAF_BYTES } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { FileTree } from '../../wire/tree.ts'
+import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { FileTree } from '../../wire/bittorrent/tree.ts'
 import type { ReadBuffers } from './buffers.ts'
 import { changed, diskError } from './errors.ts'
 import type { LeafHashes } from './leaves.ts'
@@ -110,7 +110,7 @@ async function readAll(
   const step = options.buffers.bytes
   const pair = [options.buffers.take(), options.buffers.take()]
   const read = (chunk: number): Promise<Buffer | undefined> => {
-    const buffer = must(pair[chunk % 2], 'two buffers take turns')
+    const buffer = expectDefined(pair[chunk % 2], 'two buffers take turns')
     return reading(diskPath, fill(file, buffer.subarray(0, bytes - chunk * step), chunk * step))
   }
   try {

@@ -1,10 +1,10 @@
 /** All files of a scan: from the cache what it knows, the others hashed, a few at a time. */
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { EMPTY_BYTES, equal } from '../../base/bytes.ts'
-import { LEAF_BYTES } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { rootKey } from '../../wire/metainfo.ts'
-import { FileTree, type FinishedTree } from '../../wire/tree.ts'
+import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { rootKey } from '../../wire/bittorrent/metainfo.ts'
+import { FileTree, type FinishedTree } from '../../wire/bittorrent/tree.ts'
 import { ReadBuffers } from './buffers.ts'
 import { settled, systemClock, type CachedFile, type ShareCache, type WallClock } from './cache.ts'
 import { hashFile, type HashedFile } from './hash-file.ts'
@@ -73,7 +73,7 @@ export class Hashing {
   }
 
   stampOf(index: number): FileStamp {
-    return this.stamps.get(index) ?? must(this.found[index], 'a file that was found').stamp
+    return this.stamps.get(index) ?? expectDefined(this.found[index], 'a file that was found').stamp
   }
 
   /** A view; undefined for an empty file. */

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { assert } from '../../base/assert.ts'
 import { LruMap } from '../../base/bounded.ts'
 import { equal, hex } from '../../base/bytes.ts'
-import { HASH_BYTES, pieceRoot, powerOfTwo } from '../../wire/merkle.ts'
+import { HASH_BYTES, pieceRoot, powerOfTwo } from '../../wire/bittorrent/merkle.ts'
 import { errorCodeOf, storeError } from './errors.ts'
 import type { LeafHashes, LeafWriter } from './leaves.ts'
 

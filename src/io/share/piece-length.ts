@@ -1,5 +1,5 @@
 /** How long the pieces of a content are. */
-import { LEAF_BYTES } from '../../wire/layout.ts'
+import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
 
 /** A piece's hash in the list that the sizes below were balanced against: SHA-1's 20 bytes. */
 const HASH_BYTES = 20

@@ -9,12 +9,19 @@
 import { assert } from '../../base/assert.ts'
 import { EMPTY_BYTES, equal } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { quotedPath } from '../../wire/paths.ts'
+import { quotedPath } from '../../wire/bittorrent/paths.ts'
 import { changed } from './errors.ts'
-import { buildInfo, parseInfo, rootOf, sizeProblem, type Manifest, type TreeNode } from '../../wire/metainfo.ts'
+import {
+  buildInfo,
+  parseInfo,
+  rootOf,
+  sizeProblem,
+  type Manifest,
+  type TreeNode
+} from '../../wire/bittorrent/metainfo.ts'
 import { Hashing, type ScanOptions } from './hashing.ts'
 import { pieceLengthFor } from './piece-length.ts'
-import { walk, type FileStamp, type Found, type FoundFile, type Skipped } from './walk.ts'
+import { walk, type FileStamp, type WalkedEntry, type FoundFile, type Skipped } from './walk.ts'
 
 /** Of the whole: a file that changes is tried again by itself. */
 const ATTEMPTS = 2
@@ -104,13 +111,13 @@ function checkMapping(manifest: Manifest, found: readonly FoundFile[], hashing: 
 }
 
 /** In the order of the manifest. */
-function* filesOf(found: Found): Generator<FoundFile> {
+function* filesOf(found: WalkedEntry): Generator<FoundFile> {
   if (found.kind === 'file') yield found
   else for (const child of found.children) yield* filesOf(child)
 }
 
 /** Files are numbered as they come, from `counter` on: as filesOf gives them. */
-function treeOf(found: Found, hashing: Hashing, counter: { next: number }): TreeNode {
+function treeOf(found: WalkedEntry, hashing: Hashing, counter: { next: number }): TreeNode {
   const { name } = found
   if (found.kind === 'folder') {
     return { kind: 'folder', name, children: found.children.map(child => treeOf(child, hashing, counter)) }

@@ -8,8 +8,8 @@ import type { BigIntStats } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
 import { compare, utf8 } from '../../base/bytes.ts'
-import { FILES_MAX } from '../../wire/layout.ts'
-import { PATH_DEPTH_MAX, checkName, quotedPath } from '../../wire/paths.ts'
+import { FILES_MAX } from '../../wire/bittorrent/layout.ts'
+import { PATH_DEPTH_MAX, checkName, quotedPath } from '../../wire/bittorrent/paths.ts'
 import { diskError, errorCodeOf } from './errors.ts'
 import { eachOf } from './pool.ts'
 
@@ -33,10 +33,10 @@ export interface FoundFile {
 export interface FoundFolder {
   readonly kind: 'folder'
   readonly name: string
-  readonly children: Found[]
+  readonly children: WalkedEntry[]
 }
 
-export type Found = FoundFile | FoundFolder
+export type WalkedEntry = FoundFile | FoundFolder
 
 export type SkipReason = 'symlink' | 'special' | 'name'
 
@@ -65,7 +65,7 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
 }
 
 /** Throws ShoalError: 'not-found', 'permission', 'conflict' when something vanishes under the walk, 'bad-input', 'limit'. */
-export async function walk(target: string, signal: AbortSignal): Promise<{ top: Found; skipped: Skipped }> {
+export async function walk(target: string, signal: AbortSignal): Promise<{ top: WalkedEntry; skipped: Skipped }> {
   const absolute = path.resolve(target)
   const checked = checkName(utf8(path.basename(absolute)))
   if (!checked.ok) throw notShareable(absolute, `it has ${checked.problem}`)
@@ -119,11 +119,11 @@ class Walker {
   }
 
   /** One folder after another, the entries of one at once: what is open at a time is bounded. */
-  async folder(diskPath: string, depth: number): Promise<Found[]> {
+  async folder(diskPath: string, depth: number): Promise<WalkedEntry[]> {
     this.signal.throwIfAborted()
     if (depth > PATH_DEPTH_MAX) throw tooMuch(diskPath, `more than ${PATH_DEPTH_MAX} folders inside one another`)
     const names = await this.names(diskPath)
-    const found = new Array<Found | undefined>(names.length)
+    const found = new Array<WalkedEntry | undefined>(names.length)
     const folders: Array<{ index: number; name: string; at: string }> = []
     await eachOf(names.entries(), { limit: CALLS_MAX, signal: this.signal }, async ([index, name]) => {
       const at = path.join(diskPath, name)

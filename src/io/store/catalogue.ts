@@ -5,10 +5,20 @@
 import type { ContentId } from '../../base/ids.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Result } from '../../core/machine.ts'
-import { bool, contentIdCodec, encode, list, oneOf, struct, text, tryDecode, type Decoded } from '../../wire/codec.ts'
-import { FILE_NAME_BYTES_MAX } from '../../wire/paths.ts'
+import {
+  bool,
+  contentIdCodec,
+  encode,
+  list,
+  oneOf,
+  struct,
+  text,
+  tryDecode,
+  type Decoded
+} from '../../wire/codec/codec.ts'
+import { FILE_NAME_BYTES_MAX } from '../../wire/bittorrent/paths.ts'
 import type { StateDb } from '../state/db.ts'
-import { GLOB_BYTES_MAX, GLOBS_MAX } from './glob.ts'
+import { GLOB_BYTES_MAX, GLOBS_MAX } from './files/glob.ts'
 
 const PREFIX = 'store/holding/'
 const UNLISTED_PREFIX = 'store/unlisted/'

@@ -5,22 +5,22 @@
 import { constants } from 'node:fs'
 import { Bitfield } from '../../base/bitfield.ts'
 import { LruMap } from '../../base/bounded.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { hash } from 'node:crypto'
-import { LEAF_BYTES, type PieceIndex } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import type { Manifest } from '../../wire/metainfo.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import type { Manifest } from '../../wire/bittorrent/metainfo.ts'
 import { eachOf } from '../share/pool.ts'
 import type { Arrivals } from './arrivals.ts'
-import { Beneath, closeFd, errno, fstatBig, type OpenedFile } from './beneath.ts'
+import { SafeDir, closeFd, errno, fstatBig, type OpenedFile } from './files/safe-dir.ts'
 import type { Holding } from './catalogue.ts'
 import { ChangedError } from './failures.ts'
-import { readAt, writeAt, type OpenFiles } from './fds.ts'
-import { syncFdData, type LeafFile } from './leaf-file.ts'
+import { readAt, writeAt, type OpenFiles } from './files/open-files.ts'
+import { syncFdData, type LeafFile } from './files/leaf-file.ts'
 import type { Held } from './manifests.ts'
-import type { Naming } from './names.ts'
-import { sameSeen, seenOf, type FileStats } from './stats.ts'
+import type { Naming } from './files/names.ts'
+import { sameSeen, seenOf, type FileStats } from './files/stats.ts'
 
 /** Pieces whose leaf hashes are kept in memory, a content. */
 const HASHES_AT_HAND_MAX = 64
@@ -44,7 +44,7 @@ export class Content {
   readonly holding: Holding
   readonly held: Held
   readonly manifest: Manifest
-  readonly beneath: Beneath
+  readonly safeDir: SafeDir
   readonly seen: FileStats
   /** Files that stand under their final name and are right. */
   readonly placed: Bitfield
@@ -66,7 +66,7 @@ export class Content {
     this.holding = parts.holding
     this.held = parts.held
     this.manifest = parts.held.manifest
-    this.beneath = new Beneath(parts.holding.root)
+    this.safeDir = new SafeDir(parts.holding.root)
     this.seen = parts.seen
     this.placed = new Bitfield(this.manifest.files.length)
     this.leaves = parts.leaves
@@ -81,7 +81,7 @@ export class Content {
   partNames(file: number): string[] {
     const inside = this.naming.final(file)
     const final = this.finalNames(file)
-    return [...final.slice(0, -1), this.naming.part(inside, must(final.at(-1), 'a file has a name'))]
+    return [...final.slice(0, -1), this.naming.part(inside, expectDefined(final.at(-1), 'a file has a name'))]
   }
 
   emptyFolderNames(index: number): string[] {
@@ -106,14 +106,14 @@ export class Content {
     const names = this.partNames(file)
     const known = this.parts.get(file)
     const flags = constants.O_RDWR | (known === undefined ? constants.O_CREAT : 0)
-    const opened = await this.beneath.openFile(names, flags, {
+    const opened = await this.safeDir.openFile(names, flags, {
       mode: this.mode(file),
       makeFolders: known === undefined
     })
     const { ino } = opened.stats
     if (known !== undefined && known !== ino) {
       await closeFd(opened.fd)
-      throw new ShoalError('conflict', `${this.beneath.pathOf(names)} was exchanged while it was fetched`, {
+      throw new ShoalError('conflict', `${this.safeDir.pathOf(names)} was exchanged while it was fetched`, {
         hint: 'get it again: what is right of it is kept'
       })
     }
@@ -170,7 +170,7 @@ export class Content {
   }
 
   private async openToRead(file: number): Promise<number> {
-    if (this.placed.has(file)) return (await this.beneath.openFile(this.finalNames(file), constants.O_RDONLY)).fd
+    if (this.placed.has(file)) return (await this.safeDir.openFile(this.finalNames(file), constants.O_RDONLY)).fd
     if (!this.parts.has(file)) throw new ChangedError(`file ${file} is not there`)
     return (await this.openPart(file)).fd
   }
@@ -235,7 +235,7 @@ export class Content {
     try {
       await this.leaves?.sync()
       await eachOf(files, { limit: SYNCS_AT_ONCE, signal: NEVER }, file => this.usePart(file, fd => syncFdData(fd)))
-      for (const names of folders.values()) await this.beneath.syncFolder(names)
+      for (const names of folders.values()) await this.safeDir.syncFolder(names)
     } catch (error) {
       for (const file of files) this.dirtyFiles.add(file)
       for (const [key, names] of folders) this.dirtyFolders.set(key, names)
@@ -246,7 +246,7 @@ export class Content {
   close(): void {
     this.arrivals?.end()
     this.files.drop(`${this.manifest.contentId}/`)
-    this.beneath.close()
+    this.safeDir.close()
   }
 }
 

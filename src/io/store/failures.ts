@@ -1,6 +1,6 @@
 /** What the disk says, in the words of the exchange's contract; and the error that `status` shows beside it. */
 import { ShoalError } from '../../base/errors.ts'
-import { errno } from './beneath.ts'
+import { errno } from './files/safe-dir.ts'
 
 export type StoreFailure = 'disk-full' | 'disk' | 'conflict' | 'changed'
 

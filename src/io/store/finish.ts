@@ -5,10 +5,10 @@
 import { constants } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
 import { eachOf } from '../share/pool.ts'
-import { closeFd, errno } from './beneath.ts'
+import { closeFd, errno } from './files/safe-dir.ts'
 import { NEVER, type Content } from './content.ts'
 import { wantedFiles } from './prepare.ts'
-import { sameSeen, seenOf, type Seen } from './stats.ts'
+import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 const FILES_AT_ONCE = 8
 const ALL_EXECUTE = 0o111n
@@ -34,9 +34,9 @@ export async function finish(content: Content, options: FinishOptions): Promise<
 
 /** A file that was there with the right bytes may lack the bit. */
 async function makeExecutable(content: Content, file: number): Promise<void> {
-  const { fd, stats } = await content.beneath.openFile(content.finalNames(file), constants.O_RDONLY)
+  const { fd, stats } = await content.safeDir.openFile(content.finalNames(file), constants.O_RDONLY)
   try {
-    if ((stats.mode & ALL_EXECUTE) === 0n) await content.beneath.makeExecutable(fd, stats.mode)
+    if ((stats.mode & ALL_EXECUTE) === 0n) await content.safeDir.makeExecutable(fd, stats.mode)
   } finally {
     await closeFd(fd)
   }
@@ -44,22 +44,22 @@ async function makeExecutable(content: Content, file: number): Promise<void> {
 
 async function makeEmptyFolder(content: Content, index: number): Promise<void> {
   const names = content.emptyFolderNames(index)
-  await content.beneath.makeFolder(names)
+  await content.safeDir.makeFolder(names)
   content.touchFolders([...names, ''])
 }
 
 async function placeFile(content: Content, file: number, options: FinishOptions): Promise<void> {
-  const { beneath, manifest } = content
+  const { safeDir, manifest } = content
   const [part, final] = [content.partNames(file), content.finalNames(file)]
   const entry = manifest.files[file]
   const { fd, stats: stat } = await content.openPart(file)
   try {
     if (stat.size !== BigInt(entry?.lengthBytes ?? 0)) {
-      throw new ShoalError('integrity', `${beneath.pathOf(part)} has a wrong length`, {
+      throw new ShoalError('integrity', `${safeDir.pathOf(part)} has a wrong length`, {
         hint: 'get it again: what is right of it is kept'
       })
     }
-    if (entry?.executable === true && (stat.mode & ALL_EXECUTE) === 0n) await beneath.makeExecutable(fd, stat.mode)
+    if (entry?.executable === true && (stat.mode & ALL_EXECUTE) === 0n) await safeDir.makeExecutable(fd, stat.mode)
     await giveFinalName(content, file, options)
     // A new name leaves inode and mtime alone.
     content.seen.set(file, seenOf(stat))
@@ -71,24 +71,24 @@ async function placeFile(content: Content, file: number, options: FinishOptions)
 }
 
 async function giveFinalName(content: Content, file: number, options: FinishOptions): Promise<void> {
-  const { beneath } = content
+  const { safeDir } = content
   const [part, final] = [content.partNames(file), content.finalNames(file)]
   const name = final.at(-1) ?? ''
   try {
-    await beneath.renameNew(part, name)
+    await safeDir.renameNew(part, name)
   } catch (error) {
     if (errno(error) !== 'EEXIST') throw error
-    const inTheWay = await beneath.lstat(final)
+    const inTheWay = await safeDir.lstat(final)
     if (
       inTheWay !== undefined &&
       !(await mayReplace(content, final, inTheWay.isFile() ? seenOf(inTheWay) : undefined, options))
     ) {
-      throw new ShoalError('conflict', `${beneath.pathOf(final)} came into the way`, {
+      throw new ShoalError('conflict', `${safeDir.pathOf(final)} came into the way`, {
         hint: 'move it away, then `shoal get` it again; or replace it with --overwrite',
         cause: error
       })
     }
-    await beneath.rename(part, name)
+    await safeDir.rename(part, name)
   }
 }
 

@@ -8,15 +8,15 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { LruMap } from '../../base/bounded.ts'
 import { equal } from '../../base/bytes.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
-import type { PieceIndex } from '../../wire/layout.ts'
-import { HASH_BYTES, pieceRoot, powerOfTwo } from '../../wire/merkle.ts'
-import { parseInfo, rootOf, type Manifest } from '../../wire/metainfo.ts'
-import { MerkleStack } from '../../wire/tree.ts'
-import { errno } from './beneath.ts'
-import { readWhole, writeWhole } from './atomic.ts'
+import type { PieceIndex } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES, pieceRoot, powerOfTwo } from '../../wire/bittorrent/merkle.ts'
+import { parseInfo, rootOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
+import { MerkleStack } from '../../wire/bittorrent/tree.ts'
+import { errno } from './files/safe-dir.ts'
+import { readWhole, writeWhole } from './files/atomic.ts'
 
 /** Parsed manifests that nothing uses at the moment but are kept at hand. */
 export const MANIFESTS_AT_HAND_MAX = 32
@@ -45,8 +45,8 @@ export class Held {
     const file = layout.fileOf(piece)
     const { first, end } = layout.piecesOf(file)
     if (end - first === 1)
-      return must(
-        rootOf(this.manifest, must(files[file], 'a file of the content')),
+      return expectDefined(
+        rootOf(this.manifest, expectDefined(files[file], 'a file of the content')),
         'a file that is not empty has a root'
       )
     const at = ((this.layerStart[file] ?? 0) + piece - first) * HASH_BYTES
@@ -108,7 +108,7 @@ async function checkLayers(manifest: Manifest, layers: Uint8Array): Promise<void
       stack.push(layers.subarray(at, at + HASH_BYTES))
       if (++hashed % HASHES_PER_TURN === 0) await turn()
     }
-    const root = rootOf(manifest, must(files[file], 'a file of the content'))
+    const root = rootOf(manifest, expectDefined(files[file], 'a file of the content'))
     if (root === undefined || !equal(stack.finish(powerOfTwo(count)), root)) {
       throw new ShoalError('integrity', `a piece layer of ${manifest.contentId} does not fit its root`)
     }

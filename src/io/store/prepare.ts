@@ -13,15 +13,15 @@ import { Bitfield } from '../../base/bitfield.ts'
 import { compare } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Prepared } from '../../core/exchange/contract.ts'
-import { LEAF_BYTES, type PieceIndex } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { pathOf } from '../../wire/metainfo.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { pathOf } from '../../wire/bittorrent/metainfo.ts'
 import { eachOf } from '../share/pool.ts'
-import { closeFd, fstatBig } from './beneath.ts'
+import { closeFd, fstatBig } from './files/safe-dir.ts'
 import { hashLeaves, type Content } from './content.ts'
-import { readAt } from './fds.ts'
-import { compileGlobs } from './glob.ts'
-import { sameSeen, seenOf, type Seen } from './stats.ts'
+import { readAt } from './files/open-files.ts'
+import { compileGlobs } from './files/glob.ts'
+import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 const truncateFd = promisify(ftruncate)
 const FILES_AT_ONCE = 8
@@ -114,13 +114,13 @@ class Preparation {
   }
 
   private conflict(names: readonly string[]): void {
-    this.conflicts.push(this.content.beneath.pathOf(names))
+    this.conflicts.push(this.content.safeDir.pathOf(names))
   }
 
   private async file(file: number): Promise<void> {
     const { content } = this
     const names = content.finalNames(file)
-    const stat = await content.beneath.lstat(names)
+    const stat = await content.safeDir.lstat(names)
     // The user's own files are never read here: either they look as they were hashed, or they are not held any more.
     if (
       content.holding.kind === 'share' &&
@@ -159,7 +159,7 @@ class Preparation {
     const { content } = this
     const { layout } = content.manifest
     const names = content.finalNames(file)
-    const { fd } = await content.beneath.openFile(names, constants.O_RDONLY)
+    const { fd } = await content.safeDir.openFile(names, constants.O_RDONLY)
     try {
       const right: PieceIndex[] = []
       await this.eachPieceAsync(file, async piece => {
@@ -190,7 +190,7 @@ class Preparation {
   /** Of a file that was placed by hand, or by a finish that a crash cut short. */
   private async dropPart(file: number): Promise<void> {
     const names = this.content.partNames(file)
-    if ((await this.content.beneath.lstat(names))?.isFile() === true) await this.content.beneath.unlink(names)
+    if ((await this.content.safeDir.lstat(names))?.isFile() === true) await this.content.safeDir.unlink(names)
   }
 
   private async mayReplace(names: readonly string[], stat: BigIntStats): Promise<boolean> {
@@ -246,7 +246,7 @@ class Preparation {
   private async unfinished(file: number): Promise<void> {
     const { content } = this
     const names = content.partNames(file)
-    const stat = await content.beneath.lstat(names)
+    const stat = await content.safeDir.lstat(names)
     if (stat === undefined) return
     if (!stat.isFile()) {
       this.conflict(names)

@@ -1,9 +1,9 @@
 /** What Shoal itself put under a name, for other versions of the same folder. */
 import type { ContentId } from '../../base/ids.ts'
-import { pathOf } from '../../wire/metainfo.ts'
+import { pathOf } from '../../wire/bittorrent/metainfo.ts'
 import type { Catalogue, Holding } from './catalogue.ts'
 import type { Manifests } from './manifests.ts'
-import { FileStats, type Seen } from './stats.ts'
+import { FileStats, type Seen } from './files/stats.ts'
 
 export interface PreviousParts {
   readonly catalogue: Catalogue

@@ -6,14 +6,14 @@
  */
 import { hash } from 'node:crypto'
 import type { ContentId } from '../../base/ids.ts'
-import { LEAF_BYTES, type LeafRange } from '../../wire/layout.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { pathOf } from '../../wire/metainfo.ts'
+import { LEAF_BYTES, type LeafRange } from '../../wire/bittorrent/layout.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { pathOf } from '../../wire/bittorrent/metainfo.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { ReadResult } from './failures.ts'
-import { compileGlobs } from './glob.ts'
+import { compileGlobs } from './files/glob.ts'
 import type { Manifests } from './manifests.ts'
-import type { Shelf } from './shelf.ts'
+import type { ContentCache } from './content-cache.ts'
 
 export type FileState =
   /** All of it. */
@@ -28,7 +28,7 @@ export type FileState =
 export interface ReadsParts {
   readonly catalogue: Catalogue
   readonly manifests: Manifests
-  readonly shelf: Shelf
+  readonly cache: ContentCache
   /** Of the store: as for uploads. */
   readonly read: (content: ContentId, range: LeafRange, into: Uint8Array) => Promise<ReadResult>
   readonly leafHashes: (content: ContentId, piece: LeafRange['piece']) => Promise<Uint8Array | undefined>
@@ -43,11 +43,11 @@ export class Reads {
 
   /** `file` is the file's number in the manifest. */
   async state(content: ContentId, file: number): Promise<FileState> {
-    const { catalogue, manifests, shelf } = this.parts
+    const { catalogue, manifests, cache } = this.parts
     const holding = catalogue.get(content)
     const entry = (await manifests.get(content))?.manifest.files[file]
     if (holding === undefined || entry === undefined) return 'absent'
-    const opened = await shelf.opened(content)
+    const opened = await cache.opened(content)
     if (opened?.placed.has(file) === true) return 'here'
     if (!compileGlobs(holding.include)(pathOf(entry))) return 'excluded'
     if (!holding.complete) return 'arriving'
@@ -56,7 +56,7 @@ export class Reads {
 
   /** How many leaves of the range, from its start on, can be read now. */
   async here(content: ContentId, range: LeafRange): Promise<number> {
-    const opened = await this.parts.shelf.opened(content)
+    const opened = await this.parts.cache.opened(content)
     if (opened === undefined) return 0
     const { layout } = opened.manifest
     if (opened.placed.has(layout.fileOf(range.piece))) return range.leafCount
@@ -68,7 +68,7 @@ export class Reads {
 
   /** Resolves when the leaf may be here, when its content is closed or prepared anew, or when the signal aborts: look again. */
   async arrival(content: ContentId, leaf: Pick<LeafRange, 'piece' | 'leafStart'>, signal: AbortSignal): Promise<void> {
-    const opened = this.parts.shelf.prepared(content)
+    const opened = this.parts.cache.prepared(content)
     // Nothing arrives before it is prepared.
     if (opened?.arrivals === undefined) await aborted(signal)
     else await opened.arrivals.wait(opened.manifest.layout.firstLeafOf(leaf.piece) + leaf.leafStart, signal)

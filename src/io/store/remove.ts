@@ -1,6 +1,6 @@
 /** Deleting what a content left on disk, and nothing else. */
 import type { Content } from './content.ts'
-import { sameSeen, seenOf, type Seen } from './stats.ts'
+import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 /**
  * Files that still look as they were recorded, unfinished ones of ours, and the folders that are empty then. `others` is what
@@ -8,23 +8,23 @@ import { sameSeen, seenOf, type Seen } from './stats.ts'
  */
 export async function deleteFiles(opened: Content, others: ReadonlyMap<string, Seen>): Promise<number> {
   let deleted = 0
-  const { beneath, manifest, holding } = opened
+  const { safeDir, manifest, holding } = opened
   for (let file = 0; file < manifest.files.length; file++) {
     const names = opened.finalNames(file)
-    const stat = await beneath.lstat(names)
+    const stat = await safeDir.lstat(names)
     const seen = stat?.isFile() === true ? seenOf(stat) : undefined
     if (sameSeen(opened.seen.get(file), seen) && !sameSeen(others.get(names.join('/')), seen)) {
-      await beneath.unlink(names)
+      await safeDir.unlink(names)
       deleted++
     }
     if (!holding.begun) continue
     const part = opened.partNames(file)
-    if ((await beneath.lstat(part))?.isFile() !== true) continue
-    await beneath.unlink(part)
+    if ((await safeDir.lstat(part))?.isFile() !== true) continue
+    await safeDir.unlink(part)
     deleted++
   }
   const folders = [...foldersOf(opened)].sort((a, b) => b.length - a.length)
-  for (const names of folders) await beneath.removeEmptyFolder(names)
+  for (const names of folders) await safeDir.removeEmptyFolder(names)
   opened.close()
   return deleted
 }

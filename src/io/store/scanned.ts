@@ -1,9 +1,9 @@
 /** From what io/share found to what the store keeps. */
-import { must } from '../../base/assert.ts'
-import { HASH_BYTES } from '../../wire/merkle.ts'
-import { rootKey, rootOf, type Manifest } from '../../wire/metainfo.ts'
+import { expectDefined } from '../../base/assert.ts'
+import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { rootKey, rootOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
 import { Held, layerBytesOf } from './manifests.ts'
-import { FileStats } from './stats.ts'
+import { FileStats } from './files/stats.ts'
 
 /** The part of io/share's `Scanned` that is kept. */
 export interface ScannedContent {
@@ -34,7 +34,7 @@ function layersInOrder(scanned: Pick<ScannedContent, 'manifest' | 'pieceLayers'>
     const { first, end } = manifest.layout.piecesOf(index)
     const root = rootOf(manifest, file)
     if (end - first < 2 || root === undefined) return
-    layers.set(must(pieceLayers.get(rootKey(root)), 'a file of many pieces has a layer'), at)
+    layers.set(expectDefined(pieceLayers.get(rootKey(root)), 'a file of many pieces has a layer'), at)
     at += (end - first) * HASH_BYTES
   })
   return layers

@@ -17,16 +17,16 @@ import { promises as fs } from 'node:fs'
 import { join, dirname, basename, resolve } from 'node:path'
 import type { Bitfield } from '../../base/bitfield.ts'
 import { LruMap } from '../../base/bounded.ts'
-import { must } from '../../base/assert.ts'
+import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import type { Result } from '../../core/machine.ts'
-import type { Layout, LeafRange, PieceIndex } from '../../wire/layout.ts'
-import type { Manifest } from '../../wire/metainfo.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/bittorrent/layout.ts'
+import type { Manifest } from '../../wire/bittorrent/metainfo.ts'
 import type { StateDb } from '../state/db.ts'
 import { Arrivals } from './arrivals.ts'
-import { syncFolder } from './atomic.ts'
-import { errno, makeFolders } from './beneath.ts'
+import { syncFolder } from './files/atomic.ts'
+import { errno, makeFolders } from './files/safe-dir.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
 import { problemOf, reasonOf, type ReadResult } from './failures.ts'
 import { finish } from './finish.ts'
@@ -34,10 +34,10 @@ import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
 import { samePlace } from './previous.ts'
 import { Reads } from './reads.ts'
-import { Removals } from './removals.ts'
+import { ContentLocks } from './content-locks.ts'
 import { deleteFiles } from './remove.ts'
 import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
-import { Shelf, type SharedLeafHashes } from './shelf.ts'
+import { ContentCache, type SharedLeafHashes } from './content-cache.ts'
 
 /** Errors kept for `status`. */
 const PROBLEMS_MAX = 1_000
@@ -61,14 +61,14 @@ export interface DownloadOptions {
 
 export type { ReadResult, SharedLeafHashes, ScannedContent }
 
-export class Store {
+export class ContentStore {
   /** For readers on this machine. */
   readonly reads: Reads
   private readonly home: string
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
-  private readonly shelf: Shelf
-  private readonly removals = new Removals()
+  private readonly cache: ContentCache
+  private readonly locks = new ContentLocks()
   private readonly preparing = new Map<ContentId, AbortController>()
   private readonly problems = new LruMap<ContentId, ShoalError>(PROBLEMS_MAX)
   private readonly watchers = new Set<(content: ContentId) => void>()
@@ -79,20 +79,20 @@ export class Store {
     this.manifests = new Manifests(join(options.home, 'manifests'))
     const { home, shared } = options
     const { catalogue, manifests } = this
-    this.shelf = new Shelf({ home, shared, catalogue, manifests })
+    this.cache = new ContentCache({ home, shared, catalogue, manifests })
     this.reads = new Reads({
-      ...{ catalogue, manifests, shelf: this.shelf },
+      ...{ catalogue, manifests, cache: this.cache },
       read: (content, range, into) => this.read(content, range, into),
       leafHashes: (content, piece) => this.leafHashesToSend(content, piece)
     })
   }
 
   /** Throws the system's error when the home cannot be written. */
-  static async open(options: StoreOptions): Promise<Store> {
+  static async open(options: StoreOptions): Promise<ContentStore> {
     for (const name of ['manifests', 'leaves'])
       await fs.mkdir(join(options.home, name), { recursive: true, mode: 0o700 })
     await syncFolder(options.home)
-    return new Store(options)
+    return new ContentStore(options)
   }
 
   holdings(): Holding[] {
@@ -158,7 +158,7 @@ export class Store {
     { unlisted = false }: { unlisted?: boolean } = {}
   ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
-    await this.removals.work(content, async () => {
+    await this.locks.work(content, async () => {
       // Before the manifest: what has one, and is not unlisted, is indexed.
       if (unlisted) await this.catalogue.setUnlisted(content, true)
       await this.manifests.put(held)
@@ -169,7 +169,7 @@ export class Store {
 
   /** Throws ShoalError: 'conflict' when it is here or on its way to another folder; 'disk-full'. */
   async addDownload(options: DownloadOptions): Promise<void> {
-    await this.removals.work(options.content, () => this.noteDownload(options))
+    await this.locks.work(options.content, () => this.noteDownload(options))
     this.changed(options.content)
   }
 
@@ -178,7 +178,7 @@ export class Store {
     const root = resolve(options.folder)
     const known = this.catalogue.get(content)
     if (known !== undefined && (known.kind === 'share' || known.root !== root)) {
-      const path = must(this.pathOf(content), 'what is known has a path')
+      const path = expectDefined(this.pathOf(content), 'what is known has a path')
       throw new ShoalError('conflict', `${content} ${known.complete ? 'is here already' : 'is on its way'}: ${path}`, {
         hint: `copy it from there, or \`shoal rm ${content}\` first`
       })
@@ -194,14 +194,14 @@ export class Store {
   /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
   async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
     const { contentId } = torrent.manifest
-    await this.removals.work(contentId, () => this.manifests.put(heldOf(torrent)))
+    await this.locks.work(contentId, () => this.manifests.put(heldOf(torrent)))
     this.changed(contentId)
   }
 
   /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
   async adopt(path: string, scanned: ScannedContent): Promise<void> {
     const { contentId } = scanned.manifest
-    await this.removals.work(contentId, () => this.noteShare(path, scanned))
+    await this.locks.work(contentId, () => this.noteShare(path, scanned))
     this.changed(contentId)
   }
 
@@ -215,8 +215,8 @@ export class Store {
       })
     }
     await this.manifests.put(heldOf(scanned))
-    await seenOfScanned(scanned).save(this.shelf.seenPath(content))
-    this.shelf.forget(content)
+    await seenOfScanned(scanned).save(this.cache.seenPath(content))
+    this.cache.forget(content)
     const where = manifest.singleFile ? { root: dirname(path), top: [basename(path)] } : { root: path, top: [] }
     await this.catalogue.set({
       ...{ kind: 'share', content, ...where, begun: false, complete: true },
@@ -230,7 +230,7 @@ export class Store {
     this.preparing.get(content)?.abort(new Error('prepared anew'))
     this.preparing.set(content, stop)
     try {
-      return await this.removals.work(content, async () => {
+      return await this.locks.work(content, async () => {
         if ((await this.manifests.get(content)) === undefined) return { ok: false, reason: 'no-manifest' }
         const result = await this.attempt(content, () => this.prepareNow(content, synced, stop.signal), stop.signal)
         if (result.ok) this.problems.delete(content)
@@ -246,17 +246,17 @@ export class Store {
     const held = await this.manifests.get(content)
     const known = this.catalogue.get(content)
     if (held === undefined || known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
-    this.shelf.forget(content)
+    this.cache.forget(content)
     const begun = known.begun
     const holding = known.kind === 'download' ? await this.begin(known, held.manifest, signal) : known
-    const opened = await this.shelf.build(holding, held)
+    const opened = await this.cache.build(holding, held)
     try {
-      const prepared = await prepare(opened, { synced, begun, previous: () => this.shelf.previousOf(holding), signal })
-      if (!opened.placed.empty) await opened.seen.save(this.shelf.seenPath(content))
+      const prepared = await prepare(opened, { synced, begun, previous: () => this.cache.previousOf(holding), signal })
+      if (!opened.placed.empty) await opened.seen.save(this.cache.seenPath(content))
       if (prepared.have.count < prepared.layout.leaves) await mustBeWritable(holding)
       signal.throwIfAborted()
       opened.arrivals = new Arrivals(prepared.have.clone())
-      this.shelf.keep(opened)
+      this.cache.keep(opened)
       return prepared
     } catch (error) {
       opened.close()
@@ -283,38 +283,38 @@ export class Store {
   }
 
   async sync(content: ContentId): Promise<Result> {
-    return this.removals.work(content, async () =>
-      diskOnly(await this.attempt(content, async () => this.shelf.prepared(content)?.sync()))
+    return this.locks.work(content, async () =>
+      diskOnly(await this.attempt(content, async () => this.cache.prepared(content)?.sync()))
     )
   }
 
   async finish(content: ContentId): Promise<Result> {
-    const result = await this.removals.work(content, () => this.attempt(content, () => this.finishNow(content)))
+    const result = await this.locks.work(content, () => this.attempt(content, () => this.finishNow(content)))
     this.changed(content)
     if (result.ok) this.problems.delete(content)
     return result
   }
 
   private async finishNow(content: ContentId): Promise<void> {
-    const opened = this.shelf.prepared(content)
+    const opened = this.cache.prepared(content)
     const known = this.catalogue.get(content)
     if (opened === undefined || known === undefined)
       throw new ShoalError('internal', `${content} is finished before it is prepared`)
-    await finish(opened, { previous: () => this.shelf.previousOf(opened.holding) })
-    await opened.seen.save(this.shelf.seenPath(content))
+    await finish(opened, { previous: () => this.cache.previousOf(opened.holding) })
+    await opened.seen.save(this.cache.seenPath(content))
     await this.catalogue.set({ ...known, complete: true })
   }
 
   /** Lets go of the files. They open again when somebody reads. */
   close(content: ContentId): void {
     this.preparing.get(content)?.abort(new Error('closed'))
-    this.shelf.forget(content)
+    this.cache.forget(content)
   }
 
   /** Verified leaves, side by side in one piece of a prepared download. */
   async write(content: ContentId, range: Pick<LeafRange, 'piece' | 'leafStart'>, bytes: Uint8Array): Promise<Result> {
-    return this.removals.work(content, async () => {
-      const opened = this.shelf.prepared(content)
+    return this.locks.work(content, async () => {
+      const opened = this.cache.prepared(content)
       if (opened === undefined) return { ok: false, reason: 'disk' }
       return diskOnly(await this.attempt(content, () => opened.write(range.piece, range.leafStart, bytes)))
     })
@@ -322,8 +322,8 @@ export class Store {
 
   /** Keeps the leaf hashes of a piece, on disk before it answers. 'bad-leaf' when they are not the piece's. */
   async keepLeafHashes(content: ContentId, piece: PieceIndex, hashes: Uint8Array): Promise<Result> {
-    return this.removals.work(content, async () => {
-      const opened = this.shelf.prepared(content)
+    return this.locks.work(content, async () => {
+      const opened = this.cache.prepared(content)
       if (opened === undefined) return { ok: false, reason: 'disk' }
       if (!opened.held.proves(piece, hashes)) return { ok: false, reason: 'bad-leaf' }
       return diskOnly(await this.attempt(content, () => opened.keepLeafHashes(piece, hashes)))
@@ -333,9 +333,9 @@ export class Store {
   /** The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. */
   async leafHashes(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
     try {
-      const opened = await this.shelf.opened(content)
+      const opened = await this.cache.opened(content)
       if (opened === undefined || piece >= opened.manifest.layout.pieces) return undefined
-      return (await opened.leafHashes(piece)) ?? (await this.shelf.sharedHashes(opened, piece))
+      return (await opened.leafHashes(piece)) ?? (await this.cache.sharedHashes(opened, piece))
     } catch (error) {
       if (reasonOf(error) === 'changed' || errno(error) !== undefined) return undefined
       throw error
@@ -347,7 +347,7 @@ export class Store {
     const kept = await this.leafHashes(content, piece)
     if (kept !== undefined) return kept
     try {
-      return await (await this.shelf.opened(content))?.hashPiece(piece)
+      return await (await this.cache.opened(content))?.hashPiece(piece)
     } catch (error) {
       this.note(content, error)
       return undefined
@@ -356,18 +356,18 @@ export class Store {
 
   /** Of a download between prepare and close. */
   preparedLayout(content: ContentId): Layout | undefined {
-    return this.shelf.prepared(content)?.manifest.layout
+    return this.cache.prepared(content)?.manifest.layout
   }
 
   /** Of anything that can be read from. */
   async layout(content: ContentId): Promise<Layout | undefined> {
-    return (await this.shelf.opened(content))?.manifest.layout
+    return (await this.cache.opened(content))?.manifest.layout
   }
 
   /** Fills `into`, which has the bytes of the range. 'changed' when the file is no longer what was recorded. */
   async read(content: ContentId, range: LeafRange, into: Uint8Array): Promise<ReadResult> {
     try {
-      const opened = await this.shelf.opened(content)
+      const opened = await this.cache.opened(content)
       if (opened === undefined || !opened.manifest.layout.holds(range)) return { ok: false, reason: 'changed' }
       await opened.read(range.piece, range.leafStart, into)
       return { ok: true }
@@ -384,7 +384,7 @@ export class Store {
    */
   async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<number> {
     this.close(content)
-    return this.removals.remove(content, () => this.removeNow(content, options))
+    return this.locks.remove(content, () => this.removeNow(content, options))
   }
 
   private async removeNow(content: ContentId, options: { deleteFiles: boolean }): Promise<number> {
@@ -395,13 +395,13 @@ export class Store {
     const isOnDisk = held !== undefined && (holding.begun || holding.complete)
     const deleted =
       isOnDisk && options.deleteFiles
-        ? await deleteFiles(await this.shelf.build(holding, held), await this.shelf.previousOf(holding))
+        ? await deleteFiles(await this.cache.build(holding, held), await this.cache.previousOf(holding))
         : 0
     await this.catalogue.delete(content)
     this.changed(content)
     await this.manifests.remove(content)
     await this.catalogue.setUnlisted(content, false)
-    for (const path of [this.shelf.seenPath(content), this.shelf.leavesPath(content)])
+    for (const path of [this.cache.seenPath(content), this.cache.leavesPath(content)])
       await fs.rm(path, { force: true })
     this.problems.delete(content)
     return deleted
@@ -409,7 +409,7 @@ export class Store {
 
   /** Waits for nothing: whoever writes has been stopped before. */
   closeAll(): void {
-    this.shelf.close()
+    this.cache.close()
   }
 
   private note(content: ContentId, error: unknown): void {

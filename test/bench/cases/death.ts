@@ -1,5 +1,5 @@
 /** How long the others of a group need to know that one was killed (kill -9): the first of them, and all. */
-import { figure, told } from '../figures.ts'
+import { figure, reported } from '../figures.ts'
 import { startGroup, stopAll, type Node } from '../nodes.ts'
 import { startSerfs } from '../peers/serf.ts'
 import { installed, sleep } from '../workshop.ts'
@@ -78,7 +78,7 @@ function shoals(nodes: readonly Node[]): Group {
 }
 
 function answer(rows: Array<{ name: string; deaths: Death[] }>, hasSerf: boolean, { nodes }: Options): Answer {
-  const column = (deaths: Death[], field: keyof Death): string => told(figure(deaths.map(one => one[field])))
+  const column = (deaths: Death[], field: keyof Death): string => reported(figure(deaths.map(one => one[field])))
   return {
     title: `a member of ${nodes} is killed (kill -9), ${KILLS} times`,
     head: ['', 'first knows, s', 'all know, s'],

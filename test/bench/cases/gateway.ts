@@ -1,7 +1,7 @@
 /** How soon a film can be watched from anywhere while it is fetched: curl asks the gateway for ranges at random places. */
 import fs from 'node:fs'
 import { Random } from '../../../src/base/random.ts'
-import type { TransferRow } from '../../../src/wire/control.ts'
+import type { TransferRow } from '../../../src/wire/control/methods.ts'
 import { makeFile } from '../contents.ts'
 import { median } from '../figures.ts'
 import { startNode, startSlow, stopAll, type Node } from '../nodes.ts'

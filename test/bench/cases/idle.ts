@@ -1,6 +1,6 @@
 /** What a daemon costs that has nothing to do, in a group of five. */
 import { mebibytes } from '../contents.ts'
-import { figure, told } from '../figures.ts'
+import { figure, reported } from '../figures.ts'
 import { startGroup, stopAll } from '../nodes.ts'
 import { cpuSeconds, residentBytes } from '../usage.ts'
 import { sleep } from '../workshop.ts'
@@ -33,7 +33,7 @@ export const idle: Case = {
         ...rows.map(row => [row.name, row.percent.toFixed(2), mebibytes(row.residentBytes)]),
         [
           'median',
-          told(figure(rows.map(({ percent }) => percent))),
+          reported(figure(rows.map(({ percent }) => percent))),
           mebibytes(figure(rows.map(row => row.residentBytes)).median)
         ]
       ],

@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import fs from 'node:fs'
-import { socketTransport } from '../../../src/cli/transport.ts'
+import { socketTransport } from '../../../src/cli/client/transport.ts'
 import { quantile } from '../figures.ts'
 import { ownEnvironment, startGroup, stopAll, type Node } from '../nodes.ts'
 import { sleep, type Workshop } from '../workshop.ts'

@@ -2,7 +2,7 @@
  * How long a person waits: for a daemon to be ready, and for a command. What a command costs beyond its work is the whole of it
  * less the daemon's answer over an open socket.
  */
-import { figure, told } from '../figures.ts'
+import { figure, reported } from '../figures.ts'
 import { startNode, stopAll, type Node } from '../nodes.ts'
 import type { Case } from './case.ts'
 
@@ -34,7 +34,12 @@ export const start: Case = {
     }
     const row = (name: string, times: readonly number[], mostMs: number): string[] => {
       const worst = Math.max(...times)
-      return [name, told(figure(times.map(ms => ms / 1_000)), 3), `< ${mostMs / 1_000}`, worst < mostMs ? 'yes' : 'NO']
+      return [
+        name,
+        reported(figure(times.map(ms => ms / 1_000)), 3),
+        `< ${mostMs / 1_000}`,
+        worst < mostMs ? 'yes' : 'NO'
+      ]
     }
     return {
       title: 'start and command',

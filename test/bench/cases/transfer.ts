@@ -1,7 +1,7 @@
 /** A file or folder from one side to the other, by shoal and by others in turn: A B C A B C. */
 import { digest, makeFile, makeFolder, mebibytes } from '../contents.ts'
 import { measure, type Contender, type Run } from '../contender.ts'
-import { figure, ratio, told } from '../figures.ts'
+import { figure, ratio, reported } from '../figures.ts'
 import { aria2 } from '../peers/aria2.ts'
 import { libtorrent } from '../peers/libtorrent.ts'
 import { shoal } from '../peers/shoal.ts'
@@ -81,11 +81,11 @@ async function compare(
 function row({ contender, runs }: Result, own: Result): string[] {
   const seconds = (result: Result): number[] => result.runs.map(run => run.seconds)
   const ready = runs.flatMap(({ readySeconds }) => readySeconds ?? [])
-  const cpu = (side: 'giving' | 'taking'): string => told(figure(runs.map(run => run[side].cpuSeconds)), 1)
+  const cpu = (side: 'giving' | 'taking'): string => reported(figure(runs.map(run => run[side].cpuSeconds)), 1)
   const peak = (side: 'giving' | 'taking'): string => mebibytes(Math.max(...runs.map(run => run[side].peakBytes)))
   return [
-    ...[contender.name, told(figure(seconds({ contender, runs })))],
+    ...[contender.name, reported(figure(seconds({ contender, runs })))],
     ...[contender === own.contender ? '' : ratio(seconds(own), seconds({ contender, runs })).toFixed(2)],
-    ...[ready.length === 0 ? '' : told(figure(ready)), cpu('giving'), cpu('taking'), peak('giving'), peak('taking')]
+    ...[ready.length === 0 ? '' : reported(figure(ready)), cpu('giving'), cpu('taking'), peak('giving'), peak('taking')]
   ]
 }

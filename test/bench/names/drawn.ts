@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { ContentId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
-import type { Share } from '../../../src/io/index/index.ts'
+import type { IndexedShare } from '../../../src/io/index/index.ts'
 
 const SYLLABLES = 'ba ce di fo gu ka le mi no pu ra se ti vo xu za sha tri plo gre en or al is un'.split(' ')
 const VOCABULARY_WORDS = 50_000
@@ -38,7 +38,7 @@ export class DrawnNames {
   }
 
   /** `files` is the mean; one in ten is a file alone. */
-  share(files = SHARE_FILES): Share {
+  share(files = SHARE_FILES): IndexedShare {
     const content = createHash('sha256').update(`share ${this.shares++}`).digest('hex') as ContentId
     if (this.random.below(10) === 0) return { content, name: this.file(), bytes: this.size(), entries: [] }
     const entries: Array<{ path: string; bytes: number }> = []

@@ -1,6 +1,6 @@
 /** What people ask of an index, from the hardest (one letter) to the usual, by what makes them hard. */
 import { Random } from '../../../src/base/random.ts'
-import type { SearchFilter, SearchQuery } from '../../../src/wire/search.ts'
+import type { SearchFilter, SearchQuery } from '../../../src/wire/gnutella/search.ts'
 import type { DrawnNames } from './drawn.ts'
 
 export interface Asked {

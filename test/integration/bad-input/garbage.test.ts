@@ -6,7 +6,7 @@ import net from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { REFUSAL_PERIOD_MS, REFUSALS_PER_PERIOD_MAX } from '../../../src/io/net/refusals.ts'
-import { CONTROL_BODY_BYTES_MAX } from '../../../src/wire/control.ts'
+import { CONTROL_BODY_BYTES_MAX } from '../../../src/wire/control/methods.ts'
 import { Cluster, until, type Daemon } from '../cluster.ts'
 import { makeFile, sha256 } from '../content.ts'
 

@@ -1,6 +1,6 @@
 /** What every refusal looks like to a person: a line that says what happened, a line that says what to do next, a documented status. */
 import { expect } from 'vitest'
-import type { ExitStatus } from '../../../src/wire/control-exit.ts'
+import type { ExitStatus } from '../../../src/wire/control/exit.ts'
 import type { Ended } from '../cli/shoal.ts'
 
 export interface Refusal {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { takeLock } from '../../../src/daemon/lock.ts'
+import { takeLock } from '../../../src/daemon/home/lock.ts'
 import { bin, temporaryFolder } from './shoal.ts'
 
 /** A Node on PATH that is too old, outside of the packages. */

@@ -2,9 +2,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { ensureHome, found } from '../../../src/daemon/home.ts'
-import { takeLock } from '../../../src/daemon/lock.ts'
-import { ticketFor } from '../../../src/daemon/overlay.ts'
+import { ensureHome, found } from '../../../src/daemon/home/home.ts'
+import { takeLock } from '../../../src/daemon/home/lock.ts'
+import { ticketFor } from '../../../src/daemon/home/overlay.ts'
 import { encodeTicket } from '../../../src/wire/ticket.ts'
 import { linesOf, shoal, start, temporaryFolder } from './shoal.ts'
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Call } from '../../../src/daemon/control/server.ts'
-import type { HitRow, SearchAnswer } from '../../../src/wire/control.ts'
+import type { HitRow, SearchAnswer } from '../../../src/wire/control/methods.ts'
 import { fakeDaemon, inTerminal, linesOf, shoal, start } from './shoal.ts'
 
 const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)]

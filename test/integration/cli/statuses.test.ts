@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { ShoalError, type ErrorCode } from '../../../src/base/errors.ts'
-import { EXIT_STATUSES } from '../../../src/wire/control-exit.ts'
+import { EXIT_STATUSES } from '../../../src/wire/control/exit.ts'
 import { fakeDaemon, linesOf, shoal, temporaryFolder } from './shoal.ts'
 
 /** Written by hand from the contract of the command line, not taken from the code. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
-import type { TopResult } from '../../../src/wire/control-top.ts'
+import type { TopResult } from '../../../src/wire/control/top.ts'
 import { bin, fakeDaemon, linesOf, shoal, start } from './shoal.ts'
 
 const ENTER = '\u001b[?1049h\u001b[?25l'

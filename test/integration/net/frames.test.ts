@@ -3,7 +3,7 @@ import type { Stream } from '@libp2p/interface'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../src/base/random.ts'
-import { frame, framed, UNREAD_BYTES_MAX, writeAll } from '../../../src/io/net/frames.ts'
+import { frame, framed, UNREAD_BYTES_MAX, writeAll } from '../../../src/io/net/stream/frames.ts'
 import { STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_BYTES_MIN } from '../../../src/io/net/host.ts'
 import { startNode, type Node } from './shoal.ts'
 

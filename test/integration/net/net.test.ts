@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
-import { LINK_QUEUE_BYTES_MAX } from '../../../src/io/net/links.ts'
-import { ByteReader } from '../../../src/io/net/frames.ts'
+import { LINK_QUEUE_BYTES_MAX } from '../../../src/io/net/stream/links.ts'
+import { ByteReader } from '../../../src/io/net/stream/frames.ts'
 import { newIdentity } from '../../../src/io/identity.ts'
-import { memoryNetState } from '../../../src/io/net/state.ts'
+import { memoryNetState } from '../../../src/io/net/datagram/state.ts'
 import { STREAM_MESSAGE_BYTES_MAX } from '../../../src/wire/common.ts'
 import { overlayKey, refusingServer, startNode, tcpExchange, udpProbe } from './shoal.ts'
 

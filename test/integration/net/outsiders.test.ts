@@ -12,7 +12,7 @@ import { instant } from '../../../src/base/time.ts'
 import { newIdentity } from '../../../src/io/identity.ts'
 import { toMultiaddr } from '../../../src/io/net/address.ts'
 import { ADMISSION_MS } from '../../../src/io/net/admission.ts'
-import { Sessions } from '../../../src/io/net/sessions.ts'
+import { Sessions } from '../../../src/io/net/datagram/sessions.ts'
 import { overlay, startNode, tcpExchange, udpProbe, type Node } from './shoal.ts'
 
 const wrongKey = new Uint8Array(32).fill(0xee)

@@ -8,7 +8,7 @@ import { now } from '../../../src/io/clock.ts'
 import { newIdentity } from '../../../src/io/identity.ts'
 import { openNet, type Net, type NetInit } from '../../../src/io/net/net.ts'
 import type { Refusal } from '../../../src/io/net/refusals.ts'
-import { memoryNetState } from '../../../src/io/net/state.ts'
+import { memoryNetState } from '../../../src/io/net/datagram/state.ts'
 import type { Contact } from '../../../src/wire/common.ts'
 
 export const overlay = overlayId(new Uint8Array(32).fill(1))

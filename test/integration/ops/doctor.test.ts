@@ -1,7 +1,7 @@
 /** `shoal doctor` on real daemons, and on homes without one. */
 import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { DoctorRow } from '../../../src/wire/control-doctor.ts'
+import type { DoctorRow } from '../../../src/wire/control/doctor.ts'
 import { Cluster, until, type Answer } from '../cluster.ts'
 
 let cluster: Cluster

@@ -1,7 +1,7 @@
 /** The frames of `shoal top`, from real daemons: a slow giver, so that there is something to see. */
 import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TOP_CELLS, TOP_LEVELS, type TopTransfer } from '../../../src/wire/control-top.ts'
+import { TOP_CELLS, TOP_LEVELS, type TopTransfer } from '../../../src/wire/control/top.ts'
 import { Cluster, until, type Answer, type Daemon } from '../cluster.ts'
 
 const MIB = 2 ** 20

@@ -4,10 +4,10 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import type { Prepared } from '../../../src/core/exchange/contract.ts'
 import { StateDb } from '../../../src/io/state/db.ts'
-import type { PieceIndex } from '../../../src/wire/layout.ts'
+import type { PieceIndex } from '../../../src/wire/bittorrent/layout.ts'
 import {
   bytesOf,
   leafHashesOf,
@@ -71,7 +71,7 @@ describe.skipIf(!isRoot)('on a full disk', () => {
         })
       }
       expect(await place.store.finish(made.id)).toEqual({ ok: true })
-      expect(readFileSync(join(target, 'big.bin')).equals(must(made.files[0], 'a file'))).toBe(true)
+      expect(readFileSync(join(target, 'big.bin')).equals(expectDefined(made.files[0], 'a file'))).toBe(true)
       place.store.closeAll()
       await place.db.close()
     })

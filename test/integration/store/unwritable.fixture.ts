@@ -1,9 +1,9 @@
 /** Prepares a download as whoever runs it, and prints the answer and what went wrong. */
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import { makeContent, openPlace, randomBytes, startDownload } from '../../unit/io/store/contents.ts'
 
 const made = makeContent('big.bin', { 'big.bin': { bytes: randomBytes('big', 100_000) } })
-const place = await openPlace({ folder: must(process.argv[2], 'a folder') })
+const place = await openPlace({ folder: expectDefined(process.argv[2], 'a folder') })
 await startDownload(place, made)
 const result = await place.store.prepare(made.id, undefined)
 const problem = place.store.problem(made.id)

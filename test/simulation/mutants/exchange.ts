@@ -8,7 +8,7 @@ export const mutants: Mutant[] = [
   {
     name: 'records-what-was-written-during-the-sync',
     property: 'no-wrong-byte',
-    file: `${ROOM}/recorder.ts`,
+    file: `${ROOM}/download/recorder.ts`,
     find: 'else this.record(bits, then, at)',
     replace: 'else this.record(this.holding.leafBits(), then, at)',
     scenario,
@@ -17,7 +17,7 @@ export const mutants: Mutant[] = [
   {
     name: 'finishes-without-a-sync',
     property: 'synced-first',
-    file: `${ROOM}/recorder.ts`,
+    file: `${ROOM}/download/recorder.ts`,
     find: 'this.waiting = then\n    this.sync(now)',
     replace: 'then(now)',
     scenario,
@@ -26,7 +26,7 @@ export const mutants: Mutant[] = [
   {
     name: 'asks-again-for-leaves-of-partial-pieces',
     property: 'synced-kept',
-    file: `${ROOM}/picker.ts`,
+    file: `${ROOM}/picker/picker.ts`,
     find: 'this.write(this.beginning(piece), leafStart + i)',
     replace: 'if (i > 0) this.write(this.beginning(piece), leafStart + i)',
     scenario,
@@ -35,8 +35,8 @@ export const mutants: Mutant[] = [
   {
     name: 'asks-for-all-that-a-source-would-take',
     property: 'in-flight',
-    file: `${ROOM}/fetch.ts`,
-    find: 'this.desk.settings.inFlightBytesMax - this.desk.inFlightBytes\n    )',
+    file: `${ROOM}/download/fetch.ts`,
+    find: 'this.context.settings.inFlightBytesMax - this.context.inFlightBytes\n    )',
     replace: 'Infinity\n    )',
     scenario,
     seeds: 50
@@ -44,7 +44,7 @@ export const mutants: Mutant[] = [
   {
     name: 'takes-over-what-is-asked-of-two',
     property: 'one-ask',
-    file: `${ROOM}/fetch.ts`,
+    file: `${ROOM}/download/fetch.ts`,
     find: 'if (asked === 1 && this.takesOver(source, other))',
     replace: 'if (this.takesOver(source, other))',
     scenario,
@@ -53,7 +53,7 @@ export const mutants: Mutant[] = [
   {
     name: 'keeps-requests-whose-hashes-will-not-come',
     property: 'hashes-first',
-    file: `${ROOM}/fetch.ts`,
+    file: `${ROOM}/download/fetch.ts`,
     find: 'if (!request.hashes || begun === undefined || begun.hashes) return',
     replace: 'if (request.hashes || begun === undefined || begun.hashes) return',
     scenario,
@@ -62,7 +62,7 @@ export const mutants: Mutant[] = [
   {
     name: 'takes-a-short-last-piece-for-its-leaf',
     property: 'hashes-first',
-    file: `${ROOM}/fetch.ts`,
+    file: `${ROOM}/download/fetch.ts`,
     find: 'if (this.layout.isOwnHash(range.piece)) return false',
     replace: 'if (this.layout.leavesOf(range.piece) === 1) return false',
     scenario,
@@ -71,8 +71,8 @@ export const mutants: Mutant[] = [
   {
     name: 'asks-on-of-who-sent-a-bad-leaf',
     property: 'bans-liars',
-    file: `${ROOM}/download.ts`,
-    find: "this.desk.ban(source.contact, this.content, 'bad-leaf', now)",
+    file: `${ROOM}/download/download.ts`,
+    find: "this.context.ban(source.contact, this.content, 'bad-leaf', now)",
     replace: 'source.busyUntil = now.mono',
     scenario,
     seeds: 50
@@ -80,7 +80,7 @@ export const mutants: Mutant[] = [
   {
     name: 'serves-what-it-does-not-hold',
     property: 'no-honest-banned',
-    file: `${ROOM}/holding.ts`,
+    file: `${ROOM}/held-leaves.ts`,
     find: 'this.partials.delete(piece)\n      whole.add(piece)',
     replace: 'this.partials.delete(piece)\n      whole.add(piece)\n      whole.add((piece + 1) % whole.length)',
     scenario,
@@ -98,7 +98,7 @@ export const mutants: Mutant[] = [
   {
     name: 'never-tries-a-full-disk-again',
     property: 'completes',
-    file: `${ROOM}/download.ts`,
+    file: `${ROOM}/download/download.ts`,
     find: "const retryAt = reason === 'disk-full' ? after(now.mono, DISK_RETRY_MS) : undefined",
     replace: 'const retryAt = undefined',
     scenario,
@@ -107,7 +107,7 @@ export const mutants: Mutant[] = [
   {
     name: 'hears-no-reader',
     property: 'needed-soon',
-    file: `${ROOM}/picker.ts`,
+    file: `${ROOM}/picker/picker.ts`,
     find: 'if (needed !== undefined) return needed',
     replace: '',
     scenario: 'reading',
@@ -116,7 +116,7 @@ export const mutants: Mutant[] = [
   {
     name: 'lets-a-reader-wait-its-turn',
     property: 'needed-soon',
-    file: `${ROOM}/rush.ts`,
+    file: `${ROOM}/download/read-ahead.ts`,
     find: 'this.parts.drop(giving)',
     replace: '',
     scenario: 'reading',
@@ -125,7 +125,7 @@ export const mutants: Mutant[] = [
   {
     name: 'leaves-what-gave-way-unasked',
     property: 'completes',
-    file: `${ROOM}/rush.ts`,
+    file: `${ROOM}/download/read-ahead.ts`,
     find: 'this.parts.drop(giving)',
     replace: 'for (const one of giving) one.source.requests.delete(one.id)',
     scenario: 'reading',

@@ -7,7 +7,7 @@ export const mutants: Mutant[] = [
   {
     name: 'old-claims-override',
     property: 'growing-incarnations',
-    file: `${room}/roster.ts`,
+    file: `${room}/view/roster.ts`,
     find: "if (claim.incarnation < incarnation) return 'stale'",
     replace: "if (claim.incarnation < incarnation) return claim.kind === 'alive' ? 'news' : 'stale'",
     scenario: 'membership',
@@ -34,7 +34,7 @@ export const mutants: Mutant[] = [
   {
     name: 'signatures-unchecked',
     property: 'signed-rows',
-    file: `${room}/view.ts`,
+    file: `${room}/view/view.ts`,
     find: "if (!notary.genuine(claim)) return false\n    if (claim.kind === 'dead' && context.path",
     replace: "if (claim.kind === 'dead' && context.path",
     scenario: 'membership',
@@ -43,7 +43,7 @@ export const mutants: Mutant[] = [
   {
     name: 'accusations-ahead-do-not-wait',
     property: 'signed-rows',
-    file: `${room}/roster.ts`,
+    file: `${room}/view/roster.ts`,
     find: "return claim.kind === 'suspect' || claim.kind === 'dead' ? 'ahead' : 'news'",
     replace: "return 'news'",
     scenario: 'membership',
@@ -52,7 +52,7 @@ export const mutants: Mutant[] = [
   {
     name: 'nobody-refutes',
     property: 'one-membership',
-    file: `${room}/view.ts`,
+    file: `${room}/view/view.ts`,
     find: 'this.announce(own.raiseAbove(claim.incarnation))\n    emit(',
     replace: 'emit(',
     scenario: 'membership',
@@ -61,7 +61,7 @@ export const mutants: Mutant[] = [
   {
     name: 'the-dead-are-never-tried',
     property: 'one-membership',
-    file: `${room}/syncer.ts`,
+    file: `${room}/dissemination/syncer.ts`,
     find: 'return this.roster.sampleDead(1)[0]',
     replace: 'return undefined',
     scenario: 'healing',
@@ -79,7 +79,7 @@ export const mutants: Mutant[] = [
   {
     name: 'acks-are-not-heard',
     property: 'accuracy',
-    file: `${room}/prober.ts`,
+    file: `${room}/detector/prober.ts`,
     find: "this.probe = { kind: 'answered' }\n    return true",
     replace: 'return true',
     scenario: 'detection',

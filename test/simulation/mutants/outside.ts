@@ -5,16 +5,16 @@ export const mutants: Mutant[] = [
   {
     name: 'disk-loses-answered-writes',
     property: 'safe-writes',
-    file: 'src/sim/disk.ts',
+    file: 'src/sim/outside/disk.ts',
     find: 'if (!write.refused) this.apply(write)\n    return true',
     replace: 'if (!write.refused && this.random.chance(0.9)) this.apply(write)\n    return true',
     scenario: 'outside',
     seeds: 20
   },
   {
-    name: 'stream-lets-parcels-overtake',
+    name: 'stream-lets-packets-overtake',
     property: 'ordered-streams',
-    file: 'src/sim/links.ts',
+    file: 'src/sim/network/links.ts',
     find: 'end.lastArrivalMs[lane] = Math.max(end.lastArrivalMs[lane], arrival)',
     replace: 'end.lastArrivalMs[lane] = arrival',
     scenario: 'outside',
@@ -23,7 +23,7 @@ export const mutants: Mutant[] = [
   {
     name: 'partition-never-heals',
     property: 'all-heard',
-    file: 'src/sim/network.ts',
+    file: 'src/sim/network/network.ts',
     find: 'if (!this.partitions.delete(partition)) return',
     replace: 'if (this.partitions.delete(partition)) return',
     scenario: 'outside',

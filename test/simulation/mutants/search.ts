@@ -7,7 +7,7 @@ export const mutants: Mutant[] = [
   {
     name: 'forgets-to-decrement-the-ttl',
     property: 'ttl',
-    file: `${ROOM}/header.ts`,
+    file: `${ROOM}/flood/header.ts`,
     find: '{ ...descriptor, ttl: ttl - 1, hops: hops + 1 }',
     replace: '{ ...descriptor, ttl, hops: hops + 1 }',
     scenario: 'search-flood',
@@ -16,7 +16,7 @@ export const mutants: Mutant[] = [
   {
     name: 'believes-a-forged-ttl',
     property: 'ttl',
-    file: `${ROOM}/header.ts`,
+    file: `${ROOM}/flood/header.ts`,
     find: 'return ttl + hops <= TTL_HARD_MAX ? descriptor : { ...descriptor, ttl: TTL_HARD_MAX - hops }',
     replace: 'return descriptor',
     scenario: 'search-flood',
@@ -25,7 +25,7 @@ export const mutants: Mutant[] = [
   {
     name: 'sends-duplicates-on',
     property: 'once',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: "} else context.dropped('duplicate')",
     replace: '} else this.again(from, query, now)',
     scenario: 'search-flood',
@@ -34,7 +34,7 @@ export const mutants: Mutant[] = [
   {
     name: 'sends-back-where-it-came-from',
     property: 'no-echo',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: '.filter(({ id }) => id !== from.id)',
     replace: '',
     scenario: 'search-flood',
@@ -43,7 +43,7 @@ export const mutants: Mutant[] = [
   {
     name: 'moves-the-way-back-to-any-copy',
     property: 'finds-all',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: '!isOwn && query.hops < route.hops',
     replace: '!isOwn',
     scenario: 'search-flood',
@@ -52,7 +52,7 @@ export const mutants: Mutant[] = [
   {
     name: 'answers-a-wider-copy-again',
     property: 'heard-once',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: 'this.again(from, query, now)\n    } else',
     replace: 'this.first(from, query, now)\n    } else',
     scenario: 'search-flood',
@@ -61,7 +61,7 @@ export const mutants: Mutant[] = [
   {
     name: 'takes-a-copy-by-a-shorter-way-for-a-duplicate',
     property: 'heard-within-ttl',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: "widen === 'rounds' ? spanOf(query) > route.span : query.ttl > route.ttl",
     replace: 'spanOf(query) > route.span',
     scenario: 'search-flood',
@@ -70,7 +70,7 @@ export const mutants: Mutant[] = [
   {
     name: 'sends-hits-to-all',
     property: 'way-back',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: 'else context.send(next.contact, traced(outgoing, context.self.id))',
     replace: 'else for (const one of neighbours) context.send(one.contact, traced(outgoing, context.self.id))',
     scenario: 'search-flood',
@@ -79,7 +79,7 @@ export const mutants: Mutant[] = [
   {
     name: 'gives-old-pongs',
     property: 'fresh-pongs',
-    file: `${ROOM}/pings.ts`,
+    file: `${ROOM}/graph/pings.ts`,
     find: 'const isFresh = after(at, this.context.settings.pongFreshMs) >= now',
     replace: 'const isFresh = after(at, this.context.settings.pongFreshMs) >= 0',
     scenario: 'search-flood',
@@ -97,7 +97,7 @@ export const mutants: Mutant[] = [
   {
     name: 'looks-one-hop-ahead-where-it-sends-two',
     property: 'finds-all',
-    file: `${ROOM}/tables.ts`,
+    file: `${ROOM}/tables/tables.ts`,
     find: 'return ttl > 1 && (beyond === undefined || beyond.mayMatch(wanted))',
     replace: 'return ttl > 1 && beyond === undefined',
     scenario: 'search-flood',
@@ -106,7 +106,7 @@ export const mutants: Mutant[] = [
   {
     name: 'takes-hits-that-nobody-signed',
     property: 'honest-hits',
-    file: `${ROOM}/hits.ts`,
+    file: `${ROOM}/flood/hits.ts`,
     find: 'return context.verifier.verify(hit.holder.id, HIT_DOMAIN, hitClaim(hit.id, hit), hit.signature)',
     replace: 'return context.verifier !== undefined',
     scenario: 'search-faults',
@@ -115,7 +115,7 @@ export const mutants: Mutant[] = [
   {
     name: 'takes-any-number-of-neighbours',
     property: 'degree',
-    file: `${ROOM}/neighbours.ts`,
+    file: `${ROOM}/graph/neighbours.ts`,
     find: 'return this.byId.size >= this.context.settings.degreeMax',
     replace: 'return this.byId.size < 0',
     scenario: 'search-graph',
@@ -124,7 +124,7 @@ export const mutants: Mutant[] = [
   {
     name: 'never-rewires',
     property: 'one-graph',
-    file: `${ROOM}/neighbours.ts`,
+    file: `${ROOM}/graph/neighbours.ts`,
     find: "if (this.byId.size >= this.context.settings.degreeTarget) this.ask('instead', now)",
     replace: '',
     scenario: 'search-graph',
@@ -133,7 +133,7 @@ export const mutants: Mutant[] = [
   {
     name: 'does-not-replace-the-dead',
     property: 'one-graph',
-    file: `${ROOM}/neighbours.ts`,
+    file: `${ROOM}/graph/neighbours.ts`,
     find: 'this.askWithin(this.context.settings.retryMs, now)\n  }',
     replace: 'this.askAt = Infinity as Instant\n  }',
     scenario: 'search-graph',
@@ -142,7 +142,7 @@ export const mutants: Mutant[] = [
   {
     name: 'answers-whoever-asks-most',
     property: 'fair',
-    file: `${ROOM}/flood.ts`,
+    file: `${ROOM}/flood/flood.ts`,
     find: 'if (bucket.take(now)) return true',
     replace: 'if (bucket.take(now) || now > 0) return true',
     scenario: 'search-load',
@@ -160,7 +160,7 @@ export const mutants: Mutant[] = [
   {
     name: 'forgets-nothing',
     property: 'forgets',
-    file: `${ROOM}/generations.ts`,
+    file: `${ROOM}/flood/generations.ts`,
     find: 'this.old = this.young',
     replace: 'this.old = new Map([...this.old, ...this.young])',
     scenario: 'search-faults',

@@ -8,10 +8,10 @@ import { Bitfield } from '../../../src/base/bitfield.ts'
 import { ALL_FAULTS, drawPlan, unleash } from '../../../src/sim/faults.ts'
 import type { Outcome, Scenario } from '../../../src/sim/scenario.ts'
 import { scenario } from '../../../src/sim/scenario.ts'
-import { Layout } from '../../../src/wire/layout.ts'
+import { Layout } from '../../../src/wire/bittorrent/layout.ts'
 import { Swarm, type ExchangeNode, type ExchangeWorld } from '../swarm.ts'
 import { Random } from '../../../src/base/random.ts'
-import type { ReaderId } from '../../../src/core/exchange/readers.ts'
+import type { ReaderId } from '../../../src/core/exchange/download/readers.ts'
 import { rangesFrom } from './reading.ts'
 
 const KIB = 1_024

@@ -4,14 +4,14 @@
  * of others and accuse in their own name of incarnations that do not exist.
  */
 import type { NodeId } from '../../../src/base/ids.ts'
-import { encode, tryDecode, varint } from '../../../src/wire/codec.ts'
+import { encode, tryDecode, varint } from '../../../src/wire/codec/codec.ts'
 import type { MembershipEvent } from '../../../src/core/membership/member.ts'
 import { CEILING_KEY } from '../../../src/core/membership/own.ts'
 import { suspicionBoundsMs, PRESETS } from '../../../src/core/membership/settings.ts'
 import type { Membership } from '../../../src/core/membership/membership.ts'
 import type { Checker, Violation } from '../../../src/sim/failure.ts'
 import { ALL_FAULTS, drawPlan, unleash } from '../../../src/sim/faults.ts'
-import { split } from '../../../src/sim/network.ts'
+import { split } from '../../../src/sim/network/network.ts'
 import { scenario } from '../../../src/sim/scenario.ts'
 import { accusationBody, aliveBody, type Claim, type MembershipMessage } from '../../../src/wire/membership.ts'
 import { disagreement, Ledger, membershipWorld, type MembershipNode, type MembershipWorld } from '../membership.ts'

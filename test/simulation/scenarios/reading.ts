@@ -5,10 +5,10 @@
  */
 import type { ContentId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
-import type { ReaderId } from '../../../src/core/exchange/readers.ts'
+import type { ReaderId } from '../../../src/core/exchange/download/readers.ts'
 import type { Outcome, Scenario } from '../../../src/sim/scenario.ts'
 import { scenario } from '../../../src/sim/scenario.ts'
-import { LEAF_BYTES, Layout, type LeafRange, type PieceIndex } from '../../../src/wire/layout.ts'
+import { LEAF_BYTES, Layout, type LeafRange, type PieceIndex } from '../../../src/wire/bittorrent/layout.ts'
 import { Swarm, type ExchangeNode } from '../swarm.ts'
 
 const UPLINK_BYTES_PER_SECOND = 2_000_000

@@ -3,8 +3,8 @@
  * `ring-faults`: loss, splits that heal, pauses, crashes, restarts and false verdicts; within 60 s of quiet it is one ring.
  */
 import { keyOf, type Key } from '../../../src/base/ids.ts'
-import { Ring, type RingEvent } from '../../../src/core/overlay/ring.ts'
-import { successorListLength } from '../../../src/core/overlay/settings.ts'
+import { Ring, type RingEvent } from '../../../src/core/ring/ring.ts'
+import { successorListLength } from '../../../src/core/ring/settings.ts'
 import type { Checker, Violation } from '../../../src/sim/failure.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 import { scenario, type ScenarioSpec } from '../../../src/sim/scenario.ts'

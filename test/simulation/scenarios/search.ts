@@ -5,7 +5,7 @@
  * `ends-once`. Here: what floods and dynamic queries reach and find, graphs that come together again, searches while nodes
  * die, a neighbour that asks a hundred times as much, and all faults at once.
  */
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import type { Random } from '../../../src/base/random.ts'
 import { RESULTS_MAX, type SearchSettings } from '../../../src/core/search/settings.ts'
 import { components, graphOf, hopsFrom, type Graph } from '../search/graph.ts'
@@ -105,7 +105,7 @@ function requireFound(stage: Stage, asked: Asked, reached: (node: SearchNode) =>
 
 /** A query that says it may go on for ever reaches somebody. */
 function forge(stage: Stage): void {
-  const victim = must(stage.random.pick(stage.upNodes), 'somebody is up')
+  const victim = expectDefined(stage.random.pick(stage.upNodes), 'somebody is up')
   const liar = stage.random.pick(graphOf(stage.nodes).get(victim) ?? [])
   if (liar === undefined) return
   const id = drawId(stage.random)
@@ -151,7 +151,7 @@ export const searchDynamic = staged({
 /** By its limit at the very answer that made it full, or when everybody was asked. */
 function requireEnd(stage: Stage, asked: Asked): void {
   const { world } = stage.net
-  const { report, atMs } = must(asked.ended, 'it has ended')
+  const { report, atMs } = expectDefined(asked.ended, 'it has ended')
   const what = `search ${asked.serial} of ${asked.origin.name}, limit ${asked.options.limit}`
   let count = 0
   const full = asked.hits.find(({ hit }) => (count += hit.results.length) >= asked.options.limit)
@@ -349,7 +349,9 @@ function requireForgotten(stage: Stage): void {
   const nobody = drawContent(stage.random)
   for (const node of world.nodes) {
     searches.ask(node, 'nobody has this', { timeoutMs: SEARCH_MAX_MS })
-    world.call(node, (machine, now) => machine.requestPush(must(world.nodes[0], 'there are nodes').id, nobody, now))
+    world.call(node, (machine, now) =>
+      machine.requestPush(expectDefined(world.nodes[0], 'there are nodes').id, nobody, now)
+    )
   }
   world.run(SEARCH_MAX_MS)
   for (const node of world.nodes) {

@@ -11,7 +11,7 @@ import {
   type Pong,
   type QueryHit,
   type SearchMessage
-} from '../../../src/wire/search.ts'
+} from '../../../src/wire/gnutella/search.ts'
 import type { SearchSettings } from '../../../src/core/search/settings.ts'
 import type { SearchChecker, SearchNode, Tap } from './world.ts'
 

@@ -28,7 +28,7 @@ export function searchThroughDeaths(settings: LargeSettings): Success[] {
   const random = Random.from(`shoal/sim/questions/${settings.seed}`)
   const questions = drawQuestions(random, settings.library, SEARCHES)
   const play = (when: string, some: readonly Question[]): Success =>
-    tally(large, when, askAll(net, some, { everyMs: EVERY_MS }))
+    counters(large, when, askAll(net, some, { everyMs: EVERY_MS }))
   const before = play('before', questions)
   const victims = random.sample(world.nodes, Math.round(world.nodes.length * KILLED_SHARE))
   const killedMs = world.timeMs + KILL_AT * EVERY_MS
@@ -38,7 +38,7 @@ export function searchThroughDeaths(settings: LargeSettings): Success[] {
   return [before, during, play('a minute later', questions)]
 }
 
-function tally({ net }: Large, when: string, asked: ReadonlyArray<Asked | undefined>): Success {
+function counters({ net }: Large, when: string, asked: ReadonlyArray<Asked | undefined>): Success {
   const counted = asked.filter(one => one?.origin.isUp === true) as Asked[]
   const found = (some: readonly Asked[]): number => mean(some.map(one => (succeeded(one) ? 1 : 0)))
   const possible = counted.filter(({ query }) =>

@@ -2,7 +2,7 @@
  * Membership for large worlds: everybody hears of everything, in bundles, without a delay of its own for each pair. Who joins
  * hears at once of all who are there; others hear of it within a second, and of a death after `verdictMs`.
  */
-import { split } from '../../../src/sim/network.ts'
+import { split } from '../../../src/sim/network/network.ts'
 import type { SearchNode, SearchWorld } from './world.ts'
 
 export interface HeraldSettings {

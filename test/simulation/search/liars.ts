@@ -3,8 +3,8 @@
  * search; queries and answers that say they may go on for ever; answers that nobody asked for; tables of rubbish; words of a
  * handshake out of turn. Nothing of it may reach an owner, or break a machine.
  */
-import { must } from '../../../src/base/assert.ts'
-import { hitPages, type DescriptorId, type QueryHit, type SearchMessage } from '../../../src/wire/search.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
+import { hitPages, type DescriptorId, type QueryHit, type SearchMessage } from '../../../src/wire/gnutella/search.ts'
 import { drawId } from './searches.ts'
 import type { Tap, SearchNode } from './world.ts'
 import type { Stage } from './stage.ts'
@@ -59,7 +59,7 @@ export class Liars implements Tap {
     const { random } = this.stage
     const anyTtl = { ttl: random.pick([0, 1, 7, 15, 255]) ?? 1, hops: random.pick([0, 1, 14, 15, 255]) ?? 0 }
     const id = drawId(random)
-    const content = must(this.stage.library.results[0], 'there are files').content
+    const content = expectDefined(this.stage.library.results[0], 'there are files').content
     switch (random.below(8)) {
       case 0:
         return this.forgedHit()
@@ -99,15 +99,15 @@ export class Liars implements Tap {
     const hit = random.pick(this.genuine)
     if (hit === undefined) return undefined
     const header = { id: random.pick(this.queryIds) ?? hit.id, ttl: 7, hops: random.below(3) }
-    const holder = must(random.pick(nodes), 'there are nodes').contact
+    const holder = expectDefined(random.pick(nodes), 'there are nodes').contact
     switch (random.below(3)) {
       case 0:
         return { ...hit, ...header }
       case 1:
         return { ...hit, ...header, id: hit.id, holder }
       default: {
-        const result = must(random.pick(library.results), 'there are files')
-        return { ...hit, ...header, id: hit.id, page: must(hitPages([result])[0], 'a page of one result') }
+        const result = expectDefined(random.pick(library.results), 'there are files')
+        return { ...hit, ...header, id: hit.id, page: expectDefined(hitPages([result])[0], 'a page of one result') }
       }
     }
   }

@@ -2,12 +2,12 @@
  * What there is to be found: files with names of drawn words, who holds a copy of each, and what people type. Popularity
  * follows Zipf three times: of files among their holders, of files among queries, of words among names.
  */
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
 import type { ContentId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
-import { QrpTable } from '../../../src/wire/qrp.ts'
-import type { SearchQuery, SearchResult } from '../../../src/wire/search.ts'
+import { QrpTable } from '../../../src/wire/gnutella/qrp.ts'
+import type { SearchQuery, SearchResult } from '../../../src/wire/gnutella/search.ts'
 import { Zipf } from './zipf.ts'
 
 export interface LibrarySettings {
@@ -168,7 +168,7 @@ function drawNames(random: Random, { files, vocabulary }: LibrarySettings): stri
   return Array.from({ length: files }, () => {
     const length = NAME_WORDS_MIN + random.below(NAME_WORDS_MAX - NAME_WORDS_MIN + 1)
     const name = Array.from({ length }, () => words[popularity.draw(random)]!)
-    return [...name, must(random.pick(EXTENSIONS), 'there are extensions')]
+    return [...name, expectDefined(random.pick(EXTENSIONS), 'there are extensions')]
   })
 }
 

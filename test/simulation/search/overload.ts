@@ -1,7 +1,7 @@
 /** One neighbour asks a hundred times as much as everybody else: what the searches of the others notice of it. */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
-import type { Query } from '../../../src/wire/search.ts'
+import type { Query } from '../../../src/wire/gnutella/search.ts'
 import { askAll, drawQuestions, Large, largeLibrary } from './large.ts'
 import { quantile } from './modes.ts'
 import { drawId, firstHitMs, succeeded } from './searches.ts'

@@ -1,7 +1,7 @@
 /** What pings and pongs are of all messages, with the pong cache and without it. */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
-import type { SearchMessage } from '../../../src/wire/search.ts'
+import type { SearchMessage } from '../../../src/wire/gnutella/search.ts'
 import { askAll, drawQuestions, Large } from './large.ts'
 import type { Library } from './library.ts'
 import type { SearchNet, SearchNode, Tap } from './world.ts'

@@ -2,10 +2,10 @@
  * Every search of a run as seen from outside: who asked for what, whose index was asked for it, what it cost, what came and
  * how it ended. Queries on the wire are told apart by their smallest size: every search has one of its own, below any file's.
  */
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import type { Hit, SearchEvent, SearchId, SearchOptions, SearchReport } from '../../../src/core/search/contract.ts'
 import type { ContentId, NodeId } from '../../../src/base/ids.ts'
-import type { DescriptorId, SearchMessage, SearchQuery } from '../../../src/wire/search.ts'
+import type { DescriptorId, SearchMessage, SearchQuery } from '../../../src/wire/gnutella/search.ts'
 import type { Random } from '../../../src/base/random.ts'
 import { hex } from '../../../src/base/bytes.ts'
 import { FILE_BYTES_MIN, type Library } from './library.ts'
@@ -107,7 +107,10 @@ export class Searches implements Tap {
 
   emitted(node: SearchNode, event: SearchEvent): void {
     if (event.kind !== 'hit' && event.kind !== 'ended') return
-    const asked = must(this.byHandle.get(handle(node, event.search)), 'events are about searches that were asked')
+    const asked = expectDefined(
+      this.byHandle.get(handle(node, event.search)),
+      'events are about searches that were asked'
+    )
     const { world } = this
     const what = `search ${asked.serial} of ${node.name}`
     world.require(asked.ended === undefined, 'ends-once', `${what} has ended, and then there is a ${event.kind}`)

@@ -7,11 +7,11 @@ import type { SearchCommand, SearchEvent } from '../../../src/core/search/contra
 import { Search } from '../../../src/core/search/search.ts'
 import { SEARCH_DEFAULTS, type SearchSettings } from '../../../src/core/search/settings.ts'
 import type { Channel, Effect, Now } from '../../../src/core/machine.ts'
-import type { NetworkSettings } from '../../../src/sim/network.ts'
+import type { NetworkSettings } from '../../../src/sim/network/network.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 import { World, type Outside, type WorldChecker } from '../../../src/sim/world.ts'
 import type { Contact } from '../../../src/wire/common.ts'
-import { searchMessage, type SearchMessage } from '../../../src/wire/search.ts'
+import { searchMessage, type SearchMessage } from '../../../src/wire/gnutella/search.ts'
 import type { Library } from './library.ts'
 import { Searches } from './searches.ts'
 

@@ -6,7 +6,7 @@
 import type { NodeId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import type { Machine, Now } from '../../../src/core/machine.ts'
-import { split, type Ending } from '../../../src/sim/network.ts'
+import { split, type Ending } from '../../../src/sim/network/network.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 import type { World } from '../../../src/sim/world.ts'
 import type { Contact } from '../../../src/wire/common.ts'

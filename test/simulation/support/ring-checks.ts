@@ -2,8 +2,8 @@
 import type { Key } from '../../../src/base/ids.ts'
 import { placeOf } from '../../../src/base/ids.ts'
 import { between } from '../../../src/base/ring.ts'
-import type { Ring } from '../../../src/core/overlay/ring.ts'
-import { successorListLength } from '../../../src/core/overlay/settings.ts'
+import type { Ring } from '../../../src/core/ring/ring.ts'
+import { successorListLength } from '../../../src/core/ring/settings.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 
 /** A node of which the checker sees the ring's machine. */

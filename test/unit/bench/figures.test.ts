@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { figure, median, quantile, ratio, table, told } from '../../bench/figures.ts'
+import { figure, median, quantile, ratio, table, reported } from '../../bench/figures.ts'
 
 describe('figures', () => {
   it('give the middle value, and between two the mean', () => {
@@ -16,8 +16,8 @@ describe('figures', () => {
   })
 
   it('tell the middle and the range, and of one run no range', () => {
-    expect(told(figure([2, 1, 4]))).toBe('2.00 (1.00–4.00)')
-    expect(told(figure([1.25]), 1)).toBe('1.3')
+    expect(reported(figure([2, 1, 4]))).toBe('2.00 (1.00–4.00)')
+    expect(reported(figure([1.25]), 1)).toBe('1.3')
   })
 
   it('compare runs that took place in turn pair by pair', () => {

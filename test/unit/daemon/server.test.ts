@@ -12,7 +12,7 @@ import {
   type Call,
   type Handlers
 } from '../../../src/daemon/control/server.ts'
-import { CONTROL_BODY_BYTES_MAX } from '../../../src/wire/control.ts'
+import { CONTROL_BODY_BYTES_MAX } from '../../../src/wire/control/methods.ts'
 import { temporaryFolder } from './temporary.ts'
 
 type Fake = (params: Record<string, unknown>, call: Call) => Promise<object>

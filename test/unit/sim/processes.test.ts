@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { after } from '../../../src/base/time.ts'
-import { oneWay } from '../../../src/sim/network.ts'
+import { oneWay } from '../../../src/sim/network/network.ts'
 import { PAUSED_DATAGRAMS_MAX } from '../../../src/sim/driver.ts'
 import { even, pinging, toyWorld, two } from './toy-world.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { oneWay, split } from '../../../src/sim/network.ts'
-import { DIAL_QUEUE_MAX, STREAM_BACKLOG_MAX } from '../../../src/sim/links.ts'
+import { oneWay, split } from '../../../src/sim/network/network.ts'
+import { DIAL_QUEUE_MAX, STREAM_BACKLOG_MAX } from '../../../src/sim/network/links.ts'
 import { even, linked, links, numbers, two, upTo, violated } from './toy-world.ts'
 
 const DIAL_TIMEOUT_MS = 5_000

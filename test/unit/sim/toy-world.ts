@@ -1,5 +1,5 @@
 /** Worlds of toys, for the tests beside this file. */
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import { SimFailure } from '../../../src/sim/failure.ts'
 import { Group } from '../../../src/sim/group.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
@@ -21,7 +21,7 @@ export function toyWorld(settings: ToySettings = {}): ToyWorld {
 export function two(settings: ToySettings = {}): { world: ToyWorld; a: SimNode<Toy>; b: SimNode<Toy> } {
   const world = toyWorld(settings)
   const [a, b] = world.startMany(2)
-  return { world, a: must(a, 'a'), b: must(b, 'b') }
+  return { world, a: expectDefined(a, 'a'), b: expectDefined(b, 'b') }
 }
 
 /** Two with a link that is up. */

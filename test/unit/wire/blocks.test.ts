@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { concat, hex, unhex } from '../../../src/base/bytes.ts'
-import { must } from '../../../src/base/assert.ts'
+import { expectDefined } from '../../../src/base/assert.ts'
 import type { ContentId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
 import {
@@ -16,10 +16,10 @@ import {
   PIECE_LEAVES_MAX,
   type FrameHead
 } from '../../../src/wire/blocks.ts'
-import { decode, encode } from '../../../src/wire/codec.ts'
-import { DecodeError } from '../../../src/wire/cursor.ts'
-import { LEAF_BYTES } from '../../../src/wire/layout.ts'
-import { INFO_BYTES_MAX } from '../../../src/wire/metainfo.ts'
+import { decode, encode } from '../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../src/wire/codec/cursor.ts'
+import { LEAF_BYTES } from '../../../src/wire/bittorrent/layout.ts'
+import { INFO_BYTES_MAX } from '../../../src/wire/bittorrent/metainfo.ts'
 
 const golden: Array<[FrameHead, string]> = [
   [
@@ -48,7 +48,7 @@ describe('a frame head', () => {
   it('has these bytes', () => {
     for (const [head, bytes] of golden) {
       expect(hex(encode(frameHead, head))).toBe(bytes)
-      expect(decode(frameHead, must(unhex(bytes), 'hexadecimal'))).toEqual(head)
+      expect(decode(frameHead, expectDefined(unhex(bytes), 'hexadecimal'))).toEqual(head)
     }
   })
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../src/base/bytes.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
-import { decode, encode } from '../../../src/wire/codec.ts'
-import { DecodeError } from '../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../src/wire/codec/cursor.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX } from '../../../src/wire/common.ts'
 import {
   datagramBody,

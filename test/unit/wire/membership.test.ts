@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { hex, unhex } from '../../../src/base/bytes.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
-import { decode, encode } from '../../../src/wire/codec.ts'
-import { DecodeError, Writer } from '../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../src/wire/codec/codec.ts'
+import { DecodeError, Writer } from '../../../src/wire/codec/cursor.ts'
 import { HOST_BYTES_MAX, NAME_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../../../src/wire/common.ts'
 import {
   claim,

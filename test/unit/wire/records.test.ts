@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../src/base/bytes.ts'
 import { DATAGRAM_COPIES_MAX, DATAGRAM_MARKS_MAX, DATAGRAM_OUTCOMES_MAX } from '../../../src/core/records/settings.ts'
-import { decode, encode } from '../../../src/wire/codec.ts'
-import { DecodeError } from '../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../src/wire/codec/cursor.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../../../src/wire/common.ts'
 import {
   GOT_RECORDS_MAX,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../src/base/bytes.ts'
 import type { ContentId } from '../../../src/base/ids.ts'
-import { decode, encode, tryDecode } from '../../../src/wire/codec.ts'
-import { DecodeError } from '../../../src/wire/cursor.ts'
+import { decode, encode, tryDecode } from '../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../src/wire/codec/cursor.ts'
 import { SHARE_NAME_BYTES_MAX, SHARES_MAX, sharesAnswer, sharesRequest } from '../../../src/wire/shares.ts'
 
 const content = 'ab'.repeat(32) as ContentId

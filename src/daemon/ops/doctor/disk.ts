@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import path from 'node:path'
-import type { DoctorRow } from '../../../wire/control-doctor.ts'
+import type { DoctorRow } from '../../../wire/control/doctor.ts'
 
 /** Less than this, and the state cannot be kept. */
 const FREE_BYTES_MIN = 64 << 20

@@ -2,9 +2,9 @@
  * Looks at everything that keeps a node from working, and says what to do. With a daemon it asks the node; without one it looks
  * at the home and tries the ports.
  */
-import type { DoctorResult, DoctorRow } from '../../../wire/control-doctor.ts'
-import { resolveConfig } from '../../config.ts'
-import type { Services } from '../../services.ts'
+import type { DoctorResult, DoctorRow } from '../../../wire/control/doctor.ts'
+import { resolveConfig } from '../../home/config.ts'
+import type { Services } from '../../control/services.ts'
 import { diskRows, type Place } from './disk.ts'
 import { clockRow, descriptorsRow, homeRow, rowOr, versionsRow } from './home.ts'
 import { peersRow, refusedRow, tcpRow, udpRow } from './node.ts'

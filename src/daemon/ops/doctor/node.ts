@@ -2,9 +2,9 @@
 import { randomInt } from 'node:crypto'
 import { SHARES_PROTOCOL } from '../../../wire/shares.ts'
 import { addressText, type Contact } from '../../../wire/common.ts'
-import type { DoctorRow } from '../../../wire/control-doctor.ts'
-import { reachOf, type Reach } from '../../addresses.ts'
-import type { Runtime } from '../../runtime.ts'
+import type { DoctorRow } from '../../../wire/control/doctor.ts'
+import { reachOf, type Reach } from '../../node/addresses.ts'
+import type { Runtime } from '../../node/runtime.ts'
 
 /** Members that are asked over TCP. */
 const ASKED_MAX = 8

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { isIPv6 } from 'node:net'
 import { resolveAddress } from '../../../io/net/address.ts'
 import { addressText, type Address } from '../../../wire/common.ts'
-import type { DoctorRow } from '../../../wire/control-doctor.ts'
+import type { DoctorRow } from '../../../wire/control/doctor.ts'
 
 const RESOLVE_MS = 3_000
 

@@ -50,7 +50,7 @@ export const exchangeMetrics: Families = [
     name: 'shoal_exchange_downloads_completed_total',
     type: 'counter',
     help: 'Downloads that became complete.',
-    read: ({ tally }) => tally.downloadsCompleted
+    read: ({ counts }) => counts.downloadsCompleted
   },
   {
     name: 'shoal_exchange_peers',
@@ -72,12 +72,12 @@ export const exchangeMetrics: Families = [
     name: 'shoal_exchange_bans_total',
     type: 'counter',
     help: 'Bans of peers that sent what is wrong.',
-    read: ({ tally }) => tally.bans
+    read: ({ counts }) => counts.bans
   },
   {
     name: 'shoal_exchange_changed_pieces_total',
     type: 'counter',
     help: 'Pieces withdrawn because a shared file changed.',
-    read: ({ tally }) => tally.changedPieces
+    read: ({ counts }) => counts.changedPieces
   }
 ]

@@ -28,19 +28,19 @@ export const membershipMetrics: Families = [
     name: 'shoal_membership_suspicions_total',
     type: 'counter',
     help: 'Members that this node came to hold suspect, whoever accused them first.',
-    read: ({ tally }) => tally.suspicions
+    read: ({ counts }) => counts.suspicions
   },
   {
     name: 'shoal_membership_deaths_total',
     type: 'counter',
     help: 'Members that this node came to hold dead.',
-    read: ({ tally }) => tally.deaths
+    read: ({ counts }) => counts.deaths
   },
   {
     name: 'shoal_membership_refutations_total',
     type: 'counter',
     help: 'Accusations of this node that it denied.',
-    read: ({ tally }) => tally.refutations
+    read: ({ counts }) => counts.refutations
   },
   {
     name: 'shoal_membership_dropped_total',

@@ -1,6 +1,6 @@
 import { REFUSAL_REASONS, type RefusalReason } from '../../../io/net/refusals.ts'
 import { by } from '../registry.ts'
-import { ROOMS } from '../tally.ts'
+import { ROOMS } from '../event-counts.ts'
 import type { Families } from './source.ts'
 
 const snake = (reason: RefusalReason): string => reason.replaceAll('-', '_')
@@ -57,6 +57,6 @@ export const netMetrics: Families = [
     type: 'counter',
     help: 'Times that a member broke a protocol, by the room that saw it.',
     labels: { room: ROOMS },
-    read: ({ tally }) => by('room', tally.misbehaved)
+    read: ({ counts }) => by('room', counts.misbehaved)
   }
 ]

@@ -1,5 +1,5 @@
 /** The process itself. Names without the prefix are those that Prometheus' own clients use. */
-import { VERSION } from '../../version.ts'
+import { VERSION } from '../../process/version.ts'
 import { descriptorsMax, openDescriptors } from '../descriptors.ts'
 import { by, type Sample } from '../registry.ts'
 import type { Families } from './source.ts'

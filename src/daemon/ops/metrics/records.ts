@@ -18,7 +18,7 @@ export const recordsMetrics: Families = [
     name: 'shoal_records_published_total',
     type: 'counter',
     help: 'Publications that became safe on all their replicas.',
-    read: ({ tally }) => tally.published
+    read: ({ counts }) => counts.published
   },
   {
     name: 'shoal_records_requests_total',
@@ -35,6 +35,6 @@ export const recordsMetrics: Families = [
     type: 'counter',
     help: 'Searches for providers that ended, by whether most replicas answered.',
     labels: { outcome: ['complete', 'incomplete'] },
-    read: ({ tally }) => by('outcome', tally.finds)
+    read: ({ counts }) => by('outcome', counts.finds)
   }
 ]

@@ -19,12 +19,12 @@ export const ringMetrics: Families = [
     type: 'counter',
     help: 'Lookups that began here and ended, by outcome.',
     labels: { outcome: ['found', 'lost'] },
-    read: ({ tally }) => by('outcome', tally.lookups)
+    read: ({ counts }) => by('outcome', counts.lookups)
   },
   {
     name: 'shoal_ring_lookup_hops_total',
     type: 'counter',
     help: 'Messages from node to node that the found lookups took together.',
-    read: ({ tally }) => tally.lookupHops
+    read: ({ counts }) => counts.lookupHops
   }
 ]

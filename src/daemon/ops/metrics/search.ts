@@ -60,18 +60,18 @@ export const searchMetrics: Families = [
     type: 'counter',
     help: 'Searches of this node that ended, by what ended them.',
     labels: { ended: ['limit', 'exhausted', 'timeout', 'cancelled'] },
-    read: ({ tally }) => by('ended', tally.searches)
+    read: ({ counts }) => by('ended', counts.searches)
   },
   {
     name: 'shoal_search_results_total',
     type: 'counter',
     help: 'Results that came in for searches of this node.',
-    read: ({ tally }) => tally.results
+    read: ({ counts }) => counts.results
   },
   {
     name: 'shoal_search_pushes_total',
     type: 'counter',
     help: 'Times that this node was asked to dial who could not dial it.',
-    read: ({ tally }) => tally.pushes
+    read: ({ counts }) => counts.pushes
   }
 ]

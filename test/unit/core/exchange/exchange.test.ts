@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import type { ExchangeEvent } from '../../../../src/core/exchange/contract.ts'
 import { UPLOAD_QUEUE_MAX } from '../../../../src/core/exchange/settings.ts'
-import { syncedKey } from '../../../../src/core/exchange/synced.ts'
+import { syncedKey } from '../../../../src/core/exchange/download/synced.ts'
 import { REQUEST_LEAVES_MAX } from '../../../../src/wire/exchange.ts'
-import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import { Swarm, type ExchangeNode } from '../../../simulation/swarm.ts'
 
 const MIB = 1 << 20

@@ -4,13 +4,13 @@ import { Bitfield } from '../../../../src/base/bitfield.ts'
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { after, instant, wallMs } from '../../../../src/base/time.ts'
-import { Bans } from '../../../../src/core/exchange/bans.ts'
-import { clusterChoker } from '../../../../src/core/exchange/choker.ts'
-import { Holding } from '../../../../src/core/exchange/holding.ts'
+import { Bans } from '../../../../src/core/exchange/download/bans.ts'
+import { clusterChoker } from '../../../../src/core/exchange/upload/choker.ts'
+import { HeldLeaves } from '../../../../src/core/exchange/held-leaves.ts'
 import { Meter } from '../../../../src/core/exchange/meter.ts'
-import { Pace, WINDOW_BYTES_MAX, WINDOW_START_BYTES } from '../../../../src/core/exchange/pace.ts'
-import { PARTIALS_PER_PEER_MAX, PeerHave } from '../../../../src/core/exchange/peer-have.ts'
-import { Rarity } from '../../../../src/core/exchange/rarity.ts'
+import { Pace, WINDOW_BYTES_MAX, WINDOW_START_BYTES } from '../../../../src/core/exchange/download/pace.ts'
+import { PARTIALS_PER_PEER_MAX, PeerHave } from '../../../../src/core/exchange/picker/peer-have.ts'
+import { Rarity } from '../../../../src/core/exchange/picker/rarity.ts'
 import {
   BAN_MS,
   BANS_MAX,
@@ -18,9 +18,14 @@ import {
   SOURCES_KNOWN_MAX,
   UNCHOKED_MS
 } from '../../../../src/core/exchange/settings.ts'
-import { Sources } from '../../../../src/core/exchange/sources.ts'
-import { decodeSynced, encodeSynced, SYNCED_BYTES_MAX, syncIntervalMs } from '../../../../src/core/exchange/synced.ts'
-import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { Sources } from '../../../../src/core/exchange/download/sources.ts'
+import {
+  decodeSynced,
+  encodeSynced,
+  SYNCED_BYTES_MAX,
+  syncIntervalMs
+} from '../../../../src/core/exchange/download/synced.ts'
+import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 
 const p = (piece: number) => piece as PieceIndex
 const at = (ms: number) => ({ mono: instant(ms), wall: wallMs(0) })
@@ -201,7 +206,7 @@ describe('a holding', () => {
   it('counts bytes, whole pieces and pieces in parts', () => {
     const leaves = new Bitfield(layout.leaves)
     for (const leaf of [0, 1, 2, 4]) leaves.add(leaf)
-    const holding = new Holding(layout, leaves)
+    const holding = new HeldLeaves(layout, leaves)
     expect(holding.bytes).toBe(100 + 2 * LEAF_BYTES + 1)
     expect([...holding.pieceBits()]).toEqual([0, 1])
     expect([...holding.partialRanges()]).toEqual([{ piece: 2, leafStart: 1, leafCount: 1 }])
@@ -212,7 +217,7 @@ describe('a holding', () => {
   })
 
   it('does not serve a piece that was withdrawn', () => {
-    const holding = new Holding(layout, undefined)
+    const holding = new HeldLeaves(layout, undefined)
     expect([holding.withdraw(p(1)), holding.withdraw(p(1)), holding.all]).toEqual([true, false, false])
     expect([...holding.pieceBits()]).toEqual([0, 2])
     expect(holding.serves({ piece: p(1), leafStart: 0, leafCount: 1 })).toBe(false)

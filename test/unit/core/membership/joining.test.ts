@@ -1,9 +1,9 @@
 /** How strangers meet, and what a peer can make this node do. */
 import { describe, expect, test } from 'vitest'
 import { PACED_PEERS_MAX } from '../../../../src/core/membership/pace.ts'
-import { ANSWER_PAUSE_MS, WANT_SHORT } from '../../../../src/core/membership/pushpull.ts'
-import { RELAYS_MAX } from '../../../../src/core/membership/relays.ts'
-import { CONTACT_TRIES_MAX, CONTACTS_MAX } from '../../../../src/core/membership/syncer.ts'
+import { ANSWER_PAUSE_MS, WANT_SHORT } from '../../../../src/core/membership/dissemination/pushpull.ts'
+import { RELAYS_MAX } from '../../../../src/core/membership/detector/ping-relays.ts'
+import { CONTACT_TRIES_MAX, CONTACTS_MAX } from '../../../../src/core/membership/dissemination/syncer.ts'
 import { RUMOURS_PER_DATAGRAM_MAX } from '../../../../src/wire/membership.ts'
 import { Lone, Peer, peers, PERIOD_MS } from './lone.ts'
 

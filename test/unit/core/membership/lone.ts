@@ -3,12 +3,12 @@ import { Random } from '../../../../src/base/random.ts'
 import { nodeId, overlayId, type NodeId } from '../../../../src/base/ids.ts'
 import { after, instant, wallMs, type Instant } from '../../../../src/base/time.ts'
 import type { Channel, Now, Restored } from '../../../../src/core/machine.ts'
-import { Notary as Claims } from '../../../../src/core/membership/claims.ts'
+import { Notary as Claims } from '../../../../src/core/membership/view/claims.ts'
 import type { MembershipEvent } from '../../../../src/core/membership/member.ts'
 import { Membership } from '../../../../src/core/membership/membership.ts'
 import { PRESETS } from '../../../../src/core/membership/settings.ts'
-import { Notary } from '../../../../src/sim/signing.ts'
-import { encode } from '../../../../src/wire/codec.ts'
+import { Notary } from '../../../../src/sim/outside/signing.ts'
+import { encode } from '../../../../src/wire/codec/codec.ts'
 import { STREAM_MESSAGE_BYTES_MAX, type Contact } from '../../../../src/wire/common.ts'
 import {
   membershipMessage,
@@ -67,14 +67,14 @@ export class Lone {
   constructor(options: { self?: Peer; restored?: Restored; start?: boolean; contacts?: Contact[] } = {}) {
     this.self = options.self ?? new Peer(200)
     for (const [key, value] of options.restored ?? []) this.disk.set(key, value)
-    const seat = {
+    const context = {
       self: this.self.contact,
       random: Random.from(1),
       signer: notary.signer(this.self.id),
       verifier: notary,
       restored: new Map(this.disk)
     }
-    this.machine = new Membership(seat, { name: 'lone', settings: PRESETS.lan }, this.now)
+    this.machine = new Membership(context, { name: 'lone', settings: PRESETS.lan }, this.now)
     if (options.start === false) return
     this.machine.start(options.contacts ?? [], this.now)
     this.drain()

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { nodeId } from '../../../../src/base/ids.ts'
 import { CEILING_AHEAD, CEILING_RETRY_MS } from '../../../../src/core/membership/own.ts'
 import { suspicionBoundsMs, suspicionMs } from '../../../../src/core/membership/settings.ts'
-import { WAITING_CLAIMS_MAX, WAITING_MAX, WAITING_MS } from '../../../../src/core/membership/waiting.ts'
+import { WAITING_CLAIMS_MAX, WAITING_MAX, WAITING_MS } from '../../../../src/core/membership/view/waiting.ts'
 import { Lone, Peer, peers, PERIOD_MS } from './lone.ts'
 
 /** A running node that knows `count` others, all alive with incarnation 1, past its first gossip. */

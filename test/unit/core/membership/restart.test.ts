@@ -1,6 +1,6 @@
 /** What survives a restart: the others, the dead among them, and the way back to them. */
 import { expect, test } from 'vitest'
-import { SAVE_DELAY_MS, SAVE_PAUSE_MS } from '../../../../src/core/membership/archive.ts'
+import { SAVE_DELAY_MS, SAVE_PAUSE_MS } from '../../../../src/core/membership/view/archive.ts'
 import { Lone, Peer, peers } from './lone.ts'
 
 function saved(): { disk: Map<string, Uint8Array>; others: Peer[] } {

@@ -4,8 +4,8 @@ import { nodeMessage } from '../../../../src/core/node/envelope.ts'
 import { ownerOfToken, restoredOf, room, ROOMS } from '../../../../src/core/node/room.ts'
 import { Outbox } from '../../../../src/core/outbox.ts'
 import type { Machine } from '../../../../src/core/machine.ts'
-import { decode, encode } from '../../../../src/wire/codec.ts'
-import { DecodeError } from '../../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../../src/wire/codec/cursor.ts'
 
 describe('the envelope', () => {
   it('is the byte of the room, then its message, as it always was', () => {

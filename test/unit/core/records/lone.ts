@@ -5,7 +5,7 @@ import { instant, wallMs } from '../../../../src/base/time.ts'
 import type { Now, Verifier } from '../../../../src/core/machine.ts'
 import { claim } from '../../../../src/core/records/claims.ts'
 import { Records, type RecordsEvent, type RecordsSettings } from '../../../../src/core/records/records.ts'
-import { Notary } from '../../../../src/sim/signing.ts'
+import { Notary } from '../../../../src/sim/outside/signing.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import type { Held, ProviderRecord, RecordCopy, RecordsMessage } from '../../../../src/wire/records.ts'
 
@@ -47,8 +47,8 @@ export class Lone {
         return notary.verify(...args)
       }
     }
-    const seat = { self, random: Random.from(1), signer: notary.signer(self.id), verifier, restored: new Map(disk) }
-    this.records = new Records(seat, { settings }, at(0))
+    const machine = { self, random: Random.from(1), signer: notary.signer(self.id), verifier, restored: new Map(disk) }
+    this.records = new Records(machine, { settings }, at(0))
     this.keep()
   }
 

@@ -5,9 +5,9 @@ import { instant, wallMs } from '../../../../src/base/time.ts'
 import type { Channel, Effect, Now, Verifier } from '../../../../src/core/machine.ts'
 import type { SearchCommand, SearchEvent, SearchId, SearchOptions } from '../../../../src/core/search/contract.ts'
 import { Search, type SearchSettings } from '../../../../src/core/search/search.ts'
-import { Notary } from '../../../../src/sim/signing.ts'
+import { Notary } from '../../../../src/sim/outside/signing.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
-import { pageOf } from '../../wire/pages.ts'
+import { pageOf } from '../../wire/gnutella/pages.ts'
 import {
   HIT_DOMAIN,
   hitClaim,
@@ -17,7 +17,7 @@ import {
   type SearchMessage,
   type SearchQuery,
   type SearchResult
-} from '../../../../src/wire/search.ts'
+} from '../../../../src/wire/gnutella/search.ts'
 
 export const at = (ms: number): Now => ({ mono: instant(ms), wall: wallMs(0) })
 export const notary = new Notary(new Uint8Array(32), overlayId(new Uint8Array(32)))
@@ -87,8 +87,8 @@ export class Lone {
         return notary.verify(...args)
       }
     }
-    const seat = { self: me, random: Random.from(1), signer: notary.signer(me.id), verifier, restored: new Map() }
-    this.search = new Search(seat, { settings }, at(0))
+    const machine = { self: me, random: Random.from(1), signer: notary.signer(me.id), verifier, restored: new Map() }
+    this.search = new Search(machine, { settings }, at(0))
   }
 
   do<T>(act: (search: Search, now: Now) => T): T {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { instant } from '../../../../src/base/time.ts'
-import { Bucket } from '../../../../src/core/search/bucket.ts'
-import { Generations } from '../../../../src/core/search/generations.ts'
-import { reachedBy } from '../../../../src/core/search/horizon.ts'
+import { Bucket } from '../../../../src/core/search/graph/bucket.ts'
+import { Generations } from '../../../../src/core/search/flood/generations.ts'
+import { reachedBy } from '../../../../src/core/search/tables/horizon.ts'
 
 describe('a bucket', () => {
   it('gives its burst at once and then its rate', () => {

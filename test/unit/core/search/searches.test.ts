@@ -7,9 +7,9 @@ import {
   SILENCE_MS
 } from '../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
-import { QrpTable } from '../../../../src/wire/qrp.ts'
-import type { SearchResult } from '../../../../src/wire/search.ts'
-import { pageOf } from '../../wire/pages.ts'
+import { QrpTable } from '../../../../src/wire/gnutella/qrp.ts'
+import type { SearchResult } from '../../../../src/wire/gnutella/search.ts'
+import { pageOf } from '../../wire/gnutella/pages.ts'
 import { among, contacts, hitOf, Lone, me, others, result, words } from './lone.ts'
 
 const near = others.slice(0, 6)

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { sha256Hex, utf8 } from '../../../../src/base/bytes.ts'
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
-import { wordsOf } from '../../../../src/base/words.ts'
+import { wordsOf } from '../../../../src/wire/gnutella/words.ts'
 import type { SearchCommand, SearchEvent, SearchOptions } from '../../../../src/core/search/contract.ts'
 import { Search, type SearchSettings } from '../../../../src/core/search/search.ts'
 import { Group } from '../../../../src/sim/group.ts'
-import { QRP_BITS_MIN, QrpTable } from '../../../../src/wire/qrp.ts'
-import { searchMessage, type SearchMessage, type SearchResult } from '../../../../src/wire/search.ts'
+import { QRP_BITS_MIN, QrpTable } from '../../../../src/wire/gnutella/qrp.ts'
+import { searchMessage, type SearchMessage, type SearchResult } from '../../../../src/wire/gnutella/search.ts'
 import { words } from './lone.ts'
 
 type Shoal = Group<SearchMessage, SearchCommand, SearchEvent, Search>

@@ -2,7 +2,7 @@
 import http from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { fileHeaders, tagOf } from '../../../../src/daemon/gateway/headers.ts'
-import { isOwnHost } from '../../../../src/daemon/own-host.ts'
+import { isOwnHost } from '../../../../src/daemon/control/own-host.ts'
 import { listingOf, listingPage, LISTING_ENTRIES_MAX } from '../../../../src/daemon/gateway/listing.ts'
 import { makeContent } from '../../io/store/contents.ts'
 

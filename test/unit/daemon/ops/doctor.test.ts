@@ -17,8 +17,8 @@ import {
 } from '../../../../src/daemon/ops/doctor/home.ts'
 import { judgeLane, judgePeers } from '../../../../src/daemon/ops/doctor/node.ts'
 import { portRow } from '../../../../src/daemon/ops/doctor/ports.ts'
-import { DOCTOR_CHECKS, type DoctorRow } from '../../../../src/wire/control-doctor.ts'
-import { VERSION } from '../../../../src/daemon/version.ts'
+import { DOCTOR_CHECKS, type DoctorRow } from '../../../../src/wire/control/doctor.ts'
+import { VERSION } from '../../../../src/daemon/process/version.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 const GIB = 2 ** 30

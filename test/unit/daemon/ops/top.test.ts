@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { cellsOf } from '../../../../src/daemon/ops/cells.ts'
 import { Rates } from '../../../../src/daemon/ops/rates.ts'
-import { TOP_CELLS, TOP_LEVELS } from '../../../../src/wire/control-top.ts'
+import { TOP_CELLS, TOP_LEVELS } from '../../../../src/wire/control/top.ts'
 
 function field(length: number, held: (piece: number) => boolean): Bitfield {
   const pieces = new Bitfield(length)

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Partial as PartialResult, RequestId } from '../../../../src/core/exchange/contract.ts'
 import type { Result } from '../../../../src/core/machine.ts'
 import { STREAMS_PER_PEER_MAX, UNEXPECTED_BYTES_MAX } from '../../../../src/io/blocks/receiver.ts'
 import { UPLOADS_PER_PEER_MAX, type LeafSource } from '../../../../src/io/blocks/uploader.ts'
-import { writeAll } from '../../../../src/io/net/frames.ts'
+import { writeAll } from '../../../../src/io/net/stream/frames.ts'
 import { BLOCKS_PROTOCOL, frameHead } from '../../../../src/wire/blocks.ts'
-import { encode } from '../../../../src/wire/codec.ts'
-import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { encode } from '../../../../src/wire/codec/codec.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import { bytesOf, leafHashesOf, makeContent, randomBytes, type Made } from '../store/contents.ts'
 import { begin, connect, share, startNode, transfer, want, type Node } from './nodes.ts'
 
@@ -32,7 +32,7 @@ async function pair(
   corrupt?: (real: LeafSource) => Partial<LeafSource>
 ): Promise<{ seed: Node; leech: Node }> {
   const holder: { source?: LeafSource } = {}
-  const source = (): LeafSource => must(holder.source, 'the uploader has started')
+  const source = (): LeafSource => expectDefined(holder.source, 'the uploader has started')
   const seed = await startNode({
     source: {
       read: (...args) => source().read(...args),
@@ -75,7 +75,7 @@ describe('the block engine', () => {
     }
     for (const kind of ['sync', 'finish', 'close'] as const)
       expect(await leech.run({ kind, content: made.id })).toEqual({ ok: true })
-    expect(readFileSync(join(leech.place.target, 'big.bin')).equals(must(made.files[0], 'a file'))).toBe(true)
+    expect(readFileSync(join(leech.place.target, 'big.bin')).equals(expectDefined(made.files[0], 'a file'))).toBe(true)
     const moved = made.layout.bytes + made.layout.leaves * 32
     expect(leech.engine.traffic.ofPeer(seed.id).downBytes).toBe(moved)
     expect(seed.engine.traffic.ofContent(made.id).upBytes).toBe(moved)
@@ -274,7 +274,7 @@ describe('a hostile uploader', () => {
     const opened = []
     for (let n = 0; n <= STREAMS_PER_PEER_MAX; n++)
       opened.push(await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal))
-    const last = must(opened.at(-1), 'a stream')
+    const last = expectDefined(opened.at(-1), 'a stream')
     if (last.status === 'open') await new Promise(resolve => last.addEventListener('close', resolve))
     expect(opened.map(({ status }) => status === 'open')).toEqual([true, true, false])
   })

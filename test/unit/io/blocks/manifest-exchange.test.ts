@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Result } from '../../../../src/core/machine.ts'
 import { ManifestExchange } from '../../../../src/io/blocks/manifest-exchange.ts'
 import type { BlockNet } from '../../../../src/io/blocks/streams.ts'
-import { writeAll } from '../../../../src/io/net/frames.ts'
+import { writeAll } from '../../../../src/io/net/stream/frames.ts'
 import { manifestHead } from '../../../../src/wire/blocks.ts'
-import { encode } from '../../../../src/wire/codec.ts'
+import { encode } from '../../../../src/wire/codec/codec.ts'
 import { makeContent, randomBytes, startDownload, type Made } from '../store/contents.ts'
 import { share, startNode, type Node } from './nodes.ts'
 
@@ -23,7 +23,7 @@ it('a manifest comes from a peer, is checked and kept', async () => {
   const [seed, leech] = [await startNode(), await startNode()]
   await share(seed, made)
   expect(await ask(leech, made, seed)).toEqual({ ok: true })
-  const held = must(await leech.place.store.manifest(made.id), 'kept')
+  const held = expectDefined(await leech.place.store.manifest(made.id), 'kept')
   expect(Buffer.from(held.layers).equals(made.layers)).toBe(true)
   await seed.net.close()
   expect(await ask(leech, made, seed)).toEqual({ ok: true })

@@ -10,10 +10,10 @@ import type { UploadOrder } from '../../../../src/io/blocks/uploader.ts'
 import { now } from '../../../../src/io/clock.ts'
 import { newIdentity } from '../../../../src/io/identity.ts'
 import { openNet, type Net } from '../../../../src/io/net/net.ts'
-import { memoryNetState } from '../../../../src/io/net/state.ts'
+import { memoryNetState } from '../../../../src/io/net/datagram/state.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
-import type { PieceIndex } from '../../../../src/wire/layout.ts'
-import { pathOf } from '../../../../src/wire/metainfo.ts'
+import type { PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
+import { pathOf } from '../../../../src/wire/bittorrent/metainfo.ts'
 import { layOut, openPlace, startDownload, type Made, type Place } from '../store/contents.ts'
 
 export interface Node {

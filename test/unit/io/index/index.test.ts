@@ -11,13 +11,13 @@ import {
   MATCHES_WAITING_MAX,
   WRITES_WAITING_MAX,
   openIndex,
-  type Share,
+  type IndexedShare,
   type ShareIndex
 } from '../../../../src/io/index/index.ts'
 import { SCHEMA_VERSION } from '../../../../src/io/index/schema.ts'
 import { IndexThread } from '../../../../src/io/index/thread.ts'
 import { tagOf } from './tag.ts'
-import type { SearchQuery } from '../../../../src/wire/search.ts'
+import type { SearchQuery } from '../../../../src/wire/gnutella/search.ts'
 
 /** Of the kills: enough to fall into every step of a put. */
 const KILLS = 8
@@ -46,8 +46,8 @@ const query = (text: string): SearchQuery => ({
   ...{ text, content: undefined },
   filter: { type: undefined, minBytes: undefined, maxBytes: undefined }
 })
-const share = (n: number, files: number): Share => ({
-  ...{ content: n.toString(16).padStart(64, '0') as Share['content'], name: `share ${tagOf(n)}`, bytes: n },
+const share = (n: number, files: number): IndexedShare => ({
+  ...{ content: n.toString(16).padStart(64, '0') as IndexedShare['content'], name: `share ${tagOf(n)}`, bytes: n },
   entries: Array.from({ length: files }, (_, i) => ({ path: `folder/file ${i}.txt`, bytes: i }))
 })
 const codeOf = async (act: Promise<unknown>): Promise<unknown> =>

@@ -1,15 +1,15 @@
 /** What an index must answer, in the plainest way: every name is looked at, and everything is sorted. */
-import { fitsType } from '../../../../src/base/kinds.ts'
-import { queryWordsOf, wordsOf } from '../../../../src/base/words.ts'
-import type { Share } from '../../../../src/io/index/index.ts'
-import type { SearchQuery, SearchResult } from '../../../../src/wire/search.ts'
+import { fitsType } from '../../../../src/wire/control/kinds.ts'
+import { queryWordsOf, wordsOf } from '../../../../src/wire/gnutella/words.ts'
+import type { IndexedShare } from '../../../../src/io/index/index.ts'
+import type { SearchQuery, SearchResult } from '../../../../src/wire/gnutella/search.ts'
 
-export function naiveMatch(shares: readonly Share[], { text, filter }: SearchQuery): SearchResult[] {
+export function naiveMatch(shares: readonly IndexedShare[], { text, filter }: SearchQuery): SearchResult[] {
   const asked = queryWordsOf(text)
   if (asked.length === 0) return []
   const { type, minBytes = 0, maxBytes = Infinity } = filter
   const found: Array<{ key: Array<number | string>; result: SearchResult }> = []
-  const consider = (share: Share, path: string | undefined, bytes: number): void => {
+  const consider = (share: IndexedShare, path: string | undefined, bytes: number): void => {
     const own = wordsOf(path === undefined ? share.name : path.replace(/.*\//su, ''))
     const folders = path?.includes('/') === true ? wordsOf(path.replace(/\/[^/]*$/su, '')) : []
     const around = path === undefined ? [] : wordsOf(share.name)

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { KINDS } from '../../../../src/base/kinds.ts'
+import { KINDS } from '../../../../src/wire/control/kinds.ts'
 import { Random } from '../../../../src/base/random.ts'
-import type { Share } from '../../../../src/io/index/index.ts'
+import type { IndexedShare } from '../../../../src/io/index/index.ts'
 import {
   CANDIDATES_MAX,
   CHECKED_MAX,
@@ -17,8 +17,8 @@ import {
 } from '../../../../src/io/index/reader.ts'
 import { connect, connectToRead, prepareFile } from '../../../../src/io/index/schema.ts'
 import { ERASED_AT_ONCE, IndexWriter, NAMES_MAX } from '../../../../src/io/index/writer.ts'
-import { FILES_MAX } from '../../../../src/wire/layout.ts'
-import type { SearchFilter, SearchQuery } from '../../../../src/wire/search.ts'
+import { FILES_MAX } from '../../../../src/wire/bittorrent/layout.ts'
+import type { SearchFilter, SearchQuery } from '../../../../src/wire/gnutella/search.ts'
 import { DrawnNames } from '../../../bench/names/drawn.ts'
 import { naiveMatch } from './naive.ts'
 
@@ -44,20 +44,20 @@ const query = (text: string, filter: Partial<SearchFilter> = {}): SearchQuery =>
   ...{ text, content: undefined },
   filter: { type: undefined, minBytes: undefined, maxBytes: undefined, ...filter }
 })
-const rows = (entries: Share['entries']): { paths: string; bytes: Float64Array } => ({
+const rows = (entries: IndexedShare['entries']): { paths: string; bytes: Float64Array } => ({
   paths: entries.map(({ path }) => path).join('\0'),
   bytes: Float64Array.from(entries, ({ bytes }) => bytes)
 })
 function done(steps: Iterable<undefined>): number {
   return [...steps].length
 }
-function put(share: Share): void {
+function put(share: IndexedShare): void {
   done(writer.begin(share))
   if (share.entries.length > 0) writer.add(rows(share.entries))
   writer.commit()
 }
-const share = (letter: string, name: string, ...paths: string[]): Share => ({
-  ...{ content: letter.repeat(64) as Share['content'], name, bytes: 1_000 * Math.max(paths.length, 1) },
+const share = (letter: string, name: string, ...paths: string[]): IndexedShare => ({
+  ...{ content: letter.repeat(64) as IndexedShare['content'], name, bytes: 1_000 * Math.max(paths.length, 1) },
   entries: paths.map(path => ({ path, bytes: 1_000 }))
 })
 const found = (text: string, filter: Partial<SearchFilter> = {}): string[] =>
@@ -85,9 +85,12 @@ describe('an answer', () => {
 
   it('to a content ID is its share, whatever else is asked', () => {
     put(share('a', 'one', 'x.txt'))
-    const asked = { ...query('nothing', { type: 'video', minBytes: 1e9 }), content: 'a'.repeat(64) as Share['content'] }
+    const asked = {
+      ...query('nothing', { type: 'video', minBytes: 1e9 }),
+      content: 'a'.repeat(64) as IndexedShare['content']
+    }
     expect(reader.match(asked, 10)).toEqual([{ content: 'a'.repeat(64), name: 'one', path: undefined, bytes: 1_000 }])
-    expect(reader.match({ ...asked, content: 'b'.repeat(64) as Share['content'] }, 10)).toEqual([])
+    expect(reader.match({ ...asked, content: 'b'.repeat(64) as IndexedShare['content'] }, 10)).toEqual([])
   })
 
   it('to operators of the query language is that to their letters', () => {
@@ -205,8 +208,8 @@ describe('shares come and go', () => {
     expect(found('old')).toEqual(['old.txt'])
     expect(found('first')).toEqual([])
     expect(reader.totals()).toEqual({ files: 2, bytes: 2_000 })
-    done(writer.remove('a'.repeat(64) as Share['content']))
-    done(writer.remove('c'.repeat(64) as Share['content']))
+    done(writer.remove('a'.repeat(64) as IndexedShare['content']))
+    done(writer.remove('c'.repeat(64) as IndexedShare['content']))
     expect(reader.contents()).toEqual(['b'.repeat(64)])
     expect(reader.terms('file_terms', '', 100)).not.toContain('new')
     for (const table of ['file', 'file_words', 'share', 'share_words']) {
@@ -267,7 +270,7 @@ describe('drawn names', () => {
 
   it.each(['one', 'two', 'three', 'four'])('are found in the order of the plainest matcher (seed %s)', seed => {
     const names = new DrawnNames(seed, 40)
-    const shares: Share[] = []
+    const shares: IndexedShare[] = []
     let answers = 0
     for (let round = 0; round < 12; round++) {
       const drawn = names.share(20)

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { hex } from '../../../../src/base/bytes.ts'
 import type { NodeId } from '../../../../src/base/ids.ts'
 import { admissionFirst, admissionSecond, proof } from '../../../../src/io/net/admission.ts'
-import { decode, encode } from '../../../../src/wire/codec.ts'
-import { DecodeError } from '../../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../../src/wire/codec/codec.ts'
+import { DecodeError } from '../../../../src/wire/codec/cursor.ts'
 
 const fill = (length: number, byte: number): Uint8Array => new Uint8Array(length).fill(byte)
 

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { instant, after } from '../../../../src/base/time.ts'
 import { newIdentity } from '../../../../src/io/identity.ts'
 import { fromMultiaddr, plainHost, resolveAddress, toMultiaddr } from '../../../../src/io/net/address.ts'
-import { ByteQueue, frame, frameLength } from '../../../../src/io/net/frames.ts'
+import { ByteQueue, frame, frameLength } from '../../../../src/io/net/stream/frames.ts'
 import { REFUSAL_PERIOD_MS, Refusals, REFUSALS_PER_PERIOD_MAX, type Refusal } from '../../../../src/io/net/refusals.ts'
-import { countBoot, memoryNetState, saveMemberBoot } from '../../../../src/io/net/state.ts'
-import { REPLAY_WINDOW, ReplayWindow } from '../../../../src/io/net/window.ts'
+import { countBoot, memoryNetState, saveMemberBoot } from '../../../../src/io/net/datagram/state.ts'
+import { REPLAY_WINDOW, ReplayWindow } from '../../../../src/io/net/datagram/window.ts'
 import { Random } from '../../../../src/base/random.ts'
 
 describe('the replay window', () => {

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { concat, hex, sha256, utf8 } from '../../../../src/base/bytes.ts'
 import { CHUNKS_AT_HAND_MAX, FolderLeafStore } from '../../../../src/io/share/leaf-store.ts'
-import { FileTree } from '../../../../src/wire/tree.ts'
+import { FileTree } from '../../../../src/wire/bittorrent/tree.ts'
 import { allOf, temporaryFolder } from './kit.ts'
 
 const leavesPerPiece = 4

@@ -4,15 +4,22 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { hash } from 'node:crypto'
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { StateDb } from '../../../../src/io/state/db.ts'
-import { Store, type SharedLeafHashes } from '../../../../src/io/store/store.ts'
+import { ContentStore, type SharedLeafHashes } from '../../../../src/io/store/store.ts'
 import { hashLeaves } from '../../../../src/io/store/content.ts'
-import { LEAF_BYTES, type Layout, type PieceIndex } from '../../../../src/wire/layout.ts'
-import { buildInfo, parseInfo, pathOf, rootKey, type Manifest, type TreeNode } from '../../../../src/wire/metainfo.ts'
-import { FileTree } from '../../../../src/wire/tree.ts'
+import { LEAF_BYTES, type Layout, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
+import {
+  buildInfo,
+  parseInfo,
+  pathOf,
+  rootKey,
+  type Manifest,
+  type TreeNode
+} from '../../../../src/wire/bittorrent/metainfo.ts'
+import { FileTree } from '../../../../src/wire/bittorrent/tree.ts'
 
 export interface FileSpec {
   readonly bytes: Uint8Array
@@ -46,7 +53,7 @@ export function makeContent(name: string, files: Record<string, FileSpec | null>
   const node = (path: string, spec: FileSpec): TreeNode => {
     const base = {
       kind: 'file' as const,
-      name: must(path.split('/').at(-1), 'a name'),
+      name: expectDefined(path.split('/').at(-1), 'a name'),
       lengthBytes: spec.bytes.length,
       executable: spec.executable === true
     }
@@ -65,7 +72,7 @@ export function makeContent(name: string, files: Record<string, FileSpec | null>
     const names = new Set(
       Object.keys(files)
         .filter(path => path.startsWith(prefix) && path !== prefix)
-        .map(path => must(path.slice(prefix.length).split('/')[0], 'a name'))
+        .map(path => expectDefined(path.slice(prefix.length).split('/')[0], 'a name'))
     )
     return [...names]
       .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -82,12 +89,12 @@ export function makeContent(name: string, files: Record<string, FileSpec | null>
   const info = buildInfo(top, pieceLengthBytes)
   const manifest = parseInfo(info)
   const bytes = manifest.files.map(
-    file => must(files[pathOf(file).join('/')] ?? undefined, 'a file of the content').bytes
+    file => expectDefined(files[pathOf(file).join('/')] ?? undefined, 'a file of the content').bytes
   )
   const layers = manifest.files.flatMap((file, index) => {
     const { first, end } = manifest.layout.piecesOf(index)
     const root = info.subarray(file.rootOffset, file.rootOffset + 32)
-    return end - first > 1 ? [must(pieceLayers.get(rootKey(root)), 'a layer')] : []
+    return end - first > 1 ? [expectDefined(pieceLayers.get(rootKey(root)), 'a layer')] : []
   })
   return {
     id: manifest.contentId,
@@ -110,7 +117,7 @@ export function bytesOf(
   const file = made.layout.fileOf(piece as PieceIndex)
   const at = made.layout.offsetInFile(piece as PieceIndex) + leafStart * LEAF_BYTES
   const range = { piece: piece as PieceIndex, leafStart, leafCount }
-  return must(made.files[file], 'a file').subarray(at, at + made.layout.rangeBytes(range))
+  return expectDefined(made.files[file], 'a file').subarray(at, at + made.layout.rangeBytes(range))
 }
 
 export function leafHashesOf(made: Made, piece: number): Uint8Array {
@@ -124,7 +131,7 @@ export async function layOut(made: Made, folder: string): Promise<string> {
     made.manifest.files.map(async (file, index) => {
       const path = made.manifest.singleFile ? top : join(top, ...pathOf(file))
       await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, must(made.files[index], 'a file'), { mode: file.executable ? 0o755 : 0o644 })
+      await writeFile(path, expectDefined(made.files[index], 'a file'), { mode: file.executable ? 0o755 : 0o644 })
     })
   )
   return top
@@ -135,7 +142,7 @@ export interface Place {
   readonly home: string
   readonly target: string
   db: StateDb
-  store: Store
+  store: ContentStore
   /** A new process on the same home, as far as the store can tell. */
   restart(): Promise<void>
   remove(): Promise<void>
@@ -146,11 +153,11 @@ export async function openPlace(options: { folder?: string; shared?: SharedLeafH
   const home = join(folder, 'home')
   const target = join(folder, 'target')
   await mkdir(home, { recursive: true })
-  const open = async (): Promise<{ db: StateDb; store: Store }> => {
+  const open = async (): Promise<{ db: StateDb; store: ContentStore }> => {
     const db = StateDb.open(join(home, 'state.db'))
     return {
       db,
-      store: await Store.open({ home, db, ...(options.shared === undefined ? {} : { shared: options.shared }) })
+      store: await ContentStore.open({ home, db, ...(options.shared === undefined ? {} : { shared: options.shared }) })
     }
   }
   const place: Place = {

@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { unhex } from '../../../../src/base/bytes.ts'
 import { Random } from '../../../../src/base/random.ts'
 import type { Prepared } from '../../../../src/core/exchange/contract.ts'
-import type { PieceIndex } from '../../../../src/wire/layout.ts'
-import { pathOf } from '../../../../src/wire/metainfo.ts'
+import type { PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
+import { pathOf } from '../../../../src/wire/bittorrent/metainfo.ts'
 import { bytesOf, openPlace } from './contents.ts'
 import { crashContent } from './crash-content.ts'
 
@@ -44,7 +44,9 @@ async function runAndKill(synced: Bitfield, afterLines: number, delayMs: number)
     .filter(Boolean)
   if (lines.includes('{"ok":true}')) return undefined
   const last = lines.filter(line => line !== 'finishing').at(-1)
-  return last === undefined ? synced : must(Bitfield.decode(must(unhex(last), 'bits'), made.layout.leaves), 'bits')
+  return last === undefined
+    ? synced
+    : expectDefined(Bitfield.decode(expectDefined(unhex(last), 'bits'), made.layout.leaves), 'bits')
 }
 
 /** What the next start finds. */
@@ -82,7 +84,7 @@ it('a download that is killed again and again loses nothing that was synced, cla
   await runAndKill(synced, Infinity, 0)
   const top = join(folder, 'target', 'crash')
   made.manifest.files.forEach((file, index) => {
-    expect(readFileSync(join(top, ...pathOf(file))).equals(must(made.files[index], 'a file'))).toBe(true)
+    expect(readFileSync(join(top, ...pathOf(file))).equals(expectDefined(made.files[index], 'a file'))).toBe(true)
   })
   expect(readdirSync(join(top, 'small')).filter(name => name.endsWith('.part'))).toEqual([])
   expect(existsSync(join(top, 'big.bin.part'))).toBe(false)

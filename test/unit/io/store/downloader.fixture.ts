@@ -1,16 +1,19 @@
 /** Fetches a content "from itself" into the target, saying what is synced and finished: the test kills it in the middle. */
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { unhex } from '../../../../src/base/bytes.ts'
 import type { Prepared } from '../../../../src/core/exchange/contract.ts'
-import type { PieceIndex } from '../../../../src/wire/layout.ts'
+import type { PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import { bytesOf, leafHashesOf, openPlace, startDownload } from './contents.ts'
 import { crashContent } from './crash-content.ts'
 
-const [folder, syncedHex] = [must(process.argv[2], 'a folder'), must(process.argv[3], 'bits')]
+const [folder, syncedHex] = [expectDefined(process.argv[2], 'a folder'), expectDefined(process.argv[3], 'bits')]
 const made = crashContent()
 const place = await openPlace({ folder })
-const synced = must(Bitfield.decode(must(unhex(syncedHex), 'hexadecimal'), made.layout.leaves), 'bits')
+const synced = expectDefined(
+  Bitfield.decode(expectDefined(unhex(syncedHex), 'hexadecimal'), made.layout.leaves),
+  'bits'
+)
 await startDownload(place, made)
 const result = await place.store.prepare(made.id, synced.empty ? undefined : synced)
 if (!result.ok) throw new Error(result.reason)

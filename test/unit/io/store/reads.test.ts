@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Arrivals } from '../../../../src/io/store/arrivals.ts'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
-import { LEAF_BYTES, type LeafRange, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { LEAF_BYTES, type LeafRange, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import {
   bytesOf,
   makeContent,

@@ -15,9 +15,9 @@ import {
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
-import { must } from '../../../../src/base/assert.ts'
+import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Prepared } from '../../../../src/core/exchange/contract.ts'
-import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import {
   bytesOf,
   layOut,
@@ -164,7 +164,7 @@ describe('a download', () => {
   it('replaces other bytes when told to, keeping the pieces that are right', async () => {
     const made = folderContent()
     await layOut(made, place.target)
-    const changed = Buffer.from(must(made.files[0], 'a file'))
+    const changed = Buffer.from(expectDefined(made.files[0], 'a file'))
     changed[2 * PIECE + 7] = ~(changed[2 * PIECE + 7] ?? 0)
     writeFileSync(top('large.bin'), changed)
     await startDownload(place, made, { overwrite: true })
@@ -181,11 +181,11 @@ describe('a download', () => {
     const old = folderContent()
     await startDownload(place, old)
     await complete(old)
-    const bytes = Uint8Array.from(must(old.files[0], 'a file'))
+    const bytes = Uint8Array.from(expectDefined(old.files[0], 'a file'))
     bytes[0] = ~(bytes[0] ?? 0)
     const newer = makeContent(
       'folder',
-      { 'large.bin': { bytes }, 'run.sh': { bytes: must(old.files[1], 'a file'), executable: true } },
+      { 'large.bin': { bytes }, 'run.sh': { bytes: expectDefined(old.files[1], 'a file'), executable: true } },
       PIECE
     )
     await startDownload(place, newer)
@@ -361,7 +361,7 @@ describe('after a restart', () => {
     writeFileSync(path, hashes)
     await prepared(made, leaves(made, 0, 1, 2, 3, 4, 5, 6, 7))
     expect(await place.store.leafHashes(made.id, P(0))).toBeUndefined()
-    expect(new Uint8Array(must(await place.store.leafHashes(made.id, P(1)), 'kept'))).toEqual(
+    expect(new Uint8Array(expectDefined(await place.store.leafHashes(made.id, P(1)), 'kept'))).toEqual(
       new Uint8Array(leafHashesOf(made, 1))
     )
     expect(await place.store.leafHashesToSend(made.id, P(0))).toBeDefined()
@@ -425,7 +425,7 @@ describe('a share', () => {
     const into = new Uint8Array(4 * LEAF_BYTES)
     expect(await place.store.read(made.id, { piece: P(1), leafStart: 0, leafCount: 4 }, into)).toEqual({ ok: true })
     expect(into).toEqual(bytesOf(made, 1))
-    expect(new Uint8Array(must(await place.store.leafHashesToSend(made.id, P(5)), 'made'))).toEqual(
+    expect(new Uint8Array(expectDefined(await place.store.leafHashesToSend(made.id, P(5)), 'made'))).toEqual(
       new Uint8Array(leafHashesOf(made, 5))
     )
   })
@@ -535,7 +535,11 @@ describe('removing', () => {
     const old = folderContent()
     await startDownload(place, old)
     await complete(old)
-    const newer = makeContent('folder', { 'run.sh': { bytes: must(old.files[1], 'a file'), executable: true } }, PIECE)
+    const newer = makeContent(
+      'folder',
+      { 'run.sh': { bytes: expectDefined(old.files[1], 'a file'), executable: true } },
+      PIECE
+    )
     await startDownload(place, newer)
     await complete(newer)
     await place.store.remove(old.id, { deleteFiles: true })

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { hex, unhex } from '../../../../src/base/bytes.ts'
 import { Random } from '../../../../src/base/random.ts'
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
-import { decode, encode } from '../../../../src/wire/codec.ts'
-import { DecodeError, Writer } from '../../../../src/wire/cursor.ts'
+import { decode, encode } from '../../../../src/wire/codec/codec.ts'
+import { DecodeError, Writer } from '../../../../src/wire/codec/cursor.ts'
 import { STREAM_MESSAGE_BYTES_MAX } from '../../../../src/wire/common.ts'
 import {
   exchangeMessage,
@@ -16,7 +16,7 @@ import {
   REQUESTS_PER_MESSAGE_MAX,
   type ExchangeMessage
 } from '../../../../src/wire/exchange.ts'
-import { PIECES_MAX, type LeafRange, type PieceIndex } from '../../../../src/wire/layout.ts'
+import { PIECES_MAX, type LeafRange, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 
 const content = 'c0'.repeat(32) as ContentId
 const C = 'c0'.repeat(32)

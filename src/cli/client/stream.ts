@@ -1,0 +1,55 @@
+/** Bytes of a content, over the socket of the daemon. */
+import http from 'node:http'
+import { ShoalError } from '../../base/errors.ts'
+import { errorOf, interrupted, lineOf, socketOf } from './transport.ts'
+
+export interface Part {
+  /** Absolute. */
+  readonly home: string
+  readonly startHint: string
+  /** As the daemon told it. */
+  readonly url: string
+  /** The first byte, and one past the last. */
+  readonly start: number
+  readonly end: number
+  readonly signal: AbortSignal
+}
+
+/** More is no answer of ours. */
+const ERROR_BYTES_MAX = 64 * 1024
+
+/**
+ * Yields what came of the part, in order; it ends early when the daemon cut it off. Throws the ShoalError with which the daemon refused,
+ * `unreachable`, or `interrupted`.
+ */
+export async function* bytesOf(part: Part): AsyncGenerator<Buffer, void, void> {
+  const response = await get(part)
+  if (response.statusCode !== 206) throw errorOf(lineOf(await textOf(response))['error'] ?? {})
+  try {
+    yield* response as AsyncIterable<Buffer>
+  } catch (cause) {
+    if (part.signal.aborted) throw interrupted(cause)
+  }
+}
+
+function get({ home, startHint, url, start, end, signal }: Part): Promise<http.IncomingMessage> {
+  const headers = { host: 'shoal', accept: 'application/json', range: `bytes=${start}-${end - 1}` }
+  return new Promise((resolve, reject) => {
+    const request = http.get({ socketPath: socketOf(home, startHint), path: url, headers, signal, agent: false })
+    request.once('response', resolve)
+    request.once('error', cause => {
+      if (signal.aborted) reject(interrupted(cause))
+      else
+        reject(new ShoalError('unreachable', 'the daemon went away', { hint: `start it again: ${startHint}`, cause }))
+    })
+  })
+}
+
+async function textOf(response: http.IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    text += chunk
+    if (text.length > ERROR_BYTES_MAX) break
+  }
+  return text
+}

@@ -1,0 +1,416 @@
+/**
+ * One download, from the wish to the last fsync:
+ *
+ *   preparing -> finding -> manifest -> preparing   when the manifest is not kept here yet
+ *   preparing -> fetching -> syncing -> finishing -> complete
+ *   any of them -> paused -> preparing or fetching
+ *
+ * A full disk pauses and is tried again every 5 s: with one leaf when a write failed, from `preparing` when an fsync did
+ * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
+ */
+import { Bitfield } from '../../../base/bitfield.ts'
+import type { ContentId } from '../../../base/ids.ts'
+import { after, type Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
+import type { Now, Result } from '../../machine.ts'
+import type { PauseReason, Prepared, Progress } from '../contract.ts'
+import type { ExchangeContext } from '../context.ts'
+import { Fetch, type FetchOwner } from './fetch.ts'
+import { HeldLeaves } from '../held-leaves.ts'
+import { Partners, type Stage } from './partners.ts'
+import { Readers, type ReaderId } from './readers.ts'
+import { Recorder } from './recorder.ts'
+import { DISK_RETRY_MS, MANIFEST_DEADLINE_MS, PROGRESS_MS } from '../settings.ts'
+import type { OpenSource } from './source.ts'
+import type { Known } from './sources.ts'
+import { syncedKey } from './synced.ts'
+import { TransferStats } from './transfer-stats.ts'
+
+/** What there is once the target is prepared. */
+interface Work {
+  readonly holding: HeldLeaves
+  readonly fetch: Fetch
+  readonly recorder: Recorder
+}
+
+type State =
+  | { kind: 'preparing' }
+  | { kind: 'finding' }
+  | { kind: 'manifest'; from: Known; deadline: Instant }
+  | { kind: 'fetching'; work: Work }
+  /** `asked`: io has let go of every request, and the last sync is under way. */
+  | { kind: 'syncing'; work: Work; asked: boolean }
+  | { kind: 'finishing'; work: Work }
+  | { kind: 'complete'; work: Work }
+  /** Without work it was never prepared, or must be again. */
+  | { kind: 'paused'; reason: PauseReason; work: Work | undefined; retryAt: Instant | undefined }
+  | { kind: 'removed'; work: Work | undefined }
+
+export interface DownloadOwner {
+  /** It can be served now. */
+  prepared(holding: HeldLeaves, now: Now): void
+  /** What is on disk is not known any more: nothing of it is served until it is prepared again. */
+  unprepared(): void
+  /** Leaves that can be served now. */
+  news(ranges: readonly LeafRange[], now: Now): void
+}
+
+export class Download implements FetchOwner, Stage {
+  readonly content: ContentId
+  private readonly context: ExchangeContext
+  private readonly owner: DownloadOwner
+  readonly partners: Partners
+  private readonly readers = new Readers()
+  private readonly stats: TransferStats
+  private state: State = { kind: 'preparing' }
+  /** Decoded when it is needed: there is a bit for each leaf. */
+  private synced: () => Bitfield | undefined
+  private progressAt: Instant
+  /** The reason of the last `paused` that no `resumed` followed. */
+  private toldPause: PauseReason | undefined
+  private toldPart = false
+
+  constructor(
+    options: { context: ExchangeContext; owner: DownloadOwner; content: ContentId; synced: () => Bitfield | undefined },
+    now: Now
+  ) {
+    this.context = options.context
+    this.owner = options.owner
+    this.content = options.content
+    this.synced = options.synced
+    this.partners = new Partners({ context: this.context, content: this.content, stage: this }, now)
+    this.stats = new TransferStats(now.mono)
+    this.progressAt = now.mono
+    this.prepare()
+  }
+
+  /** Nothing will happen by itself any more. */
+  get idle(): boolean {
+    const { kind } = this.state
+    return kind === 'complete' || kind === 'removed' || (kind === 'paused' && this.state.retryAt === undefined)
+  }
+
+  get complete(): boolean {
+    return this.state.kind === 'complete'
+  }
+
+  get work(): Work | undefined {
+    return 'work' in this.state ? this.state.work : undefined
+  }
+
+  /** While sources are asked for blocks: also by the one leaf that tries a full disk. */
+  get asking(): Work | undefined {
+    const { state } = this
+    if (state.kind === 'fetching') return state.work
+    return state.kind === 'paused' && state.work?.fetch.probing === true ? state.work : undefined
+  }
+
+  private prepare(): void {
+    const state: State = { kind: 'preparing' }
+    this.state = state
+    this.context.command({ kind: 'prepare', content: this.content, synced: this.synced() }, (result, now) => {
+      if (this.state === state) this.preparedWith(result, now)
+    })
+  }
+
+  private preparedWith(result: Result, now: Now): void {
+    if (result.ok) this.begin(result.value as Prepared, now)
+    else if (result.reason === 'no-manifest') this.find(now)
+    else this.pauseFor(result.reason, undefined, now)
+  }
+
+  private find(now: Now): void {
+    const from = this.partners.askOne(now)
+    if (from === undefined) {
+      this.state = { kind: 'finding' }
+      return
+    }
+    const state: State = { kind: 'manifest', from, deadline: after(now.mono, MANIFEST_DEADLINE_MS) }
+    this.state = state
+    this.context.command({ kind: 'manifest', content: this.content, peer: from.contact }, (result, at) => {
+      if (this.state === state) this.manifestFrom(from, result, at)
+    })
+  }
+
+  private manifestFrom(from: Known, result: Result, now: Now): void {
+    if (result.ok) {
+      this.partners.answered(from, now)
+      this.prepare()
+      return
+    }
+    this.partners.failed(from, now)
+    if (result.reason === 'link') this.partners.unreached(from)
+    if (result.reason === 'disk-full' || result.reason === 'disk') {
+      this.pauseFor(result.reason, undefined, now)
+      return
+    }
+    if (result.reason === 'bad-manifest') {
+      this.partners.forget(from)
+      this.context.ban(from.contact, this.content, 'bad-manifest', now)
+    }
+    this.find(now)
+  }
+
+  private begin({ layout, wanted, have }: Prepared, now: Now): void {
+    const { context, content } = this
+    const holding = new HeldLeaves(layout, have)
+    const fetch = new Fetch({ context, owner: this, content, holding, wanted })
+    const failed = (reason: string, at: Now) => this.syncFailed(reason, at)
+    const recorded = (bits: Uint8Array) => (this.synced = () => Bitfield.decode(bits, layout.leaves))
+    const recorder = new Recorder({ context, content, holding, failed, recorded }, now)
+    this.stats.measure(holding, wanted)
+    this.start({ holding, fetch, recorder }, now)
+    if (!this.toldPart) context.emit({ kind: 'announce', content, held: 'part' })
+    this.toldPart = true
+    this.owner.prepared(holding, now)
+    fetch.need(this.readers, now)
+    this.afterWrite(now)
+    this.partners.connect(now)
+  }
+
+  /** After a full disk there is no `resumed` before a leaf could be written. */
+  private start(work: Work, now: Now): void {
+    const { fetch } = work
+    if (this.toldPause === 'disk-full' && fetch.picker.missingLeaves > 0) {
+      fetch.probing = true
+      this.state = { kind: 'paused', reason: 'disk-full', work, retryAt: after(now.mono, DISK_RETRY_MS) }
+    } else {
+      this.state = { kind: 'fetching', work }
+      this.tellResumed()
+    }
+  }
+
+  /** Peers that may have it. */
+  sources(contacts: readonly Contact[], now: Now): void {
+    this.partners.add(contacts, now)
+    if (this.state.kind === 'finding') this.find(now)
+    this.partners.connect(now)
+  }
+
+  /** A peer that could not be dialled has dialled itself. */
+  offered(from: Contact, now: Now): void {
+    this.partners.offered(from, now)
+    if (this.state.kind === 'finding') this.find(now)
+    this.partners.connect(now)
+  }
+
+  /** What this reader needs next, in order, in place of what it needed before. False when there are too many readers. */
+  reading(reader: ReaderId, ranges: readonly LeafRange[], now: Now): boolean {
+    if (!this.readers.set(reader, ranges)) return false
+    this.asking?.fetch.need(this.readers, now)
+    return true
+  }
+
+  stopReading(reader: ReaderId, now: Now): void {
+    if (this.readers.delete(reader)) this.asking?.fetch.need(this.readers, now)
+  }
+
+  wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void {
+    const { work } = this
+    if (work === undefined) return
+    const peer = source.contact.id
+    this.stats.fetched(peer, bytes, now.mono)
+    this.partners.gave(peer)
+    if (this.state.kind === 'removed') return
+    work.recorder.wrote(bytes, now)
+    this.owner.news(ranges, now)
+    if (this.state.kind === 'paused' && work.fetch.probing) {
+      work.fetch.probing = false
+      this.state = { kind: 'fetching', work }
+      this.tellResumed()
+    }
+    this.afterWrite(now)
+  }
+
+  private afterWrite(now: Now): void {
+    if (this.state.kind !== 'fetching') return
+    const { work } = this.state
+    if (work.fetch.picker.missingLeaves > 0) return
+    this.state = { kind: 'syncing', work, asked: false }
+    work.fetch.stop()
+    this.partners.leaveAll()
+    if (!work.fetch.busy) this.quiet(now)
+  }
+
+  badLeaf(source: OpenSource, now: Now): void {
+    this.context.ban(source.contact, this.content, 'bad-leaf', now)
+  }
+
+  quiet(now: Now): void {
+    const { state } = this
+    if (state.kind === 'removed') this.close()
+    if (state.kind !== 'syncing' || state.asked) return
+    state.asked = true
+    state.work.recorder.flush(() => {
+      if (this.state === state) this.finish(state.work)
+    }, now)
+  }
+
+  private finish(work: Work): void {
+    const state: State = { kind: 'finishing', work }
+    this.state = state
+    this.context.command({ kind: 'finish', content: this.content }, (result, at) => {
+      if (this.state !== state) return
+      if (result.ok) this.completed(work, at)
+      else this.pauseFor(result.reason, undefined, at)
+    })
+  }
+
+  private completed(work: Work, now: Now): void {
+    const { content, context } = this
+    this.state = { kind: 'complete', work }
+    work.recorder.stop()
+    this.synced = () => undefined
+    context.persist(syncedKey(content), undefined, () => undefined)
+    context.emit({ kind: 'announce', content, held: work.holding.all ? 'all' : 'part' })
+    context.emit({ kind: 'complete', content, progress: this.progress(now) })
+  }
+
+  diskFailed(reason: 'disk-full' | 'disk', now: Now): void {
+    const { state } = this
+    if (state.kind !== 'fetching' && !(state.kind === 'paused' && state.reason === 'disk-full')) return
+    if (state.work === undefined) return
+    this.pauseFor(reason, state.work, now)
+  }
+
+  private syncFailed(reason: string, now: Now): void {
+    const { state } = this
+    if (state.kind === 'removed' || state.kind === 'complete') return
+    if (state.kind === 'paused' && state.reason === 'user') {
+      // The user's word stands; what was written is looked at when the download is resumed.
+      this.giveUp(state.work)
+      this.state = { ...state, work: undefined }
+    } else this.pauseFor(reason, undefined, now)
+  }
+
+  /** What is on disk is not known any more. */
+  private giveUp(work: Work | undefined): void {
+    this.partners.leaveAll()
+    work?.fetch.abandon()
+    work?.recorder.stop()
+    if (work !== undefined) this.owner.unprepared()
+  }
+
+  /** A failure of io. Without `work` all is prepared again. */
+  private pauseFor(failure: string, work: Work | undefined, now: Now): void {
+    const reason: PauseReason = failure === 'conflict' || failure === 'disk-full' ? failure : 'disk'
+    const retryAt = reason === 'disk-full' ? after(now.mono, DISK_RETRY_MS) : undefined
+    const before = this.work
+    before?.fetch.stop()
+    if (before !== undefined) before.fetch.probing = false
+    if (work === undefined || retryAt === undefined) {
+      this.giveUp(before)
+      this.state = { kind: 'paused', reason, work: undefined, retryAt }
+    } else this.state = { kind: 'paused', reason, work, retryAt }
+    if (this.toldPause !== reason) this.context.emit({ kind: 'paused', content: this.content, reason })
+    this.toldPause = reason
+  }
+
+  private tellResumed(): void {
+    if (this.toldPause !== undefined) this.context.emit({ kind: 'resumed', content: this.content })
+    this.toldPause = undefined
+  }
+
+  pause(now: Now): void {
+    const { state, work } = this
+    if (state.kind === 'complete' || state.kind === 'removed' || (state.kind === 'paused' && state.reason === 'user'))
+      return
+    work?.fetch.stop()
+    if (work !== undefined) work.fetch.probing = false
+    this.partners.leaveAll()
+    work?.recorder.flush(() => undefined, now)
+    const again = state.kind === 'finishing' ? undefined : work
+    this.state = { kind: 'paused', reason: 'user', work: again, retryAt: undefined }
+    this.context.emit({ kind: 'paused', content: this.content, reason: 'user' })
+    this.toldPause = 'user'
+  }
+
+  resume(now: Now): void {
+    const { state } = this
+    if (state.kind !== 'paused') return
+    this.partners.wantMoreNow(now)
+    if (state.work === undefined) {
+      this.prepare()
+      return
+    }
+    state.work.fetch.stopped = false
+    this.state = { kind: 'fetching', work: state.work }
+    this.tellResumed()
+    state.work.fetch.need(this.readers, now)
+    this.afterWrite(now)
+    this.partners.connect(now)
+  }
+
+  /** Everything about it ends; `close` follows when io has let go of it. */
+  remove(): void {
+    const { work } = this
+    work?.fetch.stop()
+    work?.recorder.stop()
+    this.partners.leaveAll()
+    this.state = { kind: 'removed', work }
+    this.context.persist(syncedKey(this.content), undefined, () => undefined)
+    if (work?.fetch.busy !== true) this.close()
+  }
+
+  private close(): void {
+    this.context.command({ kind: 'close', content: this.content }, () => undefined)
+  }
+
+  tick(now: Now): void {
+    const { state } = this
+    if (state.kind === 'manifest' && now.mono >= state.deadline) {
+      this.partners.failed(state.from, now)
+      this.find(now)
+    } else if (state.kind === 'finding') this.find(now)
+    else if (state.kind === 'paused') this.tryDisk(state, now)
+    const work = this.asking
+    if (work !== undefined) {
+      this.partners.judge(now)
+      this.partners.connect(now)
+      work.recorder.tick(now)
+      work.fetch.tick(now)
+    }
+    if (this.looking) this.partners.wantProviders(now)
+    this.tellProgress(now)
+  }
+
+  private tryDisk(state: State & { kind: 'paused' }, now: Now): void {
+    if (state.retryAt === undefined || now.mono < state.retryAt) return
+    if (state.work === undefined) {
+      this.prepare()
+      return
+    }
+    state.retryAt = after(now.mono, DISK_RETRY_MS)
+    state.work.fetch.stopped = false
+    state.work.fetch.probing = true
+  }
+
+  /** Sources are of use now, or soon. */
+  private get looking(): boolean {
+    const { kind } = this.state
+    return kind === 'finding' || kind === 'manifest' || kind === 'preparing' || this.asking !== undefined
+  }
+
+  private tellProgress(now: Now): void {
+    if (now.mono < this.progressAt || this.state.kind !== 'fetching') return
+    this.progressAt = after(now.mono, PROGRESS_MS)
+    this.context.emit({ kind: 'progress', content: this.content, progress: this.progress(now) })
+  }
+
+  progress(now: Now): Progress {
+    return this.stats.progress(shown[this.state.kind], now.mono)
+  }
+}
+
+const shown: Readonly<Record<State['kind'], Progress['state']>> = {
+  preparing: 'preparing',
+  finding: 'finding',
+  manifest: 'finding',
+  fetching: 'fetching',
+  syncing: 'finishing',
+  finishing: 'finishing',
+  complete: 'complete',
+  paused: 'paused',
+  removed: 'paused'
+}

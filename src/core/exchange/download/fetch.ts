@@ -1,0 +1,405 @@
+/**
+ * The blocks of one download: what is asked of each open source, what arrived, who is too slow. It knows nothing of how
+ * sources are found (sources.ts) nor of what comes before and after (download.ts).
+ *
+ * A request is `asked` of one source. It ends when io says so. Before that it may be dropped (cancelled and forgotten: its
+ * leaves are free at once, its bytes are in flight until io has let go), or released, when its source is snubbed: others may
+ * be asked too, but it may still arrive.
+ */
+import { Bitfield } from '../../../base/bitfield.ts'
+import type { ContentId } from '../../../base/ids.ts'
+import { after } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import { REQUESTS_PER_MESSAGE_MAX, type BlockRequest, type RejectReason } from '../../../wire/exchange.ts'
+import { LEAF_BYTES, type Layout, type LeafRange } from '../../../wire/bittorrent/layout.ts'
+import type { Now, Result } from '../../machine.ts'
+import type { RequestId } from '../contract.ts'
+import type { ExchangeContext } from '../context.ts'
+import type { HeldLeaves } from '../held-leaves.ts'
+import { Picker, type ActivePiece } from '../picker/picker.ts'
+import type { Readers } from './readers.ts'
+import { ReadAhead } from './read-ahead.ts'
+import {
+  BORROWED_MAX,
+  BUSY_PAUSE_MS,
+  ENDGAME_ASKED_MAX,
+  SNUB_FACTOR,
+  SNUB_MIN_MS,
+  TAKEOVER_RATIO,
+  UPLOAD_QUEUE_MAX
+} from '../settings.ts'
+import { OpenSource, type Request } from './source.ts'
+
+/** Half of what the other side takes, so that cancelled ones do not push new ones out. */
+const REQUESTS_PER_SOURCE_MAX = UPLOAD_QUEUE_MAX / 2
+
+export interface FetchOwner {
+  /** Leaves that were not here before are verified and written. */
+  wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void
+  badLeaf(source: OpenSource, now: Now): void
+  diskFailed(reason: 'disk-full' | 'disk', now: Now): void
+  /** io has answered all that was asked of it. */
+  quiet(now: Now): void
+}
+
+export class Fetch {
+  readonly picker: Picker
+  private readonly context: ExchangeContext
+  private readonly owner: FetchOwner
+  private readonly content: ContentId
+  private readonly layout: Layout
+  private readonly holding: HeldLeaves
+  private readonly sources = new Set<OpenSource>()
+  private readonly readAhead: ReadAhead
+  /** Requests that io has not answered. */
+  private underway = 0
+  /** Nothing new is asked; what is under way may still arrive. */
+  stopped = false
+  private abandoned = false
+  /** One leaf at a time: a disk that was full is tried with it. */
+  probing = false
+
+  constructor(options: {
+    context: ExchangeContext
+    owner: FetchOwner
+    content: ContentId
+    holding: HeldLeaves
+    wanted: Bitfield
+  }) {
+    this.context = options.context
+    this.owner = options.owner
+    this.content = options.content
+    this.holding = options.holding
+    this.layout = options.holding.layout
+    this.picker = new Picker({
+      layout: this.layout,
+      wanted: options.wanted,
+      holding: this.holding,
+      random: this.context.random
+    })
+    this.readAhead = new ReadAhead({
+      picker: this.picker,
+      sources: this.sources,
+      bytesOf: range => this.layout.rangeBytes(range),
+      drop: requests => {
+        this.drop(requests, true)
+      }
+    })
+  }
+
+  /** What readers need next is asked for before all else, from now on. */
+  need(readers: Readers, now: Now): void {
+    this.readAhead.need(readers)
+    this.hurry(now)
+  }
+
+  private hurry(now: Now): void {
+    if (this.readAhead.idle || this.stopped) return
+    this.readAhead.press(now)
+    for (const source of this.readAhead.byPace()) this.fill(source, now)
+  }
+
+  open(contact: Contact, now: Now): OpenSource {
+    const source = new OpenSource(contact, this.picker.newTaker(), now)
+    this.sources.add(source)
+    return source
+  }
+
+  /** Ends all that is asked of it. `tell` when it can still hear a cancel. */
+  close(source: OpenSource, tell: boolean, now: Now): void {
+    if (!this.sources.delete(source)) return
+    this.dropAll(source, tell)
+    this.picker.dismiss(source.peerCursor)
+    this.fillAll(now)
+  }
+
+  get busy(): boolean {
+    return this.underway > 0
+  }
+
+  /** Ends everything that is under way; io has yet to say so. */
+  stop(): void {
+    this.stopped = true
+    for (const source of this.sources) this.dropAll(source, true)
+  }
+
+  /** As close, when all are left at once: it is told by `not-interested`. */
+  leave(source: OpenSource): void {
+    if (!this.sources.delete(source)) return
+    this.dropAll(source, false)
+    this.picker.dismiss(source.peerCursor)
+  }
+
+  /** What still arrives does not count: the target is being looked at anew. */
+  abandon(): void {
+    this.stop()
+    this.abandoned = true
+  }
+
+  unchoked(source: OpenSource, now: Now): void {
+    source.choked = false
+    this.fill(source, now)
+  }
+
+  /** The other side has forgotten what was queued. */
+  choked(source: OpenSource, now: Now): void {
+    source.choked = true
+    this.dropAll(source, false)
+    this.fillAll(now)
+  }
+
+  rejected(source: OpenSource, ids: readonly number[], reason: RejectReason, now: Now): void {
+    for (const id of ids) {
+      const request = source.requests.get(id as RequestId)
+      if (request === undefined) continue
+      this.drop([request], false)
+      if (reason === 'not-held' || reason === 'changed') this.picker.unlearn(source.peerCursor, request.range.piece)
+    }
+    if (reason === 'choked') source.choked = true
+    if (reason === 'busy' || reason === 'failed') {
+      source.pace.restart()
+      source.busyUntil = after(now.mono, BUSY_PAUSE_MS)
+    }
+    this.fillAll(now)
+  }
+
+  /** Looks for snubs and asks what may be asked. */
+  tick(now: Now): void {
+    for (const source of this.sources) this.judge(source, now)
+    this.hurry(now)
+    this.fillAll(now)
+  }
+
+  private judge(source: OpenSource, now: Now): void {
+    const oldest = source.requests.values().next().value
+    if (oldest?.claimed !== true) return
+    const silentMs = now.mono - Math.max(source.movedAt, oldest.mark.at)
+    if (silentMs <= Math.max(SNUB_MIN_MS, SNUB_FACTOR * source.pace.expectedMs(oldest.bytes))) return
+    source.snubbed = true
+    source.pace.restart()
+    // The oldest stays, as a question whether it is alive; the budget of bytes in flight is not left with it.
+    this.drop([...source.requests.values()].slice(1), true)
+    this.picker.release(oldest)
+  }
+
+  fillAll(now: Now): void {
+    for (const source of this.sources) this.fill(source, now)
+  }
+
+  fill(source: OpenSource, now: Now): void {
+    if (this.stopped || source.choked || now.mono < source.busyUntil || !this.sources.has(source)) return
+    let batch: BlockRequest[] = []
+    for (let range = this.next(source, now); range !== undefined; range = this.next(source, now)) {
+      batch.push(this.request(source, range, false, now))
+      if (batch.length < REQUESTS_PER_MESSAGE_MAX) continue
+      this.context.send(source.contact, { kind: 'request', content: this.content, requests: batch })
+      batch = []
+    }
+    const borrowed = batch.length === 0 && !this.probing ? this.borrow(source) : undefined
+    if (borrowed !== undefined) batch.push(this.request(source, borrowed, true, now))
+    if (batch.length > 0) this.context.send(source.contact, { kind: 'request', content: this.content, requests: batch })
+  }
+
+  /** What to ask next, if its window and the budget of all have room for a request of the usual size. */
+  private next(source: OpenSource, now: Now): LeafRange | undefined {
+    const { pace, requests } = source
+    if (requests.size >= REQUESTS_PER_SOURCE_MAX) return undefined
+    const one = source.snubbed || this.probing
+    if (one && (requests.size > 0 || (this.probing && this.underway > 0))) return undefined
+    const leaves = one ? 1 : pace.requestLeaves
+    const roomBytes = Math.min(
+      pace.window - source.inFlightBytes,
+      this.context.settings.inFlightBytesMax - this.context.inFlightBytes
+    )
+    if (roomBytes < leaves * LEAF_BYTES) return undefined
+    return this.picker.pick(source.peerCursor, leaves, range => this.readAhead.suits(source, range, now))
+  }
+
+  private request(source: OpenSource, range: LeafRange, borrowed: boolean, now: Now): BlockRequest {
+    const { peerCursor } = source
+    const id = this.context.nextRequest(source.contact.id)
+    const bytes = this.layout.rangeBytes(range)
+    const hashes = this.wantsHashes(source, range)
+    if (source.requests.size === 0) source.movedAt = now.mono
+    const mark = source.pace.mark(now.mono)
+    const request: Request = {
+      id,
+      source,
+      peerCursor,
+      range,
+      bytes,
+      hashes,
+      mark,
+      borrowed,
+      claimed: true,
+      dropped: false
+    }
+    this.picker.ask(request)
+    source.requests.set(id, request)
+    source.inFlightBytes += bytes
+    if (borrowed) source.borrowed++
+    this.context.inFlightBytes += bytes
+    this.underway++
+    this.context.command(
+      { kind: 'expect', peer: source.contact.id, request: id, content: this.content, range },
+      (result, at) => this.ended(request, result, at)
+    )
+    return { request: id, range, hashes }
+  }
+
+  /** A leaf can be checked by itself when its hash is that of its piece, or when the hashes of the piece came or come before it. */
+  private wantsHashes(source: OpenSource, range: LeafRange): boolean {
+    if (this.layout.isOwnHash(range.piece)) return false
+    const begun = this.picker.begunOf(range.piece)
+    return !(begun?.hashes === true || this.asksIn(begun, source).some(request => request.hashes))
+  }
+
+  private asksIn(begun: ActivePiece | undefined, source: OpenSource): Request[] {
+    // Every ask of this picker was made by `request`.
+    return [...(begun?.asks ?? [])].filter(ask => ask.peerCursor === source.peerCursor) as Request[]
+  }
+
+  private ended(request: Request, result: Result, now: Now): void {
+    const { source } = request
+    this.context.inFlightBytes -= request.bytes
+    this.underway--
+    if (this.abandoned) return
+    const awaited = !request.dropped
+    // Before it is taken out of the piece, so that the piece is not listed again in between.
+    const others = this.write(request, result, now)
+    if (awaited) this.detach(request)
+    if (result.ok) this.moved(request, now)
+    this.drop(others, true)
+    if (!result.ok) this.failed(request, awaited, result.reason, now)
+    this.fill(source, now)
+    if (this.underway === 0) this.owner.quiet(now)
+  }
+
+  /** A sign of life, even when it was dropped in the meantime. */
+  private moved({ source, bytes, mark }: Request, now: Now): void {
+    source.movedAt = now.mono
+    source.arrivedAt = now.mono
+    source.snubbed = false
+    source.pace.arrived(bytes, mark, now.mono)
+  }
+
+  /** Notes the leaves that were written; answers the requests of others that are done with by that. */
+  private write(request: Request, result: Result, now: Now): Request[] {
+    const { range, source } = request
+    const fresh: LeafRange[] = []
+    let bytes = 0
+    const begun = this.picker.begunOf(range.piece)
+    for (let i = 0; i < range.leafCount; i++) {
+      if (!wasWritten(result, i)) continue
+      const leaf = range.leafStart + i
+      this.picker.written(range.piece, leaf)
+      const added = this.holding.add(range.piece, leaf)
+      if (added.bytes === 0) continue
+      bytes += added.bytes
+      fresh.push({ piece: range.piece, leafStart: leaf, leafCount: 1 })
+    }
+    if (fresh.length > 0) this.owner.wrote(source, joined(fresh), bytes, now)
+    if (begun === undefined) return []
+    return (this.picker.redundant(begun) as Request[]).filter(other => other !== request)
+  }
+
+  private failed(request: Request, awaited: boolean, reason: string, now: Now): void {
+    const { source } = request
+    if (reason === 'bad-leaf') this.owner.badLeaf(source, now)
+    else if (reason === 'disk-full' || reason === 'disk') this.owner.diskFailed(reason, now)
+    else if (awaited) {
+      // The link ended and this machine will hear of it, or io gave up: not at once again.
+      source.busyUntil = after(now.mono, BUSY_PAUSE_MS)
+      this.dropFollowers(request)
+      this.fillAll(now)
+    }
+  }
+
+  private detach(request: Request): void {
+    const { source } = request
+    if (!source.requests.delete(request.id)) return
+    source.inFlightBytes -= request.bytes
+    if (request.borrowed) source.borrowed--
+    this.picker.end(request)
+  }
+
+  private dropAll(source: OpenSource, tell: boolean): void {
+    this.drop([...source.requests.values()], tell)
+  }
+
+  private drop(requests: readonly Request[], tell: boolean): void {
+    const told = new Map<OpenSource, RequestId[]>()
+    for (const request of requests) {
+      const { source, id } = request
+      if (request.dropped || !source.requests.has(id)) continue
+      request.dropped = true
+      this.detach(request)
+      this.context.command({ kind: 'forget', peer: source.contact.id, request: id }, () => undefined)
+      if (tell) told.set(source, [...(told.get(source) ?? []), id])
+      this.dropFollowers(request)
+    }
+    for (const [source, ids] of told) {
+      for (let i = 0; i < ids.length; i += REQUESTS_PER_MESSAGE_MAX) {
+        this.context.send(source.contact, { kind: 'cancel', requests: ids.slice(i, i + REQUESTS_PER_MESSAGE_MAX) })
+      }
+    }
+  }
+
+  /** Requests whose leaves cannot be checked, since the one that was to bring the hashes is over. */
+  private dropFollowers(request: Request): void {
+    const begun = this.picker.begunOf(request.range.piece)
+    if (!request.hashes || begun === undefined || begun.hashes) return
+    this.drop(this.asksIn(begun, request.source), true)
+  }
+
+  /**
+   * A source with nothing left to ask for helps out: it takes over from one half as fast or worse, and in the endgame it is
+   * asked for what others were asked for too.
+   */
+  private borrow(source: OpenSource): LeafRange | undefined {
+    if (source.snubbed || source.borrowed >= BORROWED_MAX || source.requests.size > BORROWED_MAX) return undefined
+    const slowest = [...this.sources].filter(other => other !== source).sort((a, b) => b.drainMs - a.drainMs)
+    for (const other of slowest) {
+      const request = [...other.requests.values()].reverse().find(one => this.borrowable(source, one))
+      if (request === undefined) continue
+      const asked = this.picker.askedMost(request.range)
+      if (asked === 1 && this.takesOver(source, other)) {
+        this.drop([request], true)
+        return request.range
+      }
+      if (this.picker.endgame && asked < ENDGAME_ASKED_MAX) return request.range
+    }
+    return undefined
+  }
+
+  private borrowable(source: OpenSource, { claimed, source: other, range, bytes }: Request): boolean {
+    if (!claimed || other.drainMs <= source.pace.expectedMs(bytes)) return false
+    if (source.inFlightBytes + bytes > source.pace.window) return false
+    if (this.context.inFlightBytes + bytes > this.context.settings.inFlightBytesMax) return false
+    return source.peerCursor.have.hasRange(range) && !this.picker.asks(source.peerCursor, range)
+  }
+
+  private takesOver(source: OpenSource, other: OpenSource): boolean {
+    const slow = other.pace.rateBytesPerSecond
+    return slow > 0 && source.pace.rateBytesPerSecond >= TAKEOVER_RATIO * slow
+  }
+}
+
+function wasWritten(result: Result, leaf: number): boolean {
+  if (result.ok) return true
+  const { value } = result
+  const written = typeof value === 'object' && value !== null && 'written' in value ? value.written : undefined
+  return written instanceof Bitfield && written.has(leaf)
+}
+
+/** Neighbouring leaves as one range. In order, of one piece. */
+function joined(leaves: readonly LeafRange[]): LeafRange[] {
+  const out: LeafRange[] = []
+  for (const leaf of leaves) {
+    const last = out.at(-1)
+    if (last !== undefined && last.leafStart + last.leafCount === leaf.leafStart) {
+      out[out.length - 1] = { ...last, leafCount: last.leafCount + 1 }
+    } else out.push(leaf)
+  }
+  return out
+}

@@ -1,0 +1,147 @@
+/**
+ * How what a reader waits for comes soon. The picker puts it first; here it is asked of a source that brings it soon, other requests
+ * of that source give way, and a source that has become slow loses it to a faster one at once, as in the endgame.
+ *
+ * Only the first leaves of a need press like this: under a reader that is steadily fed they were asked for long before.
+ * What gives way is cancelled and asked for again later; what will arrive in a moment never does.
+ */
+import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
+import type { Now } from '../../machine.ts'
+import type { Picker } from '../picker/picker.ts'
+import type { Readers } from './readers.ts'
+import { EXPECTED_UNKNOWN_MS, GIVE_WAY_AFTER_MS, TAKEOVER_RATIO } from '../settings.ts'
+import type { OpenSource, Request } from './source.ts'
+
+export interface RushParts {
+  readonly picker: Picker
+  readonly sources: ReadonlySet<OpenSource>
+  readonly bytesOf: (range: LeafRange) => number
+  /** Cancels them: their leaves are free at once. */
+  readonly drop: (requests: readonly Request[]) => void
+}
+
+export class ReadAhead {
+  private readonly parts: RushParts
+  private pressing: readonly LeafRange[] = []
+
+  constructor(parts: RushParts) {
+    this.parts = parts
+  }
+
+  get idle(): boolean {
+    return this.pressing.length === 0
+  }
+
+  need(readers: Readers): void {
+    this.pressing = readers.pressing()
+    this.parts.picker.preferred.set(readers.order())
+  }
+
+  /** The fastest first, so that it is the first to be asked for what is needed. */
+  byPace(): OpenSource[] {
+    const rate = (source: OpenSource) => (source.snubbed ? -1 : source.pace.rateBytesPerSecond)
+    return [...this.parts.sources].sort((a, b) => rate(b) - rate(a))
+  }
+
+  /** Whether the source may be asked for it: no other one brings it in half the time. */
+  suits(source: OpenSource, range: LeafRange, now: Now): boolean {
+    const ms = this.nextMs(source, range)
+    for (const other of this.parts.sources) {
+      if (other !== source && this.able(other, range, now) && this.nextMs(other, range) * TAKEOVER_RATIO <= ms)
+        return false
+    }
+    return true
+  }
+
+  /** Frees the way for what readers wait for. The caller asks for what is free then. */
+  press(now: Now): void {
+    for (const range of this.pressing) {
+      const { missing, free } = this.parts.picker.lack(range)
+      if (!missing) continue
+      if (free) this.makeWay(this.best(range, now), undefined)
+      for (const request of this.requestsFor(range)) this.hasten(request, now)
+    }
+  }
+
+  /** It is asked for, but of the wrong one, or behind too much else. */
+  private hasten(request: Request, now: Now): void {
+    const best = this.best(request.range, now)
+    if (best === undefined || best === request.source) {
+      this.makeWay(request.source, request)
+      return
+    }
+    if (this.soonMs(best, request.range) * TAKEOVER_RATIO > this.dueMs(request, now)) return
+    this.parts.drop([request])
+    this.makeWay(best, undefined)
+  }
+
+  private requestsFor(range: LeafRange): Request[] {
+    const begun = this.parts.picker.begunOf(range.piece)
+    // Every ask of this picker is a request.
+    const asks = [...(begun?.asks ?? [])] as Request[]
+    return asks.filter(({ claimed, dropped, range: asked }) => claimed && !dropped && overlap(asked, range))
+  }
+
+  /** Whoever would bring it first, if the rest gave way. */
+  private best(range: LeafRange, now: Now): OpenSource | undefined {
+    let best: OpenSource | undefined
+    for (const source of this.parts.sources) {
+      if (!this.able(source, range, now)) continue
+      if (best === undefined || this.soonMs(source, range) < this.soonMs(best, range)) best = source
+    }
+    return best
+  }
+
+  private able(source: OpenSource, range: LeafRange, now: Now): boolean {
+    const { choked, snubbed, busyUntil, peerCursor } = source
+    return !choked && !snubbed && now.mono >= busyUntil && peerCursor.have.hasRange(range)
+  }
+
+  /** Everything but what readers need, what comes in a moment, and what comes after `until` anyway. */
+  private makeWay(source: OpenSource | undefined, until: Request | undefined): void {
+    if (source === undefined) return
+    const rate = source.pace.rateBytesPerSecond
+    const giving: Request[] = []
+    let aheadBytes = 0
+    for (const request of source.requests.values()) {
+      if (request === until) break
+      aheadBytes += request.bytes
+      const isSoon = aheadBytes === request.bytes || aheadBytes <= (rate * GIVE_WAY_AFTER_MS) / 1_000
+      if (!isSoon && request.claimed && !this.parts.picker.preferred.has(request.range)) giving.push(request)
+    }
+    this.parts.drop(giving)
+  }
+
+  /** From now, if only what it was asked for until now comes before. */
+  private nextMs(source: OpenSource, range: LeafRange): number {
+    const rate = source.pace.rateBytesPerSecond
+    if (source.snubbed) return Infinity
+    if (source.inFlightBytes === 0) return this.soonMs(source, range)
+    return rate === 0 ? Infinity : (source.inFlightBytes / rate) * 1_000 + this.soonMs(source, range)
+  }
+
+  private soonMs(source: OpenSource, range: LeafRange): number {
+    return source.pace.expectedMs(this.parts.bytesOf(range))
+  }
+
+  /** When a request will have arrived, from now; a source that is late counts as slower by as much. */
+  private dueMs(request: Request, now: Now): number {
+    const { source } = request
+    let oldest: Request | undefined
+    let bytes = 0
+    for (const one of source.requests.values()) {
+      oldest ??= one
+      bytes += one.bytes
+      if (one === request) break
+    }
+    if (source.snubbed || oldest === undefined) return Infinity
+    const silentMs = now.mono - Math.max(source.movedAt, oldest.mark.at)
+    const lateMs = Math.max(0, silentMs - source.pace.expectedMs(oldest.bytes))
+    const rate = source.pace.rateBytesPerSecond
+    return lateMs + (rate === 0 ? EXPECTED_UNKNOWN_MS : source.pace.expectedMs(bytes))
+  }
+}
+
+function overlap(a: LeafRange, b: LeafRange): boolean {
+  return a.leafStart < b.leafStart + b.leafCount && b.leafStart < a.leafStart + a.leafCount
+}

@@ -1,0 +1,69 @@
+/**
+ * Who reads a content while it is fetched, and what each of them needs next. All needs become one order, in which the readers
+ * take turns, a request's worth each: nobody waits for another one's read-ahead.
+ */
+import { expectDefined } from '../../../base/assert.ts'
+import { REQUEST_LEAVES_MAX } from '../../../wire/exchange.ts'
+import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
+import { PRESSING_LEAVES, READ_AHEAD_LEAVES_MAX, READERS_MAX } from '../settings.ts'
+
+/** Numbered by whoever reads; never used twice for one content. */
+export type ReaderId = number & { readonly brand: 'ReaderId' }
+
+export class Readers {
+  private readonly needs = new Map<ReaderId, readonly LeafRange[]>()
+
+  get size(): number {
+    return this.needs.size
+  }
+
+  /** In place of what it needed before. False when there are too many readers. */
+  set(reader: ReaderId, ranges: readonly LeafRange[]): boolean {
+    if (!this.needs.has(reader) && this.needs.size >= READERS_MAX) return false
+    this.needs.set(reader, first(ranges, READ_AHEAD_LEAVES_MAX))
+    return true
+  }
+
+  delete(reader: ReaderId): boolean {
+    return this.needs.delete(reader)
+  }
+
+  /** What all of them need, each range at most a request. */
+  order(): LeafRange[] {
+    const queues = [...this.needs.values()].map(parts)
+    const longest = queues.reduce((most, { length }) => Math.max(most, length), 0)
+    const order: LeafRange[] = []
+    for (let turn = 0; turn < longest; turn++) {
+      for (const queue of queues)
+        if (turn < queue.length) order.push(expectDefined(queue[turn], 'a turn below the length'))
+    }
+    return order
+  }
+
+  /** What each of them waits for, or soon will. */
+  pressing(): LeafRange[] {
+    return [...this.needs.values()].flatMap(ranges => parts(first(ranges, PRESSING_LEAVES)))
+  }
+}
+
+function first(ranges: readonly LeafRange[], leavesMax: number): LeafRange[] {
+  const kept: LeafRange[] = []
+  let left = leavesMax
+  for (const range of ranges) {
+    if (left === 0) break
+    const leafCount = Math.min(left, range.leafCount)
+    kept.push({ ...range, leafCount })
+    left -= leafCount
+  }
+  return kept
+}
+
+function parts(ranges: readonly LeafRange[]): LeafRange[] {
+  const cut: LeafRange[] = []
+  for (const { piece, leafStart, leafCount } of ranges) {
+    for (let at = 0; at < leafCount; at += REQUEST_LEAVES_MAX) {
+      cut.push({ piece, leafStart: leafStart + at, leafCount: Math.min(REQUEST_LEAVES_MAX, leafCount - at) })
+    }
+  }
+  return cut
+}

@@ -1,0 +1,64 @@
+/** The bytes of one download, for people: what is wanted, what is here, who brought how much, how fast. */
+import type { Bitfield } from '../../../base/bitfield.ts'
+import type { NodeId } from '../../../base/ids.ts'
+import type { Instant } from '../../../base/time.ts'
+import { LEAF_BYTES } from '../../../wire/bittorrent/layout.ts'
+import type { Progress } from '../contract.ts'
+import type { HeldLeaves } from '../held-leaves.ts'
+import { Meter } from '../meter.ts'
+import { allPieces } from '../picker/pieces.ts'
+
+/** Sources whose bytes are counted one by one. */
+const SOURCES_TOLD_MAX = 1_024
+
+export class TransferStats {
+  private readonly meter: Meter
+  private readonly sourceBytes = new Map<NodeId, number>()
+  private wantedBytes = 0
+  private haveBytes = 0
+  private reusedBytes = 0
+  private fetchedBytes = 0
+
+  constructor(start: Instant) {
+    this.meter = new Meter(start)
+  }
+
+  /** Looks at everything: what is here now, and is not counted as fetched, is reused. */
+  measure(holding: HeldLeaves, wanted: Bitfield): void {
+    this.wantedBytes = 0
+    this.haveBytes = 0
+    for (const { piece, firstLeaf, leafCount, bytes } of allPieces(holding.layout)) {
+      if (!wanted.has(piece)) continue
+      this.wantedBytes += bytes
+      if (holding.hasPiece(piece)) this.haveBytes += bytes
+      else {
+        for (let i = 0; i < leafCount; i++) {
+          if (holding.hasLeaf(firstLeaf + i)) this.haveBytes += Math.min(LEAF_BYTES, bytes - i * LEAF_BYTES)
+        }
+      }
+    }
+    this.reusedBytes = Math.max(0, this.haveBytes - this.fetchedBytes)
+  }
+
+  fetched(peer: NodeId, bytes: number, now: Instant): void {
+    const before = this.sourceBytes.get(peer)
+    if (before !== undefined || this.sourceBytes.size < SOURCES_TOLD_MAX) {
+      this.sourceBytes.set(peer, (before ?? 0) + bytes)
+    }
+    this.fetchedBytes += bytes
+    this.haveBytes += bytes
+    this.meter.add(bytes, now)
+  }
+
+  progress(state: Progress['state'], now: Instant): Progress {
+    return {
+      state,
+      wantedBytes: this.wantedBytes,
+      haveBytes: this.haveBytes,
+      fetchedBytes: this.fetchedBytes,
+      reusedBytes: this.reusedBytes,
+      sources: [...this.sourceBytes].map(([peer, bytes]) => ({ peer, bytes })),
+      rateBytesPerSecond: this.meter.bytesPerSecond(now)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** What readers need next, in order, and whether a range is among it. */
+import { assert } from '../../../base/assert.ts'
+import type { Layout, LeafRange } from '../../../wire/bittorrent/layout.ts'
+
+export class Preferred {
+  private readonly layout: Layout
+  private order: readonly LeafRange[] = []
+  /** Leaf by leaf, numbered through the content. */
+  private readonly leaves = new Set<number>()
+
+  constructor(layout: Layout) {
+    this.layout = layout
+  }
+
+  set(ranges: readonly LeafRange[]): void {
+    this.order = ranges
+    this.leaves.clear()
+    for (const range of ranges) {
+      assert(this.layout.holds(range), 'a reader needs what there is')
+      const first = this.layout.firstLeafOf(range.piece) + range.leafStart
+      for (let i = 0; i < range.leafCount; i++) this.leaves.add(first + i)
+    }
+  }
+
+  get ranges(): readonly LeafRange[] {
+    return this.order
+  }
+
+  /** Whether a reader needs any of it. */
+  has(range: LeafRange): boolean {
+    if (this.leaves.size === 0) return false
+    const first = this.layout.firstLeafOf(range.piece) + range.leafStart
+    for (let i = 0; i < range.leafCount; i++) if (this.leaves.has(first + i)) return true
+    return false
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * One content as others see it: who is interested in it, what they are told it holds, and who is introduced to whom. News is
+ * gathered for 50 ms: leaves of a piece that has become whole are told as that piece.
+ */
+import { Bitfield } from '../../../base/bitfield.ts'
+import type { ContentId, NodeId } from '../../../base/ids.ts'
+import { after, type Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import { HAVE_RANGES_MAX, PEERS_PER_MESSAGE_MAX, type BlockRequest, type RejectReason } from '../../../wire/exchange.ts'
+import type { LeafRange, PieceIndex } from '../../../wire/bittorrent/layout.ts'
+import type { Now } from '../../machine.ts'
+import type { ExchangeContext } from '../context.ts'
+import type { HeldLeaves } from '../held-leaves.ts'
+import { HAVE_BATCH_MS } from '../settings.ts'
+
+export class SharedContent {
+  readonly content: ContentId
+  private readonly context: ExchangeContext
+  private holding: HeldLeaves | undefined
+  private readonly interested = new Map<NodeId, Contact>()
+  private news: LeafRange[] = []
+  private newsAt: Instant | undefined
+  private newcomers: Contact[] = []
+  /** Leaves that were sent to anybody; made with the first. */
+  private sentOnce: Bitfield | undefined
+
+  constructor(context: ExchangeContext, content: ContentId) {
+    this.context = context
+    this.content = content
+  }
+
+  get held(): HeldLeaves | undefined {
+    return this.holding
+  }
+
+  get interests(): ReadonlyMap<NodeId, Contact> {
+    return this.interested
+  }
+
+  /** From now on this is what is served; those who asked before are told. */
+  serve(holding: HeldLeaves): void {
+    this.holding = holding
+    this.news = []
+    for (const contact of this.interested.values()) this.tell(contact)
+  }
+
+  /** Nothing is served, until `serve`. */
+  hide(): void {
+    this.holding = undefined
+    this.news = []
+    for (const contact of this.interested.values())
+      this.context.send(contact, { kind: 'not-held', content: this.content })
+  }
+
+  /** Answers what is held. True when it was not interested before. */
+  interest(contact: Contact): boolean {
+    const fresh = !this.interested.has(contact.id)
+    this.interested.set(contact.id, contact)
+    if (this.holding === undefined) this.context.send(contact, { kind: 'not-held', content: this.content })
+    else this.tell(contact)
+    return fresh
+  }
+
+  loseInterest(peer: NodeId): boolean {
+    this.newcomers = this.newcomers.filter(one => one.id !== peer)
+    return this.interested.delete(peer)
+  }
+
+  private tell(contact: Contact): void {
+    const { content, holding } = this
+    if (holding === undefined) return
+    if (holding.all) {
+      this.context.send(contact, { kind: 'have-all', content })
+      return
+    }
+    this.context.send(contact, { kind: 'have-bits', content, pieces: holding.pieceBits().encode() })
+    this.sendHave([contact], [...holding.partialRanges()])
+  }
+
+  private sendHave(to: Iterable<Contact>, ranges: readonly LeafRange[]): void {
+    const contacts = [...to]
+    for (let i = 0; i < ranges.length; i += HAVE_RANGES_MAX) {
+      const part = ranges.slice(i, i + HAVE_RANGES_MAX)
+      for (const contact of contacts) this.context.send(contact, { kind: 'have', content: this.content, ranges: part })
+    }
+  }
+
+  addNews(ranges: readonly LeafRange[], now: Now): void {
+    if (this.interested.size === 0) return
+    for (const range of ranges) this.news.push(range)
+    this.newsAt ??= after(now.mono, HAVE_BATCH_MS)
+    if (this.news.length >= HAVE_RANGES_MAX) this.tellNews()
+  }
+
+  /** When the news is due. */
+  get nextNews(): Instant | undefined {
+    return this.newsAt
+  }
+
+  tellNews(): void {
+    const { holding, news } = this
+    this.news = []
+    this.newsAt = undefined
+    if (holding === undefined || news.length === 0) return
+    this.sendHave(this.interested.values(), gathered(news, holding))
+  }
+
+  /** Why a request cannot be served from this, or undefined. */
+  refusal(peer: NodeId, request: BlockRequest): RejectReason | undefined {
+    const { holding } = this
+    if (holding === undefined || !this.interested.has(peer)) return 'not-held'
+    return holding.layout.holds(request.range) && holding.serves(request.range) ? undefined : 'not-held'
+  }
+
+  /** Whether some of these leaves were never sent to anybody. The range must lie in the content. */
+  fresh(range: LeafRange): boolean {
+    const { holding, sentOnce } = this
+    if (holding === undefined || sentOnce?.full === true) return false
+    const first = holding.layout.firstLeafOf(range.piece) + range.leafStart
+    for (let i = 0; i < range.leafCount; i++) if (sentOnce?.has(first + i) !== true) return true
+    return false
+  }
+
+  sent(range: LeafRange): void {
+    const { holding } = this
+    if (holding === undefined || this.sentOnce?.full === true) return
+    this.sentOnce ??= new Bitfield(holding.layout.leaves)
+    const first = holding.layout.firstLeafOf(range.piece) + range.leafStart
+    for (let i = 0; i < range.leafCount; i++) this.sentOnce.add(first + i)
+  }
+
+  /** The file of this piece has changed. True when that was not known. */
+  withdraw(piece: PieceIndex): boolean {
+    if (this.holding?.withdraw(piece) !== true) return false
+    for (const contact of this.interested.values()) {
+      this.context.send(contact, { kind: 'gone', content: this.content, pieces: [piece] })
+    }
+    return true
+  }
+
+  /** Tells a newcomer who else is there, and remembers to tell the others of it. */
+  introduce(newcomer: Contact, present: readonly Contact[]): void {
+    const others = present.filter(one => one.id !== newcomer.id)
+    this.sendPeers(newcomer, this.context.random.sample(others, PEERS_PER_MESSAGE_MAX))
+    if (this.newcomers.length < PEERS_PER_MESSAGE_MAX) this.newcomers.push(newcomer)
+  }
+
+  /** Every second: tells those present of the newcomers since. */
+  tellNewcomers(present: readonly Contact[]): void {
+    const { newcomers } = this
+    if (newcomers.length === 0) return
+    this.newcomers = []
+    for (const contact of present)
+      this.sendPeers(
+        contact,
+        newcomers.filter(one => one.id !== contact.id)
+      )
+  }
+
+  private sendPeers(to: Contact, contacts: Contact[]): void {
+    if (contacts.length > 0) this.context.send(to, { kind: 'peers', content: this.content, contacts })
+  }
+}
+
+/** Whole pieces once, neighbouring ranges together. */
+function gathered(news: readonly LeafRange[], holding: HeldLeaves): LeafRange[] {
+  const whole = new Set<PieceIndex>()
+  const out: LeafRange[] = []
+  for (const range of news) {
+    const { piece } = range
+    const last = out.at(-1)
+    if (holding.hasPiece(piece)) {
+      if (!whole.has(piece)) out.push({ piece, leafStart: 0, leafCount: holding.layout.leavesOf(piece) })
+      whole.add(piece)
+    } else if (last?.piece === piece && last.leafStart + last.leafCount === range.leafStart) {
+      out[out.length - 1] = { ...last, leafCount: last.leafCount + range.leafCount }
+    } else out.push(range)
+  }
+  return out
+}

@@ -1,0 +1,72 @@
+/** One neighbour in the graph: what is known of it, and how much it may ask for. */
+import type { NodeId } from '../../../base/ids.ts'
+import type { Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import { nodeTag, type NodeTag } from '../../../wire/gnutella/search.ts'
+import { Bucket } from './bucket.ts'
+import {
+  HANDSHAKES_BURST,
+  HANDSHAKES_PER_SECOND,
+  HITS_PER_QUERY,
+  HITS_PER_QUERY_MAX,
+  OUT_SHARE,
+  PINGS_BURST,
+  PINGS_PER_SECOND,
+  PUSHES_BURST,
+  PUSHES_PER_SECOND,
+  TABLE_PARTS_BURST,
+  TABLE_PARTS_PER_SECOND,
+  type SearchSettings
+} from '../settings.ts'
+
+/** What one peer may ask for, and what it is sent. Outlives the neighbourhood: who comes back finds its debts. */
+export class Meters {
+  readonly handshakes: Bucket
+  readonly own: Bucket
+  readonly queries: Bucket
+  readonly hits: Bucket
+  readonly pings: Bucket
+  readonly pushes: Bucket
+  readonly tableParts: Bucket
+  /** What we send: a share of what it takes. */
+  readonly ownOut: Bucket
+  readonly queriesOut: Bucket
+  readonly pingsOut: Bucket
+
+  constructor({ ownPerSecond, ownBurst, ownFirst, queriesPerSecond, queriesBurst }: SearchSettings, now: Instant) {
+    const bucket = (perSecond: number, burst: number, share = 1, first = share * burst): Bucket =>
+      new Bucket({ perSecond: share * perSecond, burst: share * burst, first }, now)
+    this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
+    this.own = bucket(ownPerSecond, ownBurst, 1, ownFirst)
+    this.queries = bucket(queriesPerSecond, queriesBurst)
+    // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
+    this.hits = bucket(HITS_PER_QUERY * queriesPerSecond, HITS_PER_QUERY_MAX)
+    this.pings = bucket(PINGS_PER_SECOND, PINGS_BURST)
+    this.pushes = bucket(PUSHES_PER_SECOND, PUSHES_BURST)
+    this.tableParts = bucket(TABLE_PARTS_PER_SECOND, TABLE_PARTS_BURST)
+    this.ownOut = bucket(ownPerSecond, ownBurst, OUT_SHARE, ownFirst)
+    this.queriesOut = bucket(queriesPerSecond, queriesBurst, OUT_SHARE)
+    this.pingsOut = bucket(PINGS_PER_SECOND, PINGS_BURST, OUT_SHARE)
+  }
+}
+
+export class Neighbour {
+  readonly contact: Contact
+  readonly tag: NodeTag
+  readonly meters: Meters
+  /** Its number of neighbours, as it last said. */
+  degree: number
+  /** There and back, by the last pings; undefined until the first. */
+  roundTripMs: number | undefined
+
+  constructor(contact: Contact, degree: number, meters: Meters) {
+    this.contact = contact
+    this.tag = nodeTag(contact.id)
+    this.degree = degree
+    this.meters = meters
+  }
+
+  get id(): NodeId {
+    return this.contact.id
+  }
+}

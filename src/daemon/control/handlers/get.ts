@@ -1,0 +1,204 @@
+/** get, pause and rm. The daemon fetches; a caller only follows. */
+import path from 'node:path'
+import { ShoalError } from '../../../base/errors.ts'
+import type { ContentId, NodeId } from '../../../base/ids.ts'
+import type { Progress } from '../../../core/exchange/contract.ts'
+import { expectDefined } from '../../../base/assert.ts'
+import type { Holding } from '../../../io/store/catalogue.ts'
+import { GLOBS_MAX } from '../../../io/store/files/glob.ts'
+import type { Params, ResultOf } from '../../../wire/control/methods.ts'
+import { isMagnet, parseMagnet } from '../../../wire/bittorrent/magnet.ts'
+import { hasPieceLayers, parseTorrent } from '../../../wire/bittorrent/torrent.ts'
+import type { Call, Handlers } from '../server.ts'
+import { findResult, holdersOf, ownContent, type FoundContent } from '../../search/find.ts'
+import type { Services } from '../services.ts'
+import { every } from './every.ts'
+
+const TELL_MS = 100
+/** A download that has got nothing for so long may have nobody left who gives. */
+const STALLED_MS = 3_000
+const TORRENT_TEXT_MAX = 1 << 20
+/** For a manifest, when there is another way to one. */
+const HOLDERS_ASKED_MAX = 2
+
+export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' | 'rm'> {
+  return {
+    get: async (params, call) => get(services, params, call),
+    pause: async ({ id }) => {
+      const content = await ownContent(services, id)
+      await services.transfers().pause(content)
+      return { id: content, paused: true }
+    },
+    rm: async (params, { signal }) => rm(services, params, signal)
+  }
+}
+
+async function get(services: Services, params: Params<'get'>, call: Call): Promise<ResultOf<'get'>> {
+  if (!path.isAbsolute(params.dir)) throw new ShoalError('usage', `get takes an absolute folder, not ${params.dir}`)
+  const startedMs = performance.now()
+  const found = await wanted(services, params, call)
+  const { content, holders } = found
+  await services.passing.yield(content)
+  const known = services.store.holding(content)
+  const include = includeOf(params, found, known)
+  const isOther = known !== undefined && JSON.stringify(known.include) !== JSON.stringify(include)
+  const again = known?.kind === 'download' && (known.complete || isOther) && known.root === params.dir
+  await services.store.addDownload({
+    ...{ content, folder: params.dir, include, overwrite: params.overwrite ?? false },
+    ...{ serve: params.share ?? true, rename: params.rename ?? false }
+  })
+  if (again) await services.transfers().forget(content)
+  await services.transfers().start(content)
+  const runtime = services.runtime()
+  const contacts = holders.flatMap(id => runtime.contact(id) ?? [])
+  runtime.call((node, at) => {
+    node.exchange.sources(content, contacts, at)
+  })
+  const progress = await follow(services, found, call)
+  return {
+    ...{ event: 'done', id: content, path: expectDefined(services.store.pathOf(content), 'a download has a path') },
+    ...{ bytes: progress.wantedBytes, fetchedBytes: progress.fetchedBytes, reusedBytes: progress.reusedBytes },
+    seconds: Math.round(performance.now() - startedMs) / 1000,
+    sources: services.transfers().sources(progress)
+  }
+}
+
+/** A result that is one file stands for itself, beside what was fetched of its share to the same folder. */
+function includeOf(
+  { what, include = [], dir }: Params<'get'>,
+  found: FoundContent,
+  known: Holding | undefined
+): string[] {
+  if (found.include === undefined) return include
+  if (include.length === 0) {
+    const before = known?.kind === 'download' && known.root === dir ? known.include : undefined
+    if (before?.length === 0) return []
+    return [...new Set([...(before ?? []), found.include])].slice(-GLOBS_MAX)
+  }
+  throw new ShoalError('usage', `result ${what ?? ''} is one file: there is nothing to --include`, {
+    hint: `to fetch more of its share: shoal get ${found.content} --include GLOB`
+  })
+}
+
+async function wanted(
+  services: Services,
+  { what, torrent }: Params<'get'>,
+  { signal, emit }: Call
+): Promise<FoundContent> {
+  const ask = (): void => {
+    emit({ event: 'waiting', for: 'the members to say who has it' })
+  }
+  if (torrent !== undefined) {
+    if (torrent.length > TORRENT_TEXT_MAX) throw new ShoalError('limit', 'the .torrent file is too long')
+    const { manifest, pieceLayers } = parseTorrent(Buffer.from(torrent, 'base64'))
+    ask()
+    const found = await holdersOf(services, manifest.contentId, signal)
+    // A holder's own says too whether the content is listed.
+    if (!(await hasManifestOfHolder(services, found)) && hasPieceLayers(manifest, pieceLayers))
+      await services.store.keepManifest({ manifest, pieceLayers })
+    return found
+  }
+  if (what === undefined || what === '')
+    throw new ShoalError('usage', 'get needs an ID, a name, a magnet link or a .torrent file', {
+      hint: '`shoal ls --all` lists what is shared'
+    })
+  // A link that is none is refused before anybody is asked.
+  if (isMagnet(what)) parseMagnet(what)
+  ask()
+  return findResult(services, what, signal)
+}
+
+async function hasManifestOfHolder(services: Services, { content, holders }: FoundContent): Promise<boolean> {
+  const runtime = services.runtime()
+  const alive = runtime.othersAlive().filter(({ id }) => holders.includes(id))
+  for (const contact of alive.slice(0, HOLDERS_ASKED_MAX)) {
+    if ((await runtime.fetchManifest(content, contact)).ok) return true
+  }
+  return false
+}
+
+/** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
+async function follow(services: Services, found: FoundContent, { signal, emit }: Call): Promise<Progress> {
+  const { content } = found
+  let movedMs = performance.now()
+  for await (const _ of every(TELL_MS, signal)) {
+    const transfers = services.transfers()
+    const progress = transfers.progress(content)
+    if (progress === undefined) {
+      // Between two of its runs, when more of its files are wanted.
+      if (services.store.holding(content) !== undefined) continue
+      throw new ShoalError('interrupted', 'the download was removed')
+    }
+    if (progress.state === 'complete') return progress
+    if (progress.state === 'paused') await judgePause(services, content)
+    if (progress.state === 'finding') {
+      await judgeManifest(services, content)
+      judgeHolders(services, found, progress)
+    }
+    const isStanding = progress.state === 'fetching' && progress.rateBytesPerSecond === 0
+    if (!isStanding) movedMs = performance.now()
+    else if (performance.now() - movedMs >= STALLED_MS) judgeHolders(services, found, progress)
+    const row = await transfers.row(content)
+    if (row !== undefined) emit({ event: 'progress', ...row })
+  }
+  throw new ShoalError('interrupted', 'the caller hung up; the download goes on')
+}
+
+async function judgePause(services: Services, content: ContentId): Promise<void> {
+  const reason = services.transfers().pauseReason(content)
+  const problem = services.store.problem(content)
+  switch (reason) {
+    case undefined:
+      return
+    case 'user':
+      throw new ShoalError('interrupted', 'the download is paused', { hint: `go on: shoal get ${content}` })
+    case 'disk-full':
+      throw new ShoalError('disk-full', `no room left for ${services.store.pathOf(content) ?? content}`, {
+        hint: 'make room: the download goes on by itself (`shoal get` again follows it)'
+      })
+    case 'conflict':
+    case 'disk':
+      // Nothing of it was touched; the next try may say --overwrite or another folder.
+      await services.transfers().forget(content)
+      await services.store.remove(content, { deleteFiles: false })
+      throw (
+        problem ??
+        new ShoalError(reason === 'disk' ? 'permission' : 'conflict', `${content} cannot be written`, {
+          hint: 'choose another folder with -o'
+        })
+      )
+  }
+}
+
+/** A manifest that is refused is that of the content: nobody has a better one. */
+async function judgeManifest(services: Services, content: ContentId): Promise<void> {
+  const problem = services.store.problem(content)
+  if (problem?.code !== 'bad-input') return
+  await services.transfers().forget(content)
+  await services.store.remove(content, { deleteFiles: false })
+  throw problem
+}
+
+/** Whoever is banned is not asked. Another one may come to hold it: the download waits for that, its caller does not. */
+function judgeHolders(services: Services, { content, holders }: FoundContent, { sources }: Progress): void {
+  const bans = services.runtime().call((node, at) => node.exchange.banned(at))
+  const isBanned = (id: NodeId): boolean =>
+    bans.some(ban => ban.peer === id && (ban.content === content || ban.content === 'everywhere'))
+  const known = [...holders, ...sources.map(({ peer }) => peer)]
+  if (known.length === 0 || !known.every(isBanned)) return
+  throw new ShoalError('integrity', `all who hold ${content} are banned: they sent what is wrong`, {
+    hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
+  })
+}
+
+async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal): Promise<ResultOf<'rm'>> {
+  const content = await ownContent(services, params.id)
+  if (params.yes !== true) {
+    const { holders } = await holdersOf(services, content, signal)
+    if (holders.length === 0) return { id: content, removed: false, lastHolder: true }
+  }
+  await services.transfers().forget(content)
+  const deletedFiles = await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
+  await services.indexing.settled()
+  return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles } : {}) }
+}

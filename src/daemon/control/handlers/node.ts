@@ -1,0 +1,72 @@
+/** The node itself: hello, stop, status. */
+import { peerIdText } from '../../../base/ids.ts'
+import { addressText } from '../../../wire/common.ts'
+import type { ContentId } from '../../../base/ids.ts'
+import type { BannedRow, StatusResult, TransferRow } from '../../../wire/control/methods.ts'
+import type { Handlers } from '../server.ts'
+import { ownContent } from '../../search/find.ts'
+import { nameOf } from '../../node/member-names.ts'
+import type { Services } from '../services.ts'
+import { VERSION } from '../../process/version.ts'
+import { every } from './every.ts'
+
+/** Between the lines of `status --follow`. */
+const FOLLOW_MS = 500
+
+export function nodeHandlers(services: Services): Pick<Handlers, 'hello' | 'stop' | 'status'> {
+  return {
+    hello: async () => {
+      const runtime = services.runtime()
+      return {
+        ...{
+          id: peerIdText(runtime.self),
+          name: services.settings.name,
+          addresses: runtime.addresses.map(addressText)
+        },
+        ...{ ready: true, overlay: runtime.overlay.id, version: VERSION, pid: process.pid }
+      }
+    },
+    stop: async () => {
+      services.askToStop()
+      return { stopping: true }
+    },
+    status: async ({ id, follow }, { signal, emit }) => {
+      const only = id === undefined ? undefined : await ownContent(services, id)
+      if (follow === true) {
+        for await (const _ of every(FOLLOW_MS, signal)) emit({ event: 'status', ...(await status(services, only)) })
+      }
+      return status(services, only)
+    }
+  }
+}
+
+async function status(services: Services, only: ContentId | undefined): Promise<StatusResult> {
+  const runtime = services.runtime()
+  const gateway = services.gateway()
+  const members = { alive: 0, suspect: 0, dead: 0, left: 0 }
+  for (const member of runtime.view.membership.members()) members[member.state]++
+  return {
+    ...{ ready: true, id: peerIdText(runtime.self), name: services.settings.name, overlay: runtime.overlay.id },
+    ...{ addresses: runtime.addresses.map(addressText), members, transfers: await transfers(services, only) },
+    ...(gateway === undefined ? {} : { gateway: `http://${gateway}/content/` }),
+    ...{ banned: banned(services), refused: { ...runtime.refused } },
+    uptimeSeconds: Math.floor((performance.now() - services.startedMs) / 1000),
+    rssBytes: process.memoryUsage.rss()
+  }
+}
+
+async function transfers(services: Services, only: ContentId | undefined): Promise<TransferRow[]> {
+  const states = services.runtime().call((node, at) => node.exchange.contents(at))
+  const rows = states
+    .filter(({ role, content }) => role === 'download' && (only === undefined || content === only))
+    .map(({ content }) => services.transfers().row(content))
+  return (await Promise.all(rows)).filter(row => row !== undefined)
+}
+
+function banned(services: Services): BannedRow[] {
+  const runtime = services.runtime()
+  const bans = runtime.call((node, at) => node.exchange.banned(at))
+  return bans.map(({ peer, content, reason }) => ({
+    ...{ id: peerIdText(peer), name: nameOf(peer, runtime.view.membership.member(peer)), content, reason }
+  }))
+}

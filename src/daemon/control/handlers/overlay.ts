@@ -1,0 +1,97 @@
+/** Who belongs: members, invite, join, leave. */
+import { addressText } from '../../../wire/common.ts'
+import { peerIdText } from '../../../base/ids.ts'
+import { ShoalError } from '../../../base/errors.ts'
+import { decodeTicket, type Ticket } from '../../../wire/ticket.ts'
+import type { MemberRow } from '../../../wire/control/methods.ts'
+import { reachWarning } from '../../node/addresses.ts'
+import type { Call, Handlers } from '../server.ts'
+import { invitation } from '../../node/invitation.ts'
+import type { Services } from '../services.ts'
+import { probe } from '../../node/probe.ts'
+import { every } from './every.ts'
+
+const JOIN_MS = 5_000
+const WAIT_MS = 60_000
+const LOOK_MS = 100
+
+export function overlayHandlers(services: Services): Pick<Handlers, 'members' | 'invite' | 'join' | 'leave'> {
+  return {
+    members: async ({ wait, timeoutMs }, call) => {
+      if (wait !== undefined) await waitForMembers(services, { wait, timeoutMs: timeoutMs ?? WAIT_MS }, call)
+      return { members: memberRows(services) }
+    },
+    invite: async () => {
+      const { runtime } = services
+      const ticket = invitation(runtime())
+      const warning = reachWarning(runtime().addresses)
+      return warning === undefined ? { ticket } : { ticket, warning }
+    },
+    join: async ({ ticket, timeoutMs }, call) => {
+      const decoded = decodeTicket(ticket)
+      await services.adoptTicket(decoded)
+      return joined(services, decoded, timeoutMs ?? JOIN_MS, call)
+    },
+    leave: async () => {
+      await services.leaveOverlay()
+      return { left: true }
+    }
+  }
+}
+
+function memberRows(services: Services): MemberRow[] {
+  const runtime = services.runtime()
+  const rows: MemberRow[] = []
+  for (const { id, name, address, state, incarnation } of runtime.view.membership.members()) {
+    rows.push({
+      id: peerIdText(id),
+      name,
+      address: addressText(address),
+      state,
+      incarnation,
+      self: id === runtime.self
+    })
+  }
+  return rows.toSorted(
+    (a, b) => Number(b.self) - Number(a.self) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1)
+  )
+}
+
+async function waitForMembers(
+  services: Services,
+  { wait, timeoutMs }: { wait: number; timeoutMs: number },
+  { signal, emit }: Call
+): Promise<void> {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  let told = -1
+  for await (const _ of every(LOOK_MS, AbortSignal.any([signal, deadline]))) {
+    const alive = services.runtime().view.membership.aliveCount
+    if (alive >= wait) return
+    if (alive !== told) emit({ event: 'waiting', alive, for: `${wait} alive members` })
+    told = alive
+  }
+  signal.throwIfAborted()
+  throw new ShoalError('timeout', `${told} of ${wait} members are alive after ${timeoutMs / 1000} s`, {
+    hint: '`shoal members` shows who is missing; a firewall must pass TCP and UDP on the port that each one shows'
+  })
+}
+
+async function joined(
+  services: Services,
+  ticket: Ticket,
+  timeoutMs: number,
+  { signal, emit }: Call
+): Promise<{ overlay: string; members: number }> {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const contacts = ticket.contacts.filter(({ id }) => id !== services.runtime().self)
+  const places = contacts.map(({ address }) => addressText(address)).join(', ')
+  if (contacts.length > 0) emit({ event: 'waiting', for: `an answer of ${places}` })
+  for await (const _ of every(LOOK_MS, AbortSignal.any([signal, deadline]))) {
+    const { overlay, view } = services.runtime()
+    if (view.membership.aliveCount > 1 || contacts.length === 0) {
+      return { overlay: overlay.id, members: view.membership.aliveCount }
+    }
+  }
+  signal.throwIfAborted()
+  throw await probe(services.runtime(), contacts, timeoutMs)
+}

@@ -1,0 +1,37 @@
+/** What the handlers of the control API work with. `runtime` and `directory` change when the node changes its overlay. */
+import type { Logger } from 'pino'
+import type { FolderLeafStore } from '../../io/share/leaf-store.ts'
+import type { StateDb } from '../../io/state/db.ts'
+import type { ContentStore } from '../../io/store/store.ts'
+import type { Ticket } from '../../wire/ticket.ts'
+import type { Settings } from '../../wire/control/settings.ts'
+import type { Directory } from '../sharing/directory.ts'
+import type { EphemeralDownloads } from '../downloads/ephemeral.ts'
+import type { Home } from '../home/home.ts'
+import type { Indexing } from '../sharing/indexing.ts'
+import type { Runtime } from '../node/runtime.ts'
+import type { Searches } from '../search/searches.ts'
+import type { Transfers } from '../downloads/transfers.ts'
+
+export interface Services {
+  readonly settings: Settings
+  readonly log: Logger
+  readonly db: StateDb
+  readonly store: ContentStore
+  readonly leaves: FolderLeafStore
+  readonly home: () => Home
+  readonly runtime: () => Runtime
+  readonly directory: () => Directory
+  readonly transfers: () => Transfers
+  readonly indexing: Indexing
+  readonly searches: Searches
+  readonly passing: EphemeralDownloads
+  /** Where the gateway listens: HOST:PORT, or nowhere. */
+  readonly gateway: () => string | undefined
+  /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError `conflict`. */
+  readonly adoptTicket: (ticket: Ticket) => Promise<void>
+  /** Says goodbye, forgets the overlay, and founds one of its own. */
+  readonly leaveOverlay: () => Promise<void>
+  readonly askToStop: () => void
+  readonly startedMs: number
+}

@@ -1,0 +1,275 @@
+/**
+ * The message stream to each peer: ordered and lossless between up and down, as core/machine.ts has it.
+ *
+ * Each side writes on a stream that it opened itself, so two sides that open at once need no tie-break. A link is the pair
+ * of them, and it ends as a whole: when either stream breaks, a queue overflows or nothing moves for long, both streams are
+ * reset and `down` is told once. Both sides then agree, for each sees the reset of a stream of its own or of the other.
+ *
+ * A link is named by two random marks, one of each side, so that streams of different lives are never paired: the opener
+ * writes its mark first, the other answers with its own. A stream that brings another mark than the link knows ends that
+ * link and begins a new one.
+ *
+ *     none --send--> opening --answer--> up --break--> none, and after a failed dial a pause
+ *     none --stream from the peer--> up
+ */
+import type { Stream, StreamMessageEvent } from '@libp2p/interface'
+import { LruMap } from '../../../base/bounded.ts'
+import { equal } from '../../../base/bytes.ts'
+import type { NodeId } from '../../../base/ids.ts'
+import { after, type Instant } from '../../../base/time.ts'
+import { sameAddress, STREAM_MESSAGE_BYTES_MAX, type Address, type Contact } from '../../../wire/common.ts'
+import { secretBytes } from '../../entropy.ts'
+import { ByteQueue, ByteReader, frame, frameLength, FRAME_HEADER_BYTES, writeAll } from './frames.ts'
+import type { Libp2pHost } from '../host.ts'
+
+export const MESSAGES_PROTOCOL = '/shoal/messages/1'
+/** What waits for one peer: several of the largest messages. Overflow ends the link: the peer is too slow for its state. */
+export const LINK_QUEUE_BYTES_MAX = 8 * STREAM_MESSAGE_BYTES_MAX
+export const LINK_QUEUE_COUNT_MAX = 16_384
+/** A link whose queue does not move for this long is as good as down. */
+export const LINK_STALL_MS = 20_000
+/** Between the opener's mark and the answer. */
+export const LINK_MARK_MS = 5_000
+/** After a failed dial: 0.5 s, doubled with each further one. */
+export const LINK_BACKOFF_MS_MIN = 500
+export const LINK_BACKOFF_MS_MAX = 30_000
+export const LINKS_MAX = 1_024
+const MARK_BYTES = 16
+/** A peer opens one; a second may come while the first one's end is on its way. */
+const INBOUND_STREAMS_MAX = 4
+const FAILURES_MAX = 4_096
+
+type Out = { kind: 'none' } | { kind: 'opening' } | { kind: 'open'; stream: Stream }
+
+interface Link {
+  readonly peer: NodeId
+  readonly mark: Uint8Array
+  /** Ends what is under way for the link when the link ends. */
+  readonly ended: AbortController
+  theirMark: Uint8Array | undefined
+  up: boolean
+  out: Out
+  in: Stream | undefined
+  readonly queue: Uint8Array[]
+  queuedBytes: number
+  stall: NodeJS.Timeout | undefined
+}
+
+export interface LinksInit {
+  readonly host: Libp2pHost
+  readonly clock: () => Instant
+  readonly onMessage: (peer: NodeId, payload: Uint8Array) => void
+  readonly onLink: (peer: NodeId, state: 'up' | 'down') => void
+  /** The peer broke a limit of the stream; its link is down. */
+  readonly onMisbehaved: (peer: NodeId) => void
+}
+
+export class PeerLinks {
+  private readonly init: LinksInit
+  private readonly links = new Map<NodeId, Link>()
+  /** Of the address that was dialled last: another one has not failed yet. */
+  private readonly failures = new LruMap<NodeId, { address: Address; count: number; notBefore: Instant }>(FAILURES_MAX)
+  private closed = false
+
+  constructor(init: LinksInit) {
+    this.init = init
+  }
+
+  async start(): Promise<void> {
+    await this.init.host.handle(MESSAGES_PROTOCOL, (peer, stream) => this.accept(peer, stream), INBOUND_STREAMS_MAX)
+  }
+
+  /** PeerLinks that are up. */
+  count(): number {
+    return [...this.links.values()].filter(link => link.up).length
+  }
+
+  /** Queues; opens a stream if there is none. Handlers are never called from within. Throws RangeError over the limit. */
+  send(to: Contact, payload: Uint8Array): void {
+    if (payload.length > STREAM_MESSAGE_BYTES_MAX) throw new RangeError(`a message of ${payload.length} bytes`)
+    if (this.closed || to.id === this.init.host.self) return
+    const link = this.links.get(to.id) ?? this.begin(to.id, to.address)
+    if (link === undefined) {
+      queueMicrotask(() => {
+        if (!this.links.has(to.id)) this.init.onLink(to.id, 'down')
+      })
+      return
+    }
+    link.queue.push(frame(payload))
+    link.queuedBytes += payload.length
+    if (link.queuedBytes > LINK_QUEUE_BYTES_MAX || link.queue.length > LINK_QUEUE_COUNT_MAX) {
+      this.endSoon(link)
+    } else if (link.out.kind === 'none') {
+      link.out = { kind: 'opening' }
+      void this.open(link, to)
+    } else if (link.out.kind === 'open') {
+      this.pump(link)
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    for (const link of [...this.links.values()]) this.end(link)
+  }
+
+  /** Undefined while a pause after a failed dial lasts, or when there are too many. */
+  private begin(peer: NodeId, dialled: Address | undefined): Link | undefined {
+    if (dialled !== undefined && this.init.clock() < this.notBefore(peer, dialled)) return undefined
+    if (this.links.size >= LINKS_MAX) return undefined
+    const link: Link = {
+      peer,
+      mark: secretBytes(MARK_BYTES),
+      ended: new AbortController(),
+      theirMark: undefined,
+      up: false,
+      out: { kind: 'none' },
+      in: undefined,
+      queue: [],
+      queuedBytes: 0,
+      stall: undefined
+    }
+    this.links.set(peer, link)
+    return link
+  }
+
+  /** Never rejects: a failure ends the link. */
+  private async open(link: Link, to: Contact): Promise<void> {
+    const { signal } = link.ended
+    let stream: Stream | undefined
+    try {
+      stream = await this.init.host.open(to, MESSAGES_PROTOCOL, signal)
+      const within = AbortSignal.any([signal, AbortSignal.timeout(LINK_MARK_MS)])
+      await writeAll(stream, link.mark, within)
+      const reader = new ByteReader(stream)
+      const mark = await reader.read(MARK_BYTES, within)
+      reader.release()
+      if (link.theirMark !== undefined && !equal(link.theirMark, mark)) throw new Error('a link of another life')
+      link.theirMark = mark
+      link.out = { kind: 'open', stream }
+      stream.addEventListener('close', () => this.endSoon(link))
+      // The peer writes on its own stream; what it writes here after its mark is a fault.
+      stream.addEventListener('message', () => this.end(link))
+      stream.addEventListener('drain', () => this.pump(link))
+      if (stream.status !== 'open') throw new Error('the stream ended at once')
+      this.failures.delete(link.peer)
+      this.rise(link)
+      this.pump(link)
+    } catch (error) {
+      stream?.abort(error instanceof Error ? error : new Error(String(error)))
+      if (!signal.aborted) this.failed(to)
+      this.end(link)
+    }
+  }
+
+  private async accept(peer: NodeId, stream: Stream): Promise<void> {
+    const within = AbortSignal.timeout(LINK_MARK_MS)
+    const reader = new ByteReader(stream)
+    const mark = await reader.read(MARK_BYTES, within)
+    const old = this.links.get(peer)
+    const otherLife = old?.theirMark !== undefined && !equal(old.theirMark, mark)
+    if (old !== undefined && (old.in !== undefined || otherLife)) this.end(old)
+    const link = this.links.get(peer) ?? this.begin(peer, undefined)
+    if (link === undefined || this.closed) throw new Error('too many links')
+    link.theirMark = mark
+    link.in = stream
+    // It can be reached now: over the connection that it opened.
+    this.failures.delete(peer)
+    stream.addEventListener('close', () => this.endSoon(link))
+    stream.addEventListener('remoteCloseWrite', () => this.endSoon(link))
+    stream.send(link.mark)
+    this.rise(link)
+    this.readFrames(link, stream, reader)
+    // What ended before the listeners were there is not told by them.
+    if (stream.status !== 'open' || stream.remoteWriteStatus !== 'writable') this.endSoon(link)
+  }
+
+  private readFrames(link: Link, stream: Stream, reader: ByteReader): void {
+    const queue = new ByteQueue()
+    let length: number | undefined
+    const onMessage = (event: StreamMessageEvent): void => {
+      if (event.data instanceof Uint8Array) queue.push(event.data)
+      else for (const chunk of event.data) queue.push(chunk)
+      while (link.in === stream) {
+        if (length === undefined) {
+          const head = queue.take(FRAME_HEADER_BYTES)
+          if (head === undefined) return
+          length = frameLength(head)
+        }
+        if (length > STREAM_MESSAGE_BYTES_MAX) {
+          this.end(link)
+          this.init.onMisbehaved(link.peer)
+          return
+        }
+        const payload = queue.take(length)
+        if (payload === undefined) return
+        length = undefined
+        this.init.onMessage(link.peer, payload)
+      }
+    }
+    reader.release()
+    stream.addEventListener('message', onMessage)
+  }
+
+  private pump(link: Link): void {
+    if (link.out.kind !== 'open' || link.ended.signal.aborted) return
+    const { stream } = link.out
+    let moved = false
+    try {
+      while (link.queue.length > 0 && !stream.writableNeedsDrain && stream.writeBufferLength === 0) {
+        const next = link.queue.shift()
+        if (next === undefined) break
+        link.queuedBytes -= next.length - FRAME_HEADER_BYTES
+        moved = true
+        stream.send(next)
+      }
+    } catch {
+      this.endSoon(link)
+      return
+    }
+    if (moved || link.queue.length === 0) {
+      clearTimeout(link.stall)
+      link.stall = undefined
+    }
+    if (link.queue.length > 0 && link.stall === undefined) {
+      link.stall = setTimeout(() => this.end(link), LINK_STALL_MS)
+      link.stall.unref()
+    }
+  }
+
+  private rise(link: Link): void {
+    if (link.up) return
+    link.up = true
+    this.init.onLink(link.peer, 'up')
+  }
+
+  /** For where a caller of send() may be above us on the stack. */
+  private endSoon(link: Link): void {
+    queueMicrotask(() => this.end(link))
+  }
+
+  /** Ends both streams, once, and tells. Harmless when the link has ended already. */
+  private end(link: Link): void {
+    if (link.ended.signal.aborted) return
+    const reason = new Error('the link ended')
+    link.ended.abort(reason)
+    clearTimeout(link.stall)
+    this.links.delete(link.peer)
+    const streams = [link.in, link.out.kind === 'open' ? link.out.stream : undefined]
+    link.in = undefined
+    link.out = { kind: 'none' }
+    for (const stream of streams) stream?.abort(reason)
+    if (!this.closed) this.init.onLink(link.peer, 'down')
+  }
+
+  private notBefore(peer: NodeId, dialled: Address): number {
+    const failure = this.failures.get(peer)
+    return failure !== undefined && sameAddress(failure.address, dialled) ? failure.notBefore : 0
+  }
+
+  private failed({ id, address }: Contact): void {
+    const before = this.failures.get(id)
+    const count = before !== undefined && sameAddress(before.address, address) ? before.count + 1 : 1
+    const pauseMs = Math.min(LINK_BACKOFF_MS_MAX, LINK_BACKOFF_MS_MIN * 2 ** (count - 1))
+    this.failures.set(id, { address, count, notBefore: after(this.init.clock(), pauseMs) })
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The leaves of one content on one simulated disk. A leaf that was written and not synced may be lost or torn by a crash; a
+ * synced one survives. What the node believes to have is kept apart from what is there: a difference is a wrong byte.
+ */
+import { Bitfield } from '../../base/bitfield.ts'
+import type { Random } from '../../base/random.ts'
+import type { Layout, PieceIndex } from '../../wire/bittorrent/layout.ts'
+
+const NOTHING = 0
+const WRITTEN = 1
+const SYNCED = 2
+const TORN = 3
+
+/** Fates of a written leaf in a crash: kept, lost, and else torn. */
+const KEPT = 0.5
+const LOST = 0.25
+
+export class Leaves {
+  readonly layout: Layout
+  readonly wanted: Bitfield
+  /** The manifest is kept here. */
+  manifest = false
+  /** Files have their final names. */
+  finished = false
+  readonly changed = new Set<PieceIndex>()
+  /** Recorded as synced when the process started: never to be asked for again. */
+  recorded: Bitfield
+  private readonly state: Uint8Array
+
+  constructor(layout: Layout, wanted: Bitfield) {
+    this.layout = layout
+    this.wanted = wanted
+    this.state = new Uint8Array(layout.leaves)
+    this.recorded = new Bitfield(layout.leaves)
+  }
+
+  /** All of it was here before the run. */
+  fill(): this {
+    this.state.fill(SYNCED)
+    this.manifest = true
+    this.finished = true
+    return this
+  }
+
+  good(leaf: number): boolean {
+    return this.state[leaf] === WRITTEN || this.state[leaf] === SYNCED
+  }
+
+  safe(leaf: number): boolean {
+    return this.state[leaf] === SYNCED
+  }
+
+  write(leaf: number): void {
+    if (this.state[leaf] !== SYNCED) this.state[leaf] = WRITTEN
+  }
+
+  /** What an fsync that begins now makes safe. */
+  unsynced(): number[] {
+    return [...this.state.keys()].filter(leaf => this.state[leaf] === WRITTEN)
+  }
+
+  sync(leaves: readonly number[]): void {
+    for (const leaf of leaves) if (this.state[leaf] === WRITTEN) this.state[leaf] = SYNCED
+  }
+
+  crash(random: Random): void {
+    for (const leaf of this.unsynced()) {
+      const fate = random.unit()
+      if (fate >= KEPT) this.state[leaf] = fate < KEPT + LOST ? NOTHING : TORN
+    }
+  }
+
+  /** What `prepare` finds: what the record says is trusted, the rest is checked. */
+  found(synced: Bitfield | undefined): Bitfield {
+    const have = new Bitfield(this.layout.leaves)
+    for (let leaf = 0; leaf < this.layout.leaves; leaf++)
+      if (synced?.has(leaf) === true || this.good(leaf)) have.add(leaf)
+    return have
+  }
+
+  /** The first wanted leaf for which `test` is false. */
+  firstWanted(test: (leaf: number) => boolean): number | undefined {
+    for (const piece of this.wanted) {
+      const first = this.layout.firstLeafOf(piece as PieceIndex)
+      for (let i = 0; i < this.layout.leavesOf(piece as PieceIndex); i++) if (!test(first + i)) return first + i
+    }
+    return undefined
+  }
+}

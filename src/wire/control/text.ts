@@ -1,0 +1,40 @@
+/** Texts for people that the command line and the daemon in the foreground share. */
+import type { ShoalError } from '../../base/errors.ts'
+
+/** What moves the cursor, hides, or turns the direction of writing: C0, C1, format characters, line separators, lone surrogates. */
+// eslint-disable-next-line no-control-regex -- that is what it looks for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu
+
+/** A name or path of anybody's making, so that it can neither command a terminal nor pass for another line. */
+export function escapeForTerminal(text: string): string {
+  return text.replace(UNPRINTABLE, letter => {
+    switch (letter) {
+      case '\n':
+        return '\\n'
+      case '\r':
+        return '\\r'
+      case '\t':
+        return '\\t'
+      default:
+        return `\\u{${(letter.codePointAt(0) ?? 0).toString(16)}}`
+    }
+  })
+}
+
+/** JSON that can be looked at on a terminal: what `shown` escapes is written in its own escapes, and reads as the same value. */
+export function jsonText(value: object): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, letters =>
+    letters.replace(/[^]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  )
+}
+
+/** One line that says what happened, and one that says what to do next. */
+export function errorText({ message, hint }: ShoalError): string {
+  const what = `shoal: ${escapeForTerminal(message)}\n`
+  return hint === undefined ? what : `${what}  ${escapeForTerminal(hint)}\n`
+}
+
+/** Of the answer of a daemon that started. */
+export function readyText(ready: { id: string; name: string; addresses: readonly string[] }): string {
+  return `${escapeForTerminal(ready.name)} is ready: ${ready.id}, on ${ready.addresses.join(', ')}\n`
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { socketTransport } from '../../../../src/cli/client/transport.ts'
+import { temporaryFolder } from '../../daemon/temporary.ts'
+
+/** A daemon that answers every call with these bytes and hangs up. */
+async function answering(bytes: string): Promise<string> {
+  const home = temporaryFolder()
+  const socket = path.join(home, 's')
+  const server = net.createServer(client => {
+    client.on('error', () => undefined)
+    client.once('data', () => client.end(bytes))
+  })
+  server.listen(socket)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  fs.writeFileSync(path.join(home, 'socket'), `${socket}\n`)
+  return home
+}
+
+const ok = 'HTTP/1.1 200 OK\r\n\r\n'
+const ask = async (home: string, signal = new AbortController().signal): Promise<unknown> =>
+  socketTransport(home, 'shoal daemon').ask('hello', {}, { signal })
+
+it.each([
+  ['nothing', '', 'unreachable'],
+  ['no HTTP', 'hello\n', 'unreachable'],
+  ['no line', ok, 'unreachable'],
+  ['only events', `${ok}{"v":1,"event":"x"}\n`, 'unreachable'],
+  ['half a line', `${ok}{"v":1,"id"`, 'unreachable'],
+  ['a line that only looks whole', `${ok}{"v":1}`, 'unreachable'],
+  ['a chunk that is cut off', `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{"v":1}`, 'unreachable'],
+  ['no JSON', `${ok}hello\n`, 'internal'],
+  ['another version', `${ok}{"v":2}\n`, 'internal'],
+  ['a number', `${ok}7\n`, 'internal'],
+  ['an error of a code to come', `${ok}{"v":1,"error":{"code":"eaten","message":"by a whale"}}\n`, 'internal'],
+  ['an error that is none', `${ok}{"v":1,"error":7}\n`, 'internal']
+])('a daemon that answers with %s', async (_, bytes, code) => {
+  await expect(ask(await answering(bytes))).rejects.toThrow(expect.objectContaining({ name: 'ShoalError', code }))
+})
+
+it('an answer without v', async () => {
+  expect(await ask(await answering(`${ok}{"v":1,"id":"x"}\n`))).toEqual({ id: 'x' })
+})
+
+it('no home, or a socket that nobody holds', async () => {
+  const home = temporaryFolder()
+  const nobody: unknown = expect.objectContaining({ code: 'unreachable', hint: 'start one: shoal daemon' })
+  await expect(ask(path.join(home, 'none'))).rejects.toThrow(nobody)
+  fs.writeFileSync(path.join(home, 'socket'), path.join(home, 'gone'))
+  await expect(ask(home)).rejects.toThrow(nobody)
+})
+
+it('an abort before the answer', async () => {
+  const home = temporaryFolder()
+  const server = net.createServer(() => undefined)
+  server.listen(path.join(home, 's'))
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  fs.writeFileSync(path.join(home, 'socket'), path.join(home, 's'))
+  const abort = new AbortController()
+  const asked = ask(home, abort.signal)
+  abort.abort()
+  await expect(asked).rejects.toThrow(expect.objectContaining({ code: 'interrupted' }))
+})

@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest'
+import { HANDSHAKES_BURST, SEARCH_DEFAULTS } from '../../../../../src/core/search/settings.ts'
+import type { Contact } from '../../../../../src/wire/common.ts'
+import { among, descriptor, idsOf, Lone, others, queryOf } from '../lone.ts'
+
+const { degreeMax, degreeTarget, connectMs, banMs } = SEARCH_DEFAULTS
+const connect = (degree: number) => ({ kind: 'connect', degree }) as const
+const accept = (degree: number) => ({ kind: 'accept', degree }) as const
+const size = (lone: Lone): number => lone.search.neighbours().length
+const contactOf = (lone: Lone, id: string): Contact => others.find(one => one.id === id) ?? lone.search.neighbours()[0]!
+
+describe('looking for neighbours', () => {
+  it('asks members, random ones, and no more than it looks for', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(...others)
+    for (let i = 0; i < 20; i++) {
+      lone.until(lone.ms + 300)
+      for (const { to, message } of lone.sent.splice(0)) if (message.kind === 'connect') lone.hear(to, accept(3))
+    }
+    expect(size(lone)).toBe(degreeTarget)
+    expect(idsOf(lone.search.neighbours())).not.toEqual(idsOf(others.slice(0, degreeTarget)))
+  })
+
+  it('makes everybody a neighbour where there are fewer than it looks for', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(...others.slice(0, 4))
+    for (let i = 0; i < 10; i++) {
+      lone.until(lone.ms + 300)
+      for (const { to, message } of lone.sent.splice(0)) if (message.kind === 'connect') lone.hear(to, accept(3))
+    }
+    expect(size(lone)).toBe(4)
+    expect(lone.all('connect')).toHaveLength(0)
+  })
+
+  it('asks another one when there is no answer in time, and not the same again at once', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(...others.slice(0, 3))
+    lone.until(connectMs - 100)
+    const first = lone.to('connect')
+    expect(first).toHaveLength(2)
+    lone.until(2 * connectMs)
+    expect(lone.to('connect')).toHaveLength(3)
+    expect(new Set(lone.to('connect')).size).toBe(3)
+  })
+
+  it('asks later after each refusal, and has no more than a bounded number of questions open', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(...others)
+    const perMinute: number[] = []
+    for (let minute = 0; minute < 3; minute++) {
+      const before = lone.all('connect').length
+      for (let i = 0; i < 600; i++) {
+        lone.until(lone.ms + 100)
+        const open = lone.sent.filter(({ message }) => message.kind === 'connect').slice(before)
+        for (const { to } of open.slice(-2)) lone.hear(to, { kind: 'refuse', degree: 8 })
+      }
+      perMinute.push(lone.all('connect').length - before)
+    }
+    expect(perMinute[0]).toBeGreaterThan(10)
+    expect(perMinute[2]).toBeLessThan(120)
+  })
+
+  it('asks the same one less and less often', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(others[0]!)
+    const asked: number[] = []
+    for (let minute = 0; minute < 30; minute++) {
+      const before = lone.all('connect').length
+      lone.until(lone.ms + 60_000)
+      asked.push(lone.all('connect').length - before)
+    }
+    expect(asked[0]).toBeGreaterThanOrEqual(2)
+    const late = asked.slice(-10).reduce((sum, one) => sum + one)
+    // Every half minute, and what it takes to go unanswered; at first it was asked every ten seconds.
+    expect(late).toBeGreaterThanOrEqual(12)
+    expect(late).toBeLessThanOrEqual(20)
+  })
+
+  it('is a neighbour as soon as it hears a question from one that it has asked', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(others[0]!)
+    lone.until(1_000)
+    expect(lone.to('connect')).toEqual([others[0]!.id])
+    lone.hear(others[0]!, connect(0))
+    expect(size(lone)).toBe(1)
+    lone.hear(others[0]!, accept(1))
+    expect(size(lone)).toBe(1)
+    expect(lone.all('bye')).toHaveLength(0)
+  })
+
+  it('says bye to one that accepts too late', () => {
+    const lone = new Lone()
+    lone.start()
+    lone.up(others[0]!)
+    lone.until(connectMs + 1_000)
+    lone.hear(others[0]!, accept(1))
+    expect(size(lone)).toBe(0)
+    expect(lone.to('bye')).toEqual([others[0]!.id])
+  })
+})
+
+describe('being asked', () => {
+  const full = (): Lone => {
+    const lone = new Lone()
+    for (const one of others.slice(0, degreeMax)) lone.hear(one, connect(7))
+    lone.sent.length = 0
+    return lone
+  }
+
+  it('accepts before it says anything that only a neighbour may say', () => {
+    const lone = new Lone()
+    lone.hear(others[0]!, connect(3))
+    expect(lone.sent[0]!.message).toEqual(accept(1))
+  })
+
+  it('refuses at eight neighbours one that has enough', () => {
+    const lone = full()
+    lone.hear(others[8]!, connect(5))
+    expect(lone.sent).toEqual([{ to: others[8], channel: 'stream', message: { kind: 'refuse', degree: degreeMax } }])
+    expect(size(lone)).toBe(degreeMax)
+  })
+
+  it('lets one in that has too few, in place of the neighbour that has the most', () => {
+    const lone = full()
+    lone.hear(others[3]!, accept(8))
+    lone.hear(others[8]!, connect(4))
+    expect(lone.to('bye')).toEqual([others[3]!.id])
+    expect(lone.to('accept')).toEqual([others[8]!.id])
+    expect(size(lone)).toBe(degreeMax)
+  })
+
+  it('refuses even that one when no neighbour has more than enough', () => {
+    const lone = full()
+    for (const one of others.slice(0, degreeMax)) lone.hear(one, accept(5))
+    lone.hear(others[8]!, connect(0))
+    expect(lone.to('refuse')).toEqual([others[8]!.id])
+    expect(lone.all('bye')).toHaveLength(0)
+  })
+
+  it('takes a neighbour that has forgotten that it is one as a new one', () => {
+    const lone = among(others.slice(0, 3))
+    lone.hear(others[0]!, connect(0))
+    expect(size(lone)).toBe(3)
+    expect(lone.to('accept')).toEqual([others[0]!.id])
+  })
+})
+
+describe('a peer that says the words of the handshake without end', () => {
+  it('is answered at a bounded rate', () => {
+    const lone = new Lone()
+    for (let i = 0; i < 1_000; i++) lone.hear(others[0]!, connect(0))
+    expect(lone.all('accept')).toHaveLength(HANDSHAKES_BURST)
+    expect(lone.search.counters().dropped.rate).toBe(1_000 - HANDSHAKES_BURST)
+  })
+})
+
+describe('the end of a neighbour', () => {
+  it.each(['bye', 'link', 'member'] as const)('comes with its %s, at once', how => {
+    const lone = among(others.slice(0, 2))
+    lone.do((search, now) => {
+      if (how === 'bye') search.receive(others[0]!, 'stream', { kind: 'bye' }, now)
+      else if (how === 'link') search.link(others[0]!.id, 'down', now)
+      else search.memberDown(others[0]!.id, now)
+    })
+    expect(idsOf(lone.search.neighbours())).toEqual([others[1]!.id])
+    expect(lone.told('neighbours').at(-1)).toEqual({ kind: 'neighbours', count: 1 })
+    lone.hear(others[1]!, queryOf())
+    expect(lone.to('query')).toEqual([])
+  })
+
+  it('is followed by a search for another one', () => {
+    const lone = among(others.slice(0, 6))
+    lone.start()
+    lone.up(...others)
+    lone.until(1_000)
+    lone.sent.length = 0
+    lone.do((search, now) => {
+      search.link(others[0]!.id, 'down', now)
+    })
+    lone.until(2_000)
+    expect(lone.to('connect')).toHaveLength(1)
+    expect(lone.to('connect')).not.toContain(others[0]!.id)
+  })
+
+  it('makes what it sent before it knew no misbehaviour, and what a stranger sends one', () => {
+    const lone = among(others.slice(0, 2))
+    lone.hear(others[0]!, { kind: 'bye' }, queryOf())
+    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.search.counters().dropped.former).toBe(1)
+    lone.hear(others[5]!, queryOf({ id: descriptor(2) }))
+    expect(lone.told('misbehaved')).toMatchObject([{ peer: others[5]!.id }])
+    expect(lone.to('bye')).toEqual([others[5]!.id])
+    expect(lone.all('query')).toEqual([])
+  })
+})
+
+describe('rewiring', () => {
+  it('gives up one neighbour for a random member now and then', () => {
+    const lone = among(others.slice(0, 6))
+    lone.start()
+    lone.up(...others)
+    let rounds = 0
+    for (; rounds < 400 && lone.all('connect').length === 0; rounds++) lone.until(lone.ms + 1_000)
+    const [asked] = lone.to('connect')
+    lone.hear(contactOf(lone, asked!), accept(6))
+    expect(size(lone)).toBe(6)
+    expect(lone.all('bye')).toHaveLength(1)
+    expect(idsOf(lone.search.neighbours())).toContain(asked)
+  })
+})
+
+describe('a ban', () => {
+  it('keeps out one that was cut off for as long as it lasts', () => {
+    const lone = among(others.slice(0, 3))
+    for (let i = 0; i < 400; i++) lone.hear(others[0]!, queryOf({ id: descriptor(i) }))
+    expect(idsOf(lone.search.neighbours())).not.toContain(others[0]!.id)
+    lone.hear(others[0]!, connect(0))
+    expect(lone.to('refuse')).toEqual([others[0]!.id])
+    lone.ms = banMs * 1.5
+    lone.hear(others[0]!, connect(0))
+    expect(idsOf(lone.search.neighbours())).toContain(others[0]!.id)
+  })
+})

@@ -1,0 +1,93 @@
+/** How a writer waits and a reader holds back, on streams that behave as the library's do when somebody is slow. */
+import type { MessageStream } from '@libp2p/interface'
+import { describe, expect, it } from 'vitest'
+import { ByteReader, UNREAD_BYTES_MAX, writeAll } from '../../../../../src/io/net/stream/frames.ts'
+import { KeepingStream } from '../../keeping-stream.ts'
+
+/** Takes what `room` says; tells 'drain' also when only other streams of the connection could go on. */
+class SlowStream extends EventTarget {
+  status = 'open'
+  writableNeedsDrain = false
+  writeBufferLength = 0
+  room = 0
+
+  send(chunk: Uint8Array): boolean {
+    this.writeBufferLength += chunk.length
+    return this.flush()
+  }
+
+  /** The connection has room again: for `bytes` of this stream. */
+  drain(bytes: number): void {
+    this.room += bytes
+    this.writableNeedsDrain = false
+    this.dispatchEvent(new Event('drain'))
+    this.flush()
+  }
+
+  private flush(): boolean {
+    const taken = Math.min(this.room, this.writeBufferLength)
+    this.room -= taken
+    this.writeBufferLength -= taken
+    this.writableNeedsDrain = this.writeBufferLength > 0
+    return !this.writableNeedsDrain
+  }
+}
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+function writing(room: number): { slow: SlowStream; outcome: () => string; stop: AbortController } {
+  const slow = new SlowStream()
+  slow.room = room
+  const stop = new AbortController()
+  let outcome = 'waits'
+  writeAll(slow as unknown as MessageStream, new Uint8Array(100), stop.signal).then(
+    () => (outcome = 'written'),
+    (error: unknown) => (outcome = error instanceof Error ? error.message : String(error))
+  )
+  return { slow, outcome: () => outcome, stop }
+}
+
+describe('a write', () => {
+  it('ends at once when there is room', async () => {
+    const { outcome } = writing(100)
+    await turn()
+    expect(outcome()).toBe('written')
+  })
+
+  it('waits through every drain until its last byte is taken', async () => {
+    const { slow, outcome } = writing(10)
+    for (const bytes of [0, 0, 30, 59]) {
+      slow.drain(bytes)
+      await turn()
+      expect(outcome()).toBe('waits')
+    }
+    slow.drain(1)
+    await turn()
+    expect(outcome()).toBe('written')
+  })
+
+  it('ends with the stream, and with the signal', async () => {
+    const first = writing(10)
+    first.slow.status = 'closed'
+    first.slow.dispatchEvent(new Event('close'))
+    const second = writing(10)
+    second.stop.abort(new Error('enough'))
+    await turn()
+    expect([first.outcome(), second.outcome()]).toEqual(['the stream ended early', 'enough'])
+  })
+})
+
+describe('a reader that is slow', () => {
+  it('holds the sender back when what the stream had kept fills it again', async () => {
+    const stream = new KeepingStream()
+    const reader = new ByteReader(stream as unknown as MessageStream)
+    const half = UNREAD_BYTES_MAX / 2
+    stream.arrive(2, half)
+    stream.arrive(3, half)
+    for (let i = 0; i < 5; i++) {
+      expect(await reader.read(half, AbortSignal.timeout(10_000))).toHaveLength(half)
+      // A sender that goes on while the stream is paused fills it until it breaks.
+      expect(stream.flowing).toBe(stream.readStatus === 'readable')
+    }
+  })
+})
