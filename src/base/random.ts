@@ -58,6 +58,11 @@ export class Random {
     return low + this.unit() * (high - low)
   }
 
+  /** At least 3/4 and below 5/4 of the mean, so that nodes do not act at the same moments. */
+  jitter(mean: number): number {
+    return this.range(0.75 * mean, 1.25 * mean)
+  }
+
   chance(probability: number): boolean {
     return this.unit() < probability
   }

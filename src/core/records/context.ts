@@ -2,11 +2,10 @@
 import type { NodeId } from '../../base/ids.ts'
 import { inArc } from '../../base/ring.ts'
 import type { Key } from '../../base/ids.ts'
-import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { RecordsMessage } from '../../wire/records.ts'
 import type { Channel, MachineContext } from '../machine.ts'
-import { Outbox } from '../outbox.ts'
+import { RoomContext } from '../room-context.ts'
 import type { RecordsEvent } from './events.ts'
 import { DATAGRAM_COPIES_MAX, DATAGRAM_MARKS_MAX, DATAGRAM_OUTCOMES_MAX, type RecordsSettings } from './settings.ts'
 import type { Arc } from './store.ts'
@@ -21,19 +20,13 @@ export interface Charge extends Arc {
   readonly acceptFrom: Key
 }
 
-export class RecordsContext {
-  readonly self: Contact
-  readonly random: Random
-  readonly settings: RecordsSettings
-  readonly outbox = new Outbox<RecordsMessage, never, RecordsEvent>()
+export class RecordsContext extends RoomContext<RecordsSettings, RecordsMessage, never, RecordsEvent> {
   /** Undefined until the ring has told. */
   charge: Charge | undefined
   private request: number
 
   constructor(machine: MachineContext, settings: RecordsSettings) {
-    this.self = machine.self
-    this.random = machine.random
-    this.settings = settings
+    super(machine, settings)
     // Late answers to requests of the time before a restart match none.
     this.request = machine.random.u32()
   }
@@ -59,13 +52,11 @@ export class RecordsContext {
     return channel
   }
 
-  jitter(meanMs: number): number {
-    return this.random.range(0.75 * meanMs, 1.25 * meanMs)
-  }
-
   /** The pause after so many failures in a row. */
   backoffMs(failures: number): number {
-    return this.jitter(Math.min(this.settings.backoffMsMax, this.settings.backoffMs * 2 ** Math.min(failures, 16)))
+    return this.random.jitter(
+      Math.min(this.settings.backoffMsMax, this.settings.backoffMs * 2 ** Math.min(failures, 16))
+    )
   }
 
   /** For the answer to what was sent `sends` times over the channel. */

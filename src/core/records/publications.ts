@@ -91,7 +91,7 @@ export class Publications {
     if (publication?.state.kind !== 'persisting' || publication.state.token !== token) return true
     if (ok) this.deliver(publication, now)
     // A full disk: the claim waits, and is made anew.
-    else this.due.set(key, after(now, this.context.jitter(this.context.settings.backoffMsMax)))
+    else this.due.set(key, after(now, this.context.random.jitter(this.context.settings.backoffMsMax)))
     return true
   }
 
@@ -119,7 +119,7 @@ export class Publications {
     const token = this.context.outbox.persist(PREFIX + key, encode(kept, { sequence, held }))
     this.persisting.set(token, key)
     this.byKey.set(key, { key, held, sequence, record, state: { kind: 'persisting', token } })
-    this.due.set(key, after(now, held === 'none' ? ttlMs : this.context.jitter(refreshMs * 0.8)))
+    this.due.set(key, after(now, held === 'none' ? ttlMs : this.context.random.jitter(refreshMs * 0.8)))
   }
 
   private deliver(publication: Publication, now: Instant): void {

@@ -78,7 +78,7 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
     this.publications = new Publications(parts, machine.restored, now.mono)
     this.finds = new Finds(context, machine.verifier, key => this.held(key))
     this.syncs = new Syncs(context, this.store)
-    this.sweepAt = after(now.mono, context.jitter(settings.sweepMs))
+    this.sweepAt = after(now.mono, context.random.jitter(settings.sweepMs))
   }
 
   /**
@@ -162,7 +162,7 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
 
   wake(now: Now): void {
     if (this.sweepAt <= now.mono) {
-      this.sweepAt = after(now.mono, this.context.jitter(this.context.settings.sweepMs))
+      this.sweepAt = after(now.mono, this.context.random.jitter(this.context.settings.sweepMs))
       this.store.sweep(now.mono)
       this.handOver(now.mono)
     }
@@ -313,7 +313,7 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
           if (kind !== 'void') entry.handedOverAt = at
         }
       },
-      after(now, this.context.jitter(this.context.settings.backoffMs))
+      after(now, this.context.random.jitter(this.context.settings.backoffMs))
     )
   }
 }

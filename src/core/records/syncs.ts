@@ -65,7 +65,7 @@ export class Syncs {
       const arc = { from: charge.from, to: charge.to }
       const session: Session = { to, arc, asked: undefined, failures: 0, nextAt: now }
       this.sessions.set(to.id, session)
-      this.wait(to.id, session, after(now, this.context.jitter(SETTLE_MS)))
+      this.wait(to.id, session, after(now, this.context.random.jitter(SETTLE_MS)))
     }
   }
 
@@ -103,7 +103,7 @@ export class Syncs {
     if (session === undefined) return
     session.asked = undefined
     session.failures = 0
-    this.wait(from, session, after(now, this.context.jitter(this.context.settings.syncMs)))
+    this.wait(from, session, after(now, this.context.random.jitter(this.context.settings.syncMs)))
   }
 
   inventory(from: Contact, { request, marks, last }: RecordsMessageOf<'inventory'>, now: Instant): void {

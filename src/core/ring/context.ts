@@ -1,34 +1,27 @@
 /** What the parts of the ring share. */
 import { LruMap } from '../../base/bounded.ts'
 import { placeOf, type Key, type NodeId } from '../../base/ids.ts'
-import type { Random } from '../../base/random.ts'
 import type { Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { RingMessage } from '../../wire/ring.ts'
 import type { MachineContext } from '../machine.ts'
-import { Outbox } from '../outbox.ts'
+import { RoomContext } from '../room-context.ts'
 import type { RingEvent } from './events.ts'
 import { RingMembers, type RingMember } from './members.ts'
 import { ANSWER_MS_MAX, ANSWER_MS_MIN, ROUND_TRIP_FACTOR, type RingSettings } from './settings.ts'
 
 const ROUND_TRIPS_MAX = 4_096
 
-export class RingContext {
-  readonly self: Contact
+export class RingContext extends RoomContext<RingSettings, RingMessage, never, RingEvent> {
   readonly place: Key
-  readonly random: Random
-  readonly settings: RingSettings
   readonly members = new RingMembers()
-  readonly outbox = new Outbox<RingMessage, never, RingEvent>()
   private readonly roundTripsMs = new LruMap<NodeId, number>(ROUND_TRIPS_MAX)
   /** Begins anywhere: others remember requests of the time before a restart. */
   private request: number
 
   constructor(machine: MachineContext, settings: RingSettings) {
-    this.self = machine.self
+    super(machine, settings)
     this.place = placeOf(machine.self.id)
-    this.random = machine.random
-    this.settings = settings
     this.request = machine.random.u32()
   }
 
@@ -57,10 +50,5 @@ export class RingContext {
     const measured = this.roundTripsMs.get(member.id)
     if (measured === undefined) return this.settings.answerMs
     return Math.min(ANSWER_MS_MAX, Math.max(ANSWER_MS_MIN, measured * ROUND_TRIP_FACTOR))
-  }
-
-  /** A duration within a quarter of the mean. */
-  jitter(meanMs: number): number {
-    return this.random.range(0.75 * meanMs, 1.25 * meanMs)
   }
 }

@@ -42,7 +42,7 @@ export class Fingers {
   }
 
   begin(now: Instant): void {
-    this.refreshAt = after(now, this.ring.jitter(this.ring.settings.fingerMs))
+    this.refreshAt = after(now, this.ring.random.jitter(this.ring.settings.fingerMs))
   }
 
   memberUp(member: RingMember): void {
@@ -66,7 +66,7 @@ export class Fingers {
 
   wake(now: Instant): void {
     if (this.refreshAt === undefined || this.refreshAt > now) return
-    this.refreshAt = after(now, this.ring.jitter(this.ring.settings.fingerMs))
+    this.refreshAt = after(now, this.ring.random.jitter(this.ring.settings.fingerMs))
     this.measureNext(now)
   }
 

@@ -103,7 +103,7 @@ export class Joining {
   }
 
   private retryLater(now: Instant): void {
-    this.retryAt = after(now, this.ring.jitter(this.ring.settings.joinRetryMs))
+    this.retryAt = after(now, this.ring.random.jitter(this.ring.settings.joinRetryMs))
   }
 
   private lowestOfAll(): boolean {

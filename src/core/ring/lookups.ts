@@ -84,7 +84,7 @@ export class Lookups {
     if (lookup === undefined) return
     lookup.last = reason
     const pauseMs = Math.min(STUCK_MS_MAX, STUCK_MS * 2 ** (lookup.attempts - 1))
-    this.alarms.set(serial, earliest(lookup.deadline, after(now, this.ring.jitter(pauseMs))) ?? now)
+    this.alarms.set(serial, earliest(lookup.deadline, after(now, this.ring.random.jitter(pauseMs))) ?? now)
   }
 
   nextWake(): Instant | undefined {

@@ -103,7 +103,7 @@ export class Stabiliser {
 
   busy(query: Query, now: Instant): void {
     if (query.purpose.kind === 'adopt') this.passedOver.set(query.to.id, after(now, BUSY_MS))
-    this.stabiliseAt = earliest(this.stabiliseAt, after(now, this.ring.jitter(BUSY_MS))) ?? now
+    this.stabiliseAt = earliest(this.stabiliseAt, after(now, this.ring.random.jitter(BUSY_MS))) ?? now
   }
 
   silent(query: Query, now: Instant): void {
@@ -170,7 +170,7 @@ export class Stabiliser {
   /** Returns whether that took a query. */
   private precede(now: Instant): boolean {
     if (this.near.predecessor !== undefined || this.precedeAt > now) return false
-    this.precedeAt = after(now, this.ring.jitter(this.ring.settings.stabiliseMs))
+    this.precedeAt = after(now, this.ring.random.jitter(this.ring.settings.stabiliseMs))
     const [before] = this.ring.members.counterclockwise(this.ring.place, 1)
     if (before === undefined) return false
     this.slot.start({ kind: 'precede' }, before, now)
@@ -178,7 +178,7 @@ export class Stabiliser {
   }
 
   private stabilise(now: Instant): void {
-    this.stabiliseAt = after(now, this.ring.jitter(this.ring.settings.stabiliseMs))
+    this.stabiliseAt = after(now, this.ring.random.jitter(this.ring.settings.stabiliseMs))
     const first = this.near.successors[0]
     if (first !== undefined) {
       this.slot.start({ kind: 'stabilise', position: 0 }, first, now)

@@ -1,34 +1,23 @@
 /** What the parts of search share. */
 import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
-import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
 import { nodeTag, type DescriptorId, type NodeTag, type SearchMessage } from '../../wire/gnutella/search.ts'
-import type { MachineContext, Signer, Verifier } from '../machine.ts'
-import { Outbox } from '../outbox.ts'
+import type { MachineContext } from '../machine.ts'
+import { RoomContext } from '../room-context.ts'
 import type { SearchCommand, SearchEvent } from './contract.ts'
 import { newCounters, type DropReason } from './counters.ts'
 import type { SearchSettings } from './settings.ts'
 
 const DESCRIPTOR_ID_BYTES = 16
 
-export class SearchContext {
-  readonly self: Contact
+export class SearchContext extends RoomContext<SearchSettings, SearchMessage, SearchCommand, SearchEvent> {
   readonly selfTag: NodeTag
-  readonly random: Random
-  readonly signer: Signer
-  readonly verifier: Verifier
-  readonly settings: SearchSettings
-  readonly outbox = new Outbox<SearchMessage, SearchCommand, SearchEvent>()
   readonly counters = newCounters()
 
   constructor(machine: MachineContext, settings: SearchSettings) {
-    this.self = machine.self
+    super(machine, settings)
     this.selfTag = nodeTag(machine.self.id)
-    this.random = machine.random
-    this.signer = machine.signer
-    this.verifier = machine.verifier
-    this.settings = settings
   }
 
   newId(): DescriptorId {
@@ -52,10 +41,5 @@ export class SearchContext {
 
   misbehaved(peer: NodeId, what: string): void {
     this.outbox.emit({ kind: 'misbehaved', peer, what })
-  }
-
-  /** A duration within a quarter of the mean. */
-  jitter(meanMs: number): number {
-    return this.random.range(0.75 * meanMs, 1.25 * meanMs)
   }
 }

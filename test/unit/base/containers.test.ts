@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Bitfield } from '../../../src/base/bitfield.ts'
 import { LruMap } from '../../../src/base/bounded.ts'
 import { Heap } from '../../../src/base/heap.ts'
+import { IndexedMap } from '../../../src/base/indexed-map.ts'
 import { Random } from '../../../src/base/random.ts'
 
 describe('heap', () => {
@@ -54,5 +55,37 @@ describe('a bounded map', () => {
     map.touch('a')
     expect(map.set('c', 3)).toEqual({ key: 'b', value: 2 })
     expect([...map.keys()]).toEqual(['a', 'c'])
+  })
+})
+
+describe('an indexed map', () => {
+  test('agrees with a plain map under drawn operations, and lists each value once', () => {
+    const random = Random.from('indexed map')
+    const map = new IndexedMap<number, string>()
+    const plain = new Map<number, string>()
+    for (let step = 0; step < 2_000; step++) {
+      const key = random.below(20)
+      if (random.chance(0.6)) {
+        map.set(key, `${key}/${step}`)
+        plain.set(key, `${key}/${step}`)
+      } else {
+        expect(map.delete(key)).toBe(plain.delete(key))
+      }
+      expect(map.size).toBe(plain.size)
+      expect(map.get(key)).toBe(plain.get(key))
+      expect(map.values.toSorted()).toEqual([...plain.values()].toSorted())
+    }
+  })
+
+  test('moves the last value into the gap', () => {
+    const map = new IndexedMap<string, number>()
+    for (const [key, value] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3]
+    ] as const)
+      map.set(key, value)
+    map.delete('a')
+    expect(map.values).toEqual([3, 2])
   })
 })

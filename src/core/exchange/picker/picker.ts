@@ -15,6 +15,7 @@
  */
 import { assert, expectDefined } from '../../../base/assert.ts'
 import type { Bitfield } from '../../../base/bitfield.ts'
+import { IndexedMap } from '../../../base/indexed-map.ts'
 import type { Random } from '../../../base/random.ts'
 import type { Layout, LeafRange, PieceIndex } from '../../../wire/bittorrent/layout.ts'
 import type { HeldLeaves } from '../held-leaves.ts'
@@ -66,8 +67,6 @@ export interface ActivePiece {
   writtenCount: number
   /** Leaves neither claimed nor written. */
   free: number
-  /** In `open`, while there are free leaves; else -1. */
-  place: number
   readonly asks: Set<Claim>
   /** A leaf of it was verified in this run, so its leaf hashes are known. */
   hashes: boolean
@@ -79,8 +78,8 @@ export class Picker {
   private readonly random: Random
   private readonly rarity: Rarity
   private readonly begun = new Map<PieceIndex, ActivePiece>()
-  /** ActivePiece pieces with free leaves. */
-  private readonly open: ActivePiece[] = []
+  /** Active pieces with free leaves. */
+  private readonly open = new IndexedMap<PieceIndex, ActivePiece>()
   /** What readers need comes first. */
   readonly preferred: Preferred
   private freeLeaves = 0
@@ -257,9 +256,10 @@ export class Picker {
   }
 
   private fromBegun(peerCursor: PeerCursor, leavesMax: number): LeafRange | undefined {
-    const first = this.random.below(Math.max(1, this.open.length))
-    for (let i = 0; i < Math.min(SCAN_BEGUN, this.open.length); i++) {
-      const begun = expectDefined(this.open[(first + i) % this.open.length], 'a place below the length')
+    const { values: open } = this.open
+    const first = this.random.below(Math.max(1, open.length))
+    for (let i = 0; i < Math.min(SCAN_BEGUN, open.length); i++) {
+      const begun = expectDefined(open[(first + i) % open.length], 'a place below the length')
       const run = this.freeRun(begun, peerCursor, leavesMax)
       if (run !== undefined) return run
     }
@@ -298,11 +298,10 @@ export class Picker {
       written: new Uint8Array(leaves),
       writtenCount: 0,
       free: leaves,
-      place: this.open.length,
       asks: new Set(),
       hashes: false
     }
-    this.open.push(begun)
+    this.open.set(begun.piece, begun)
     this.begun.set(piece, begun)
     return begun
   }
@@ -341,7 +340,7 @@ export class Picker {
     if (begun === undefined) return
     begun.asks.delete(ask)
     if (begun.asks.size > 0 || begun.writtenCount > 0) return
-    this.close(begun)
+    this.open.delete(begun.piece)
     this.begun.delete(begun.piece)
     this.epoch++
     this.rarity.list(begun.piece, this.random)
@@ -362,7 +361,7 @@ export class Picker {
     this.missing--
     if (begun.claims[leaf] === 0) this.addFree(begun, -1)
     if (begun.writtenCount < begun.written.length) return
-    this.close(begun)
+    this.open.delete(begun.piece)
     this.begun.delete(begun.piece)
   }
 
@@ -401,21 +400,8 @@ export class Picker {
   private addFree(begun: ActivePiece, change: 1 | -1): void {
     this.freeLeaves += change
     begun.free += change
-    if (begun.free === 0) this.close(begun)
-    else if (begun.place < 0) {
-      begun.place = this.open.length
-      this.open.push(begun)
-    }
-  }
-
-  private close(begun: ActivePiece): void {
-    if (begun.place < 0) return
-    const last = expectDefined(this.open.pop(), 'what is open is in the list')
-    if (last !== begun) {
-      this.open[begun.place] = last
-      last.place = begun.place
-    }
-    begun.place = -1
+    if (begun.free === 0) this.open.delete(begun.piece)
+    else this.open.set(begun.piece, begun)
   }
 
   /** Throws AssertionError when the books are wrong. For tests: it looks at everything. */
@@ -435,8 +421,7 @@ export class Picker {
         begun.claims.every((claimed, leaf) => claimed === claims[leaf]),
         'claims are those of the asks'
       )
-      assert(begun.free > 0 === begun.place >= 0, 'what has free leaves is open')
-      assert(begun.place < 0 || this.open[begun.place] === begun, 'a begun piece knows its place')
+      assert(begun.free > 0 === (this.open.get(begun.piece) === begun), 'a piece with free leaves is open')
       free += own
     }
     assert(free === this.freeLeaves, 'all free leaves are counted')

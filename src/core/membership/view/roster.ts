@@ -3,8 +3,9 @@
  * and within one incarnation alive < suspect < dead < left. So views that have seen the same claims are equal, in whatever
  * order they came (SWIM 4.2), and an old claim about a dead member cannot bring it back.
  */
-import { expectDefined, unreachable } from '../../../base/assert.ts'
+import { assert, expectDefined, unreachable } from '../../../base/assert.ts'
 import type { NodeId } from '../../../base/ids.ts'
+import { IndexedMap } from '../../../base/indexed-map.ts'
 import type { Random } from '../../../base/random.ts'
 import type { Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
@@ -87,9 +88,8 @@ export function proofOf(row: Row): Claim[] {
 
 export class Roster {
   private readonly rows_ = new Map<NodeId, Row>()
-  /** Alive and suspect, for drawing by lot; and where each stands in it. */
-  private readonly live: NodeId[] = []
-  private readonly placeInLive = new Map<NodeId, number>()
+  /** Alive and suspect members, to draw from. */
+  private readonly live = new IndexedMap<NodeId, NodeId>()
   /** Dead and left, the longest gone first. */
   private readonly gone = new Set<NodeId>()
   private readonly random: Random
@@ -107,12 +107,12 @@ export class Roster {
   }
 
   liveIds(): readonly NodeId[] {
-    return this.live
+    return this.live.values
   }
 
   /** What N stands for in every formula: this node, and the others that are alive or suspect. */
   get liveCount(): number {
-    return this.live.length + 1
+    return this.live.size + 1
   }
 
   judge(claim: Claim): Judgement {
@@ -153,7 +153,7 @@ export class Roster {
 
   /** Up to `count` live members, drawn by lot, without those that `skip` names. */
   sampleLive(count: number, skip?: ReadonlySet<NodeId>): Row[] {
-    const pool = skip === undefined ? this.live : this.live.filter(id => !skip.has(id))
+    const pool = skip === undefined ? this.live.values : this.live.values.filter(id => !skip.has(id))
     if (pool.length <= count * 4) return this.random.sample(pool, count).map(id => this.known(id))
     const drawn = new Set<NodeId>()
     while (drawn.size < count) drawn.add(expectDefined(this.random.pick(pool), 'the pool is not empty'))
@@ -198,18 +198,12 @@ export class Roster {
 
   private addLive(id: NodeId): void {
     this.gone.delete(id)
-    this.placeInLive.set(id, this.live.length)
-    this.live.push(id)
+    this.live.set(id, id)
   }
 
   private removeLive(id: NodeId): void {
     this.gone.add(id)
-    const place = expectDefined(this.placeInLive.get(id), 'a live member has a place')
-    this.placeInLive.delete(id)
-    const last = expectDefined(this.live.pop(), 'a live member is listed')
-    if (last === id) return
-    this.live[place] = last
-    this.placeInLive.set(last, place)
+    assert(this.live.delete(id), 'a live member is listed')
   }
 }
 

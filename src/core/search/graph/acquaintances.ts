@@ -25,7 +25,7 @@ export class Acquaintances {
   rest(id: NodeId, now: Instant): void {
     const { restMs, restMsMax } = this.context.settings
     const times = this.resting.get(id)?.times ?? 0
-    const ms = this.context.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
+    const ms = this.context.random.jitter(Math.min(restMsMax, restMs * 2 ** Math.min(times, 16)))
     this.resting.set(id, { until: after(now, ms), times: times + 1 })
   }
 

@@ -1,47 +1,38 @@
-/** Who is up, as membership says, and one of them at random. Addresses come from here alone. */
-import { expectDefined } from '../../../base/assert.ts'
+/** The contacts of the members that are up, as membership reports them. Search takes addresses from here only. */
 import type { NodeId } from '../../../base/ids.ts'
+import { IndexedMap } from '../../../base/indexed-map.ts'
 import type { Random } from '../../../base/random.ts'
 import type { Contact } from '../../../wire/common.ts'
 
-/** All but this node itself. */
+/** This node itself is not in it. */
 export class MemberSet {
-  private readonly list: Contact[] = []
-  private readonly places = new Map<NodeId, number>()
+  private readonly contacts = new IndexedMap<NodeId, Contact>()
 
   get size(): number {
-    return this.list.length
+    return this.contacts.size
   }
 
   get(id: NodeId): Contact | undefined {
-    const place = this.places.get(id)
-    return place === undefined ? undefined : this.list[place]
+    return this.contacts.get(id)
   }
 
   up(contact: Contact): void {
-    const place = this.places.get(contact.id)
-    if (place !== undefined) this.list[place] = contact
-    else {
-      this.places.set(contact.id, this.list.length)
-      this.list.push(contact)
-    }
+    this.contacts.set(contact.id, contact)
   }
 
   down(id: NodeId): void {
-    const place = this.places.get(id)
-    if (place === undefined) return
-    this.places.delete(id)
-    const last = expectDefined(this.list.pop(), 'there is a last one')
-    if (last.id === id) return
-    this.list[place] = last
-    this.places.set(last.id, place)
+    this.contacts.delete(id)
   }
 
-  /** Undefined when `fits` none of `picks` random ones; all are looked at when they are no more than that. */
+  /**
+   * A random contact that fits. Looks at `picks` contacts at most, and at all of them when there are no more; undefined when
+   * none of those fits.
+   */
   pick(random: Random, picks: number, fits: (contact: Contact) => boolean): Contact | undefined {
-    if (this.list.length <= picks) return random.pick(this.list.filter(fits))
+    const { values } = this.contacts
+    if (values.length <= picks) return random.pick(values.filter(fits))
     for (let i = 0; i < picks; i++) {
-      const one = random.pick(this.list)
+      const one = random.pick(values)
       if (one !== undefined && fits(one)) return one
     }
     return undefined

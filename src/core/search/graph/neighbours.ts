@@ -83,8 +83,8 @@ export class SearchNeighbours {
   start(now: Instant): void {
     if (this.state === 'started') return
     this.state = 'started'
-    this.askAt = after(now, this.context.jitter(FIRST_ASK_MS))
-    this.rewireAt = after(now, this.context.jitter(this.context.settings.rewireMs))
+    this.askAt = after(now, this.context.random.jitter(FIRST_ASK_MS))
+    this.rewireAt = after(now, this.context.random.jitter(this.context.settings.rewireMs))
   }
 
   memberUp(contact: Contact, now: Instant): void {
@@ -213,21 +213,21 @@ export class SearchNeighbours {
   private pauseMs(): number {
     const { retryMs, retryMsMax, retryPoorMsMax, degreeMin } = this.context.settings
     const most = this.byId.size < degreeMin ? retryPoorMsMax : retryMsMax
-    return this.context.jitter(Math.min(most, retryMs * 2 ** Math.min(this.failures, 16)))
+    return this.context.random.jitter(Math.min(most, retryMs * 2 ** Math.min(this.failures, 16)))
   }
 
   private askWithin(ms: number, now: Instant): void {
-    const at = after(now, this.context.jitter(ms))
+    const at = after(now, this.context.random.jitter(ms))
     if (this.askAt <= now || this.askAt > at) this.askAt = at
   }
 
   private rewireWithin(ms: number, now: Instant): void {
-    const at = after(now, this.context.jitter(ms))
+    const at = after(now, this.context.random.jitter(ms))
     if (this.rewireAt > at) this.rewireAt = at
   }
 
   private rewire(now: Instant): void {
-    this.rewireAt = after(now, this.context.jitter(this.context.settings.rewireMs))
+    this.rewireAt = after(now, this.context.random.jitter(this.context.settings.rewireMs))
     for (const { purpose } of this.asked.values()) if (purpose === 'instead') return
     if (this.byId.size >= this.context.settings.degreeTarget) this.ask('instead', now)
   }
@@ -318,7 +318,7 @@ export class SearchNeighbours {
 
   private changed(now: Instant): void {
     this.context.outbox.emit({ kind: 'neighbours', count: this.byId.size })
-    this.tellAt ??= after(now, this.context.jitter(TELL_DEGREE_MS))
+    this.tellAt ??= after(now, this.context.random.jitter(TELL_DEGREE_MS))
   }
 
   /** SearchNeighbours hear how many this node has: whom they can let go, and how far a query of theirs goes, follows from that. */

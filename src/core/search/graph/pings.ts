@@ -64,7 +64,7 @@ export class Pings {
 
   linked(neighbour: Neighbour, now: Instant): void {
     this.send([neighbour], 1, now)
-    this.roundAt ??= after(now, this.context.jitter(this.context.settings.pingMs))
+    this.roundAt ??= after(now, this.context.random.jitter(this.context.settings.pingMs))
   }
 
   unlinked(id: NodeId): void {
@@ -119,7 +119,7 @@ export class Pings {
   wake(now: Instant): void {
     if (this.roundAt === undefined || this.roundAt > now) return
     const { pingMs, wideEvery, ttl } = this.context.settings
-    this.roundAt = after(now, this.context.jitter(pingMs))
+    this.roundAt = after(now, this.context.random.jitter(pingMs))
     this.round++
     this.routes.turn(now)
     this.send([...this.neighbours], this.round % wideEvery === 0 ? ttl : 1, now)

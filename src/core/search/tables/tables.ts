@@ -142,7 +142,7 @@ export class Tables {
   }
 
   private tellWithin(ms: number, now: Instant): void {
-    this.tellAt = earliest(this.tellAt, after(now, this.context.jitter(ms)))
+    this.tellAt = earliest(this.tellAt, after(now, this.context.random.jitter(ms)))
   }
 
   private merge(): void {
