@@ -92,7 +92,8 @@ export default {
       from: { path: pure },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' }
     },
-    only('libp2p-in-io', libp2p, ['io']),
+    only('libp2p-in-io-net', libp2p, ['io/net']),
+    only('it-pipe-in-io', 'node_modules/it-pipe/', ['io']),
     only('commander-in-cli', 'node_modules/commander/', ['cli']),
     only('pino-where-logs-are', 'node_modules/pino/', ['daemon', 'io', 'cli']),
     {

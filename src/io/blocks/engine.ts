@@ -16,7 +16,7 @@ import { unreachable } from '../../base/assert.ts'
 import type { ContentStore } from '../store/store.ts'
 import { ManifestExchange } from './manifest-exchange.ts'
 import { Receiver } from './receiver.ts'
-import type { BlockNet } from './streams.ts'
+import type { BlockNet } from './block-net.ts'
 import { Traffic } from './traffic.ts'
 import { Uploader, type LeafSource, type UploadOrder } from './uploader.ts'
 

@@ -2,7 +2,6 @@
  * Manifests from peer to peer: a stream each, the content's id one way, the raw dictionary and the piece layers the other. What
  * arrives is kept only when it is the content's: the dictionary by its hash, every layer by its root.
  */
-import type { Stream } from '@libp2p/interface'
 import { hex, sha256 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -19,11 +18,13 @@ import {
 import { decode, encode } from '../../wire/codec/codec.ts'
 import { DecodeError } from '../../wire/codec/cursor.ts'
 import { parseInfo, type Manifest } from '../../wire/bittorrent/metainfo.ts'
-import { writeAll } from '../net/stream/frames.ts'
+import { within } from '../deadline.ts'
+import { ByteReader } from '../net/stream/byte-reader.ts'
+import type { ByteStream } from '../net/stream/byte-stream.ts'
 import { reasonOf } from '../store/failures.ts'
 import { layerBytesOf } from '../store/manifests.ts'
 import type { ContentStore } from '../store/store.ts'
-import { chunksOf, within, type BlockNet } from './streams.ts'
+import type { BlockNet } from './block-net.ts'
 
 /** To open a stream, to ask, and for the first byte of what is asked for. */
 export const STEP_DEADLINE_MS = 15_000
@@ -66,11 +67,11 @@ export class ManifestExchange {
 
   private async ask(content: ContentId, from: Contact): Promise<Result> {
     const { net, signal } = this.options
-    let stream: Stream | undefined
+    let stream: ByteStream | undefined
     try {
       stream = await net.openStream(from, MANIFEST_PROTOCOL, within(STEP_DEADLINE_MS, signal))
       const intake = new Intake(stream, signal)
-      await writeAll(stream, encode(manifestRequest, { content }), within(STEP_DEADLINE_MS, signal))
+      await stream.write(encode(manifestRequest, { content }), within(STEP_DEADLINE_MS, signal))
       return await this.take(content, intake)
     } catch (error) {
       return { ok: false, reason: failureOf(error) }
@@ -103,7 +104,7 @@ export class ManifestExchange {
   }
 
   /** The handler of the protocol. Ends when the stream ends. */
-  async serve(_peer: NodeId, stream: Stream): Promise<void> {
+  async serve(_peer: NodeId, stream: ByteStream): Promise<void> {
     if (this.serving >= SERVES_MAX) {
       stream.abort(new Error('too many manifests at once'))
       return
@@ -119,7 +120,7 @@ export class ManifestExchange {
     }
   }
 
-  private async answer(stream: Stream, content: ContentId): Promise<void> {
+  private async answer(stream: ByteStream, content: ContentId): Promise<void> {
     const { store, signal } = this.options
     const held = store.holding(content)?.serve === true ? await store.manifest(content) : undefined
     const head: ManifestHead = {
@@ -128,13 +129,13 @@ export class ManifestExchange {
       layerBytes: held?.layers.length ?? 0
     }
     const deadline = within(deadlineMs(head.infoBytes + head.layerBytes), signal)
-    await writeAll(stream, encode(manifestHead, head), deadline)
+    await stream.write(encode(manifestHead, head), deadline)
     for (const part of held === undefined ? [] : [held.manifest.raw, held.layers]) {
       for (let at = 0; at < part.length; at += CHUNK_BYTES) {
-        await writeAll(stream, part.subarray(at, at + CHUNK_BYTES), deadline)
+        await stream.write(part.subarray(at, at + CHUNK_BYTES), deadline)
       }
     }
-    await stream.close({ signal: deadline })
+    await stream.close(deadline)
   }
 }
 
@@ -152,17 +153,16 @@ function failureOf(error: unknown): string {
     : 'link'
 }
 
-/** Exact lengths off a stream, each within its deadline. Listens from the start: nothing that comes early is lost. */
+/** Reads exact lengths from a stream, each within a deadline that grows with the length. */
 class Intake {
-  private readonly stream: Stream
+  private readonly stream: ByteStream
   private readonly signal: AbortSignal
-  private readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
-  private rest: Uint8Array = new Uint8Array(0)
+  private readonly reader: ByteReader
 
-  constructor(stream: Stream, signal: AbortSignal) {
+  constructor(stream: ByteStream, signal: AbortSignal) {
     this.stream = stream
     this.signal = signal
-    this.chunks = chunksOf(stream, signal)
+    this.reader = new ByteReader(stream.chunks(signal))
   }
 
   async read(length: number): Promise<Uint8Array> {
@@ -172,27 +172,9 @@ class Intake {
     }
     deadline.addEventListener('abort', onLate)
     try {
-      return await this.fill(length)
+      return await this.reader.read(length)
     } finally {
       deadline.removeEventListener('abort', onLate)
     }
-  }
-
-  private async fill(length: number): Promise<Uint8Array> {
-    // Untouched pages cost nothing: what a head claims takes memory only as it arrives.
-    const bytes = Buffer.allocUnsafeSlow(length)
-    let filled = 0
-    while (filled < length) {
-      if (this.rest.length === 0) {
-        const chunk = await this.chunks.next()
-        if (chunk.done === true) throw new ShoalError('unreachable', 'the stream ended early')
-        this.rest = chunk.value
-      }
-      const part = this.rest.subarray(0, length - filled)
-      bytes.set(part, filled)
-      filled += part.length
-      this.rest = this.rest.subarray(part.length)
-    }
-    return bytes
   }
 }

@@ -7,7 +7,6 @@
  * are not read, and their senders are held back.
  */
 import { hash } from 'node:crypto'
-import type { Stream } from '@libp2p/interface'
 import { Bitfield } from '../../base/bitfield.ts'
 import { LruMap } from '../../base/bounded.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -17,9 +16,9 @@ import { FRAME_LEAVES_MAX, FrameParser, type FrameHead } from '../../wire/blocks
 import { DecodeError } from '../../wire/codec/cursor.ts'
 import { LEAF_BYTES, type Layout, type LeafRange } from '../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import type { ByteStream } from '../net/stream/byte-stream.ts'
 import type { ContentStore } from '../store/store.ts'
 import { BufferPool } from './buffers.ts'
-import { chunksOf } from './streams.ts'
 import type { Traffic } from './traffic.ts'
 
 /** Checked bytes that wait for the disk, over all peers. */
@@ -58,7 +57,7 @@ interface Peer {
   readonly requests: Map<RequestId, Open>
   /** By request, how many bytes it may still bring. */
   readonly ended: LruMap<RequestId, number>
-  readonly streams: Set<Stream>
+  readonly streams: Set<ByteStream>
   unexpectedBytes: number
 }
 
@@ -118,7 +117,7 @@ export class Receiver {
   }
 
   /** Ends when the stream ends. */
-  async accept(id: NodeId, stream: Stream): Promise<void> {
+  async accept(id: NodeId, stream: ByteStream): Promise<void> {
     const peer = this.peerOf(id)
     if (peer.streams.size >= STREAMS_PER_PEER_MAX) {
       stream.abort(new Error('too many block streams'))
@@ -146,11 +145,11 @@ export class Receiver {
     return peer
   }
 
-  private async readAll(id: NodeId, peer: Peer, stream: Stream): Promise<void> {
+  private async readAll(id: NodeId, peer: Peer, stream: ByteStream): Promise<void> {
     const parser = new FrameParser()
     let frame: Frame | undefined
     try {
-      for await (const chunk of chunksOf(stream, this.options.signal)) {
+      for await (const chunk of stream.chunks(this.options.signal)) {
         for (const event of parser.feed(chunk)) {
           if (event.kind === 'head') frame = this.begin(id, peer, event.head)
           else if (frame !== undefined && event.kind === 'payload') fill(frame, event.bytes)

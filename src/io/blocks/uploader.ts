@@ -2,7 +2,6 @@
  * The uploader's end: one stream per peer, opened with the first upload. The uploads to a peer take turns, a frame each, so a
  * small one never waits for a large one; while one frame is being sent the next few are read. Peers do not wait for each other.
  */
-import type { Stream } from '@libp2p/interface'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { RequestId } from '../../core/exchange/contract.ts'
 import type { Result } from '../../core/machine.ts'
@@ -10,9 +9,10 @@ import { BLOCKS_PROTOCOL, FRAME_HEAD_BYTES, FRAME_LEAVES_MAX, frameHead, type Fr
 import { encode } from '../../wire/codec/codec.ts'
 import type { LeafRange } from '../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
-import { writeAll } from '../net/stream/frames.ts'
+import { Watchdog, within } from '../deadline.ts'
+import type { ByteStream } from '../net/stream/byte-stream.ts'
 import type { ContentStore } from '../store/store.ts'
-import { Watchdog, within, type BlockNet } from './streams.ts'
+import type { BlockNet } from './block-net.ts'
 import type { Traffic } from './traffic.ts'
 
 /** To open a block stream to a peer that is connected. */
@@ -56,7 +56,7 @@ interface Peer {
   /** All that are not answered yet. */
   readonly uploads: Map<RequestId, Upload>
   readonly gone: AbortController
-  stream: Stream | undefined
+  stream: ByteStream | undefined
   running: boolean
 }
 
@@ -150,7 +150,7 @@ export class Uploader {
     const { upload, last } = frame
     if (upload.stopped) return
     const stream = await this.streamTo(id, peer, stall.signal)
-    await stall.during(() => writeAll(stream, bytes, stall.signal))
+    await stall.during(() => stream.write(bytes, stall.signal))
     this.options.traffic.sent(id, upload.content, bytes.length - FRAME_HEAD_BYTES)
     if (last) this.answer(peer, upload, { ok: true })
   }
@@ -161,11 +161,11 @@ export class Uploader {
     this.answer(peer, upload, { ok: false, reason })
     const head = headOf({ kind: 'failed', request: upload.request, leafStart: 0, leafCount: 0, payloadBytes: 0 })
     const stream = await this.streamTo(id, peer, stall.signal)
-    await stall.during(() => writeAll(stream, head, stall.signal))
+    await stall.during(() => stream.write(head, stall.signal))
   }
 
-  private async streamTo(id: NodeId, peer: Peer, signal: AbortSignal): Promise<Stream> {
-    if (peer.stream?.status === 'open') return peer.stream
+  private async streamTo(id: NodeId, peer: Peer, signal: AbortSignal): Promise<ByteStream> {
+    if (peer.stream?.isOpen === true) return peer.stream
     const address = this.options.net.addressOf(id)
     if (address === undefined) throw new Error('the peer is not connected')
     peer.stream = await this.options.net.openStream({ id, address }, BLOCKS_PROTOCOL, within(OPEN_DEADLINE_MS, signal))

@@ -18,7 +18,9 @@ import { idBytes, nodeIdFromText, type NodeId, type OverlayId } from '../../base
 import { decode, encode, fixed, struct, u16, u8, type Decoded } from '../../wire/codec/codec.ts'
 import { OVERLAY_TAG_BYTES, overlayTag } from '../../wire/datagram.ts'
 import { secretBytes } from '../entropy.ts'
-import { ByteReader, writeAll } from './stream/frames.ts'
+import { ByteReader } from './stream/byte-reader.ts'
+import { ChunkReader } from './stream/chunk-reader.ts'
+import { writeAll } from './stream/write.ts'
 import type { RefusalReason } from './refusals.ts'
 
 /** From the first byte of a connection to its admission. */
@@ -123,11 +125,12 @@ export class Admission implements ConnectionEncrypter {
     const deadline = AbortSignal.timeout(ADMISSION_MS)
     const signal = outer === undefined ? deadline : AbortSignal.any([outer, deadline])
     const peer = nodeIdFromText(secured.remotePeer.toString())
-    const reader = new ByteReader(secured.connection)
+    const chunks = new ChunkReader(secured.connection)
+    const reader = new ByteReader(chunks.chunks(signal))
     try {
       if (peer === undefined) throw new Refused('malformed', 'the peer has no Ed25519 key')
       const port = await exchange(reader, peer, signal)
-      reader.release()
+      chunks.release(reader.unread())
       this.init.onAdmitted(raw, peer, port)
       return secured
     } catch (error) {
@@ -155,7 +158,7 @@ export class Admission implements ConnectionEncrypter {
     const hello = { overlay: overlayTag(overlay), nonce, port, proof: proof(key, 1, begun) }
     await writeAll(stream, concat(encode(u8, ADMISSION_VERSION), encode(admissionFirst, hello)), signal)
 
-    const answer = decode(admissionSecond, await reader.read(SECOND_BYTES, signal))
+    const answer = decode(admissionSecond, await reader.read(SECOND_BYTES))
     const whole = { ...begun, nonceR: answer.nonce }
     if (!timingSafeEqual(answer.proof, proof(key, 2, whole))) throw new Refused('not-admitted', 'a wrong proof')
     await writeAll(stream, proof(key, 3, whole), signal)
@@ -163,9 +166,9 @@ export class Admission implements ConnectionEncrypter {
 
   /** Returns the port that the initiator says it can be dialled at. */
   private async respond(stream: MessageStream, reader: ByteReader, peer: NodeId, signal: AbortSignal): Promise<number> {
-    const version = decode(u8, await reader.read(1, signal))
+    const version = decode(u8, await reader.read(1))
     if (version !== ADMISSION_VERSION) throw new Refused('malformed', `version ${version} of the admission`)
-    const hello = decode(admissionFirst, await reader.read(FIRST_BYTES, signal))
+    const hello = decode(admissionFirst, await reader.read(FIRST_BYTES))
     if (!equal(hello.overlay, overlayTag(this.init.overlay))) throw new Refused('wrong-overlay', 'another overlay')
     const begun = {
       initiator: peer,
@@ -179,7 +182,7 @@ export class Admission implements ConnectionEncrypter {
 
     const whole = { ...begun, nonceR: secretBytes(NONCE_BYTES) }
     await writeAll(stream, encode(admissionSecond, { nonce: whole.nonceR, proof: proof(key, 2, whole) }), signal)
-    const last = await reader.read(PROOF_BYTES, signal)
+    const last = await reader.read(PROOF_BYTES)
     if (!timingSafeEqual(last, proof(key, 3, whole))) throw new Refused('not-admitted', 'a wrong last proof')
     return hello.port
   }

@@ -4,14 +4,14 @@
  *
  *     net ── datagrams ── sessions ── seal, window     sealed UDP: who is proven, at which address
  *         ├─ links ──┐
- *         ├─ requests┴─ frames ── host ── admission    libp2p: TCP, noise, the overlay key, yamux
+ *         ├─ requests┼─ frames ── host ── admission    libp2p: TCP, noise, the overlay key, yamux
+ *         ├─ streams ┘
  *         └─ refusals, state
  *
  * Participants: members, who hold an overlay key, and outsiders, who get no byte over UDP and nothing behind a noise
  * handshake over TCP. Non-goals: to find members (core does), to hide that a node is there, to withstand a flood, to cross a
  * NAT: a node that cannot be dialled is spoken to over the connections that it opened.
  */
-import type { Stream } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
 import type { NodeId, OverlayId } from '../../base/ids.ts'
 import type { Channel, Now } from '../../core/machine.ts'
@@ -21,7 +21,8 @@ import { secretBytes } from '../entropy.ts'
 import type { Identity } from '../identity.ts'
 import { resolveAddress } from './address.ts'
 import { Datagrams, type DatagramCounts } from './datagram/datagrams.ts'
-import { Libp2pHost, type InboundHandler } from './host.ts'
+import { Libp2pHost } from './host.ts'
+import { Libp2pByteStream, type ByteStream } from './stream/byte-stream.ts'
 import { PeerLinks } from './stream/links.ts'
 import { REFUSAL_REASONS, Refusals, type Refusal, type RefusalReason } from './refusals.ts'
 import * as requests from './stream/requests.ts'
@@ -50,6 +51,8 @@ export interface NetInit {
   readonly onFault: (error: unknown) => void
 }
 
+export type StreamHandler = (peer: NodeId, stream: ByteStream) => void | Promise<void>
+
 export interface NetCounts {
   readonly connections: number
   /** Of the connections: those that the peer opened. */
@@ -73,10 +76,10 @@ export interface Net {
   /** `down` also answers a stream that could not be opened. */
   onLink(handler: (peer: NodeId, state: 'up' | 'down') => void): void
   onRefused(handler: (refusal: Refusal) => void): void
-  /** A raw stream; see frames.ts for how to use one. Throws ShoalError 'unreachable', 'not-admitted' or what the signal says. */
-  openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream>
-  /** Serves a protocol of raw streams. A handler that throws ends its stream. */
-  handle(protocol: string, handler: InboundHandler, options?: { maxInbound?: number }): Promise<void>
+  /** Throws ShoalError 'unreachable', 'not-admitted', or the signal's reason. */
+  openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<ByteStream>
+  /** Serves a protocol of byte streams. A handler that throws ends its stream. */
+  handle(protocol: string, handler: StreamHandler, options?: { maxInbound?: number }): Promise<void>
   request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void>
   /** Ends the connections to a peer, or all: what is under way on them fails now, and not when nothing came for long. */
@@ -179,12 +182,16 @@ class Lanes implements Net {
     this.refusedHandler = handler
   }
 
-  openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream> {
-    return this.opened.open(to, protocol, signal)
+  async openStream(to: Contact, protocol: string, signal: AbortSignal): Promise<ByteStream> {
+    return new Libp2pByteStream(await this.opened.open(to, protocol, signal))
   }
 
-  handle(protocol: string, handler: InboundHandler, options: { maxInbound?: number } = {}): Promise<void> {
-    return this.opened.handle(protocol, handler, options.maxInbound)
+  handle(protocol: string, handler: StreamHandler, options: { maxInbound?: number } = {}): Promise<void> {
+    return this.opened.handle(
+      protocol,
+      (peer, stream) => handler(peer, new Libp2pByteStream(stream)),
+      options.maxInbound
+    )
   }
 
   request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {

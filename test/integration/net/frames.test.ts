@@ -1,9 +1,12 @@
 /** Streams between two real nodes: order, ends, and what is in memory when a reader is slow. */
 import type { Stream } from '@libp2p/interface'
+import { pipe } from 'it-pipe'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../src/base/random.ts'
-import { frame, framed, UNREAD_BYTES_MAX, writeAll } from '../../../src/io/net/stream/frames.ts'
+import type { ByteStream } from '../../../src/io/net/stream/byte-stream.ts'
+import { UNREAD_BYTES_MAX } from '../../../src/io/net/stream/chunk-reader.ts'
+import { frame, frames } from '../../../src/io/net/stream/frames.ts'
 import { STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_BYTES_MIN } from '../../../src/io/net/host.ts'
 import { startNode, type Node } from './shoal.ts'
 
@@ -12,11 +15,20 @@ const CHUNK = 64 << 10
 const signal = AbortSignal.timeout(120_000)
 
 /** The two ends of one stream; the acceptor's comes first. */
-async function streamBetween(a: Node, b: Node, protocol = PROTOCOL): Promise<[Stream, Stream]> {
-  const accepted = Promise.withResolvers<Stream>()
+async function streamBetween(a: Node, b: Node, protocol = PROTOCOL): Promise<[ByteStream, ByteStream]> {
+  const accepted = Promise.withResolvers<ByteStream>()
   await b.net.handle(protocol, (_, stream) => accepted.resolve(stream))
   const opened = await a.net.openStream(b.contact, protocol, signal)
   return [await accepted.promise, opened]
+}
+
+/** The library's stream, for what only it counts. */
+function inner(stream: ByteStream): Stream {
+  return (stream as unknown as { stream: Stream }).stream
+}
+
+function framed(stream: ByteStream, options: { maxBytes: number; signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+  return pipe(stream.chunks(options.signal), frames(options))
 }
 
 describe('frames', () => {
@@ -26,8 +38,8 @@ describe('frames', () => {
     const random = Random.from('frames')
     const sent = [0, 1, 70_000, 300_000, 0, 1 << 20, 5].map(length => random.bytes(length))
     const write = async (): Promise<void> => {
-      for (const payload of sent) await writeAll(writer, frame(payload), signal)
-      await writer.close({ signal })
+      for (const payload of sent) await writer.write(frame(payload), signal)
+      await writer.close(signal)
     }
     const written = write()
     const got: Uint8Array[] = []
@@ -40,7 +52,7 @@ describe('frames', () => {
   it('over the limit are refused before they are read', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
-    await writeAll(writer, frame(new Uint8Array(1_001)), signal)
+    await writer.write(frame(new Uint8Array(1_001)), signal)
     const read = framed(reader, { maxBytes: 1_000, signal }).next()
     await expect(read).rejects.toMatchObject({ code: 'limit' })
   })
@@ -48,8 +60,8 @@ describe('frames', () => {
   it('cut short are no frames', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
-    await writeAll(writer, frame(new Uint8Array(1_000)).subarray(0, 500), signal)
-    await writer.close({ signal })
+    await writer.write(frame(new Uint8Array(1_000)).subarray(0, 500), signal)
+    await writer.close(signal)
     await expect(framed(reader, { maxBytes: 1_000, signal }).next()).rejects.toMatchObject({ code: 'unreachable' })
   })
 
@@ -78,13 +90,13 @@ describe('credit for a sender', () => {
   ])('%s', async (_claim, messages, [least, most]) => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
-    const window = writer as unknown as { sendWindowCapacity: number }
+    const window = inner(writer) as unknown as { sendWindowCapacity: number }
     const grantedBytes = window.sendWindowCapacity
     const got = framed(reader, { maxBytes: 1 << 20, signal })
     let updates = 0
     for (let i = 0; i < messages; i++) {
       const beforeBytes = window.sendWindowCapacity
-      await writeAll(writer, MESSAGE, signal)
+      await writer.write(MESSAGE, signal)
       await got.next()
       if (window.sendWindowCapacity > beforeBytes - MESSAGE.length) updates++
     }
@@ -100,9 +112,9 @@ describe('a reader that takes nothing', () => {
   it('holds the writer back, bounds what is in memory, and loses nothing', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
-    const frames = framed(reader, { maxBytes: CHUNK, signal })
-    await writeAll(writer, frame(new Uint8Array(1)), signal)
-    expect((await frames.next()).value).toHaveLength(1)
+    const arriving = framed(reader, { maxBytes: CHUNK, signal })
+    await writer.write(frame(new Uint8Array(1)), signal)
+    expect((await arriving.next()).value).toHaveLength(1)
 
     const payload = frame(new Uint8Array(CHUNK - 4))
     expect(payload.length).toBe(CHUNK)
@@ -110,10 +122,10 @@ describe('a reader that takes nothing', () => {
     let stopped = false
     const write = async (): Promise<void> => {
       while (!stopped) {
-        await writeAll(writer, payload, signal)
+        await writer.write(payload, signal)
         written += payload.length
       }
-      await writer.close({ signal })
+      await writer.close(signal)
     }
     const writing = write()
     for (let turn = 0, moved = 0; turn < moved + 500; turn++) {
@@ -122,11 +134,11 @@ describe('a reader that takes nothing', () => {
       if (written !== before) moved = turn
     }
     expect(written).toBeLessThanOrEqual(UNREAD_BYTES_MAX + 2 * STREAM_WINDOW_BYTES_MAX)
-    expect(writer.writeBufferLength).toBeLessThanOrEqual(CHUNK)
-    expect(reader.readBufferLength).toBeLessThanOrEqual(STREAM_WINDOW_BYTES_MAX)
+    expect(inner(writer).writeBufferLength).toBeLessThanOrEqual(CHUNK)
+    expect(inner(reader).readBufferLength).toBeLessThanOrEqual(STREAM_WINDOW_BYTES_MAX)
     stopped = true
     let read = 0
-    for await (const one of frames) read += one.length + 4
+    for await (const one of arriving) read += one.length + 4
     await writing
     expect(read).toBe(written)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
 import { LINK_QUEUE_BYTES_MAX } from '../../../src/io/net/stream/links.ts'
-import { ByteReader } from '../../../src/io/net/stream/frames.ts'
+import { ByteReader } from '../../../src/io/net/stream/byte-reader.ts'
 import { newIdentity } from '../../../src/io/identity.ts'
 import { memoryNetState } from '../../../src/io/net/datagram/state.ts'
 import { STREAM_MESSAGE_BYTES_MAX } from '../../../src/wire/common.ts'
@@ -167,8 +167,8 @@ describe('message streams', () => {
     await b.until(one => one.links.length === 1)
     const signal = AbortSignal.timeout(5_000)
     const stream = await a.net.openStream(b.contact, '/shoal/messages/1', signal)
-    stream.send(new Uint8Array(16).fill(1))
-    await new ByteReader(stream).read(16, signal)
+    await stream.write(new Uint8Array(16).fill(1), signal)
+    await new ByteReader(stream.chunks(signal)).read(16)
     expect(b.links).toEqual(['up', 'down', 'up'])
     await a.until(one => one.links.at(-1) === 'down')
   })
@@ -202,11 +202,12 @@ describe('message streams', () => {
 
   it('end when a peer announces a message over the limit', async () => {
     const [a, b] = [await startNode(), await startNode()]
-    const stream = await a.net.openStream(b.contact, '/shoal/messages/1', AbortSignal.timeout(5_000))
-    stream.send(new Uint8Array(16))
+    const signal = AbortSignal.timeout(5_000)
+    const stream = await a.net.openStream(b.contact, '/shoal/messages/1', signal)
+    await stream.write(new Uint8Array(16), signal)
     const head = new Uint8Array(4)
     new DataView(head.buffer).setUint32(0, STREAM_MESSAGE_BYTES_MAX + 1)
-    stream.send(head)
+    await stream.write(head, signal)
     await b.until(one => one.refusals.length === 1)
     expect(b.refusals[0]).toMatchObject({ lane: 'tcp', peer: a.id, reason: 'protocol' })
     expect(b.links).toEqual(['up', 'down'])

@@ -12,14 +12,20 @@
  *     none --send--> opening --answer--> up --break--> none, and after a failed dial a pause
  *     none --stream from the peer--> up
  */
-import type { Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Stream } from '@libp2p/interface'
+import { pipe } from 'it-pipe'
 import { LruMap } from '../../../base/bounded.ts'
 import { equal } from '../../../base/bytes.ts'
+import { ShoalError } from '../../../base/errors.ts'
 import type { NodeId } from '../../../base/ids.ts'
 import { after, type Instant } from '../../../base/time.ts'
 import { sameAddress, STREAM_MESSAGE_BYTES_MAX, type Address, type Contact } from '../../../wire/common.ts'
 import { secretBytes } from '../../entropy.ts'
-import { ByteQueue, ByteReader, frame, frameLength, FRAME_HEADER_BYTES, writeAll } from './frames.ts'
+import { within } from '../../deadline.ts'
+import { ByteReader } from './byte-reader.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { frame, frames, FRAME_HEADER_BYTES } from './frames.ts'
+import { writeAll } from './write.ts'
 import type { Libp2pHost } from '../host.ts'
 
 export const MESSAGES_PROTOCOL = '/shoal/messages/1'
@@ -138,11 +144,12 @@ export class PeerLinks {
     let stream: Stream | undefined
     try {
       stream = await this.init.host.open(to, MESSAGES_PROTOCOL, signal)
-      const within = AbortSignal.any([signal, AbortSignal.timeout(LINK_MARK_MS)])
-      await writeAll(stream, link.mark, within)
-      const reader = new ByteReader(stream)
-      const mark = await reader.read(MARK_BYTES, within)
-      reader.release()
+      const deadline = within(LINK_MARK_MS, signal)
+      await writeAll(stream, link.mark, deadline)
+      const chunks = new ChunkReader(stream)
+      const reader = new ByteReader(chunks.chunks(deadline))
+      const mark = await reader.read(MARK_BYTES)
+      chunks.release(reader.unread())
       if (link.theirMark !== undefined && !equal(link.theirMark, mark)) throw new Error('a link of another life')
       link.theirMark = mark
       link.out = { kind: 'open', stream }
@@ -162,9 +169,9 @@ export class PeerLinks {
   }
 
   private async accept(peer: NodeId, stream: Stream): Promise<void> {
-    const within = AbortSignal.timeout(LINK_MARK_MS)
-    const reader = new ByteReader(stream)
-    const mark = await reader.read(MARK_BYTES, within)
+    const chunks = new ChunkReader(stream)
+    const reader = new ByteReader(chunks.chunks(AbortSignal.timeout(LINK_MARK_MS)))
+    const mark = await reader.read(MARK_BYTES)
     const old = this.links.get(peer)
     const otherLife = old?.theirMark !== undefined && !equal(old.theirMark, mark)
     if (old !== undefined && (old.in !== undefined || otherLife)) this.end(old)
@@ -174,40 +181,27 @@ export class PeerLinks {
     link.in = stream
     // It can be reached now: over the connection that it opened.
     this.failures.delete(peer)
-    stream.addEventListener('close', () => this.endSoon(link))
-    stream.addEventListener('remoteCloseWrite', () => this.endSoon(link))
     stream.send(link.mark)
     this.rise(link)
-    this.readFrames(link, stream, reader)
-    // What ended before the listeners were there is not told by them.
-    if (stream.status !== 'open' || stream.remoteWriteStatus !== 'writable') this.endSoon(link)
+    await this.receive(link, stream, prepended(reader.unread(), chunks.chunks(link.ended.signal)))
   }
 
-  private readFrames(link: Link, stream: Stream, reader: ByteReader): void {
-    const queue = new ByteQueue()
-    let length: number | undefined
-    const onMessage = (event: StreamMessageEvent): void => {
-      if (event.data instanceof Uint8Array) queue.push(event.data)
-      else for (const chunk of event.data) queue.push(chunk)
-      while (link.in === stream) {
-        if (length === undefined) {
-          const head = queue.take(FRAME_HEADER_BYTES)
-          if (head === undefined) return
-          length = frameLength(head)
+  /** Delivers the messages of the peer's stream in order. The end of the stream ends the link, after its last message. */
+  private async receive(link: Link, stream: Stream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      await pipe(chunks, frames({ maxBytes: STREAM_MESSAGE_BYTES_MAX }), async payloads => {
+        for await (const payload of payloads) {
+          if (link.in !== stream) return
+          this.init.onMessage(link.peer, payload)
         }
-        if (length > STREAM_MESSAGE_BYTES_MAX) {
-          this.end(link)
-          this.init.onMisbehaved(link.peer)
-          return
-        }
-        const payload = queue.take(length)
-        if (payload === undefined) return
-        length = undefined
-        this.init.onMessage(link.peer, payload)
-      }
+      })
+      this.end(link)
+    } catch (error) {
+      // The link may have ended already, and another one may have begun: `end` is about this one only.
+      const overLimit = error instanceof ShoalError && error.code === 'limit' && !link.ended.signal.aborted
+      this.end(link)
+      if (overLimit) this.init.onMisbehaved(link.peer)
     }
-    reader.release()
-    stream.addEventListener('message', onMessage)
   }
 
   private pump(link: Link): void {
@@ -242,9 +236,9 @@ export class PeerLinks {
     this.init.onLink(link.peer, 'up')
   }
 
-  /** For where a caller of send() may be above us on the stack. */
+  /** Not at once: a caller of send() may be above us on the stack, and messages that have arrived are delivered first. */
   private endSoon(link: Link): void {
-    queueMicrotask(() => this.end(link))
+    setImmediate(() => this.end(link))
   }
 
   /** Ends both streams, once, and tells. Harmless when the link has ended already. */
@@ -272,4 +266,12 @@ export class PeerLinks {
     const pauseMs = Math.min(LINK_BACKOFF_MS_MAX, LINK_BACKOFF_MS_MIN * 2 ** (count - 1))
     this.failures.set(id, { address, count, notBefore: after(this.init.clock(), pauseMs) })
   }
+}
+
+async function* prepended(
+  first: Uint8Array,
+  rest: AsyncIterable<Uint8Array>
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (first.length > 0) yield first
+  yield* rest
 }

@@ -1,9 +1,12 @@
 /** One request and one response a stream: a frame there, a frame back, both bounded, both with a deadline. */
 import type { Stream } from '@libp2p/interface'
+import { pipe } from 'it-pipe'
 import { peerIdText, type NodeId } from '../../../base/ids.ts'
 import { ShoalError } from '../../../base/errors.ts'
 import type { Contact } from '../../../wire/common.ts'
-import { frame, framed, writeAll } from './frames.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { frame, frames } from './frames.ts'
+import { writeAll } from './write.ts'
 import type { Libp2pHost } from '../host.ts'
 
 /** A server that has not answered by then is given up. */
@@ -30,8 +33,12 @@ function asError(error: unknown): Error {
 }
 
 /** The only frame on the stream. */
-async function oneFrame(stream: Stream, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
-  for await (const payload of framed(stream, { maxBytes, signal })) return payload
+function oneFrame(stream: Stream, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  return pipe(new ChunkReader(stream).chunks(signal), frames({ maxBytes }), first)
+}
+
+async function first(payloads: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  for await (const payload of payloads) return payload
   throw new ShoalError('unreachable', 'the stream ended without a frame')
 }
 

@@ -6,7 +6,7 @@ import type { Partial as PartialResult, RequestId } from '../../../../src/core/e
 import type { Result } from '../../../../src/core/machine.ts'
 import { STREAMS_PER_PEER_MAX, UNEXPECTED_BYTES_MAX } from '../../../../src/io/blocks/receiver.ts'
 import { UPLOADS_PER_PEER_MAX, type LeafSource } from '../../../../src/io/blocks/uploader.ts'
-import { writeAll } from '../../../../src/io/net/stream/frames.ts'
+import type { ByteStream } from '../../../../src/io/net/stream/byte-stream.ts'
 import { BLOCKS_PROTOCOL, frameHead } from '../../../../src/wire/blocks.ts'
 import { encode } from '../../../../src/wire/codec/codec.ts'
 import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
@@ -244,7 +244,7 @@ describe('a hostile uploader', () => {
     const stream = await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal)
     const flood = async (): Promise<void> => {
       for (let sent = 0; sent <= 8 * UNEXPECTED_BYTES_MAX; sent += LEAF_BYTES) {
-        await writeAll(stream, leafFrame(7), AbortSignal.timeout(5_000))
+        await stream.write(leafFrame(7), AbortSignal.timeout(5_000))
       }
     }
     await expect(flood()).rejects.toThrow()
@@ -260,11 +260,8 @@ describe('a hostile uploader', () => {
     const stream = await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal)
     const head = encode(frameHead, { kind: 'leaves', request: 1, leafStart: 0, leafCount: 1, payloadBytes: 1 })
     head[8] = 200
-    const closed = new Promise(resolve => {
-      stream.addEventListener('close', resolve)
-    })
-    await writeAll(stream, head, signal)
-    await closed
+    await stream.write(head, signal)
+    await endOf(stream)
     expect(leech.misbehaved).toEqual([expect.stringContaining('200 leaves')])
   })
 
@@ -275,8 +272,8 @@ describe('a hostile uploader', () => {
     for (let n = 0; n <= STREAMS_PER_PEER_MAX; n++)
       opened.push(await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal))
     const last = expectDefined(opened.at(-1), 'a stream')
-    if (last.status === 'open') await new Promise(resolve => last.addEventListener('close', resolve))
-    expect(opened.map(({ status }) => status === 'open')).toEqual([true, true, false])
+    await endOf(last)
+    expect(opened.map(({ isOpen }) => isOpen)).toEqual([true, true, false])
   })
 
   it('gains nothing by leaves outside of the request, of a wrong length, or sent twice', async () => {
@@ -296,7 +293,7 @@ describe('a hostile uploader', () => {
       leafFrame(request, 2, leaf(3)),
       leafFrame(request, 3, leaf(3))
     ]
-    for (const frame of frames) await writeAll(stream, frame, signal)
+    for (const frame of frames) await stream.write(frame, signal)
     expect(await down).toEqual({ ok: true })
     expect(leech.engine.traffic.unexpectedBytes).toBe(4 * LEAF_BYTES - 1)
     expect(
@@ -313,7 +310,7 @@ describe('a hostile uploader', () => {
     const range = { piece: P(0), leafStart: 0, leafCount: 4 }
     const down = leech.run({ kind: 'expect', peer: seed.id, request: R(request), content: made.id, range })
     const stream = await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal)
-    await writeAll(stream, hashFrame(request, leafHashesOf(made, 0)), signal)
+    await stream.write(hashFrame(request, leafHashesOf(made, 0)), signal)
     const head = encode(frameHead, {
       kind: 'leaves',
       request,
@@ -321,11 +318,20 @@ describe('a hostile uploader', () => {
       leafCount: 4,
       payloadBytes: 4 * LEAF_BYTES
     })
-    await writeAll(stream, head, signal)
-    await writeAll(stream, bytesOf(made, 0, 0, 4).subarray(0, 2 * LEAF_BYTES + 100), signal)
-    await stream.close()
+    await stream.write(head, signal)
+    await stream.write(bytesOf(made, 0, 0, 4).subarray(0, 2 * LEAF_BYTES + 100), signal)
+    await stream.close(signal)
     const result = await down
     expect(result).toMatchObject({ ok: false, reason: 'link' })
     expect(writtenOf(result)).toEqual([0, 1])
   })
 })
+
+/** Resolves when the peer has ended the stream, in whatever way. */
+async function endOf(stream: ByteStream): Promise<void> {
+  try {
+    for await (const _ of stream.chunks(signal));
+  } catch {
+    signal.throwIfAborted()
+  }
+}

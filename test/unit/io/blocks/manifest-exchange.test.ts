@@ -4,8 +4,7 @@ import { expect, it } from 'vitest'
 import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Result } from '../../../../src/core/machine.ts'
 import { ManifestExchange } from '../../../../src/io/blocks/manifest-exchange.ts'
-import type { BlockNet } from '../../../../src/io/blocks/streams.ts'
-import { writeAll } from '../../../../src/io/net/stream/frames.ts'
+import type { BlockNet } from '../../../../src/io/blocks/block-net.ts'
 import { manifestHead } from '../../../../src/wire/blocks.ts'
 import { encode } from '../../../../src/wire/codec/codec.ts'
 import { makeContent, randomBytes, startDownload, type Made } from '../store/contents.ts'
@@ -90,8 +89,8 @@ it('a manifest that is cut short, damaged or of another content is refused, and 
   const liar = await startNode()
   for (const [index, [parts, reason]] of answers.entries()) {
     await liar.net.handle(`/test/${index}`, async (_, stream) => {
-      for (const part of parts) await writeAll(stream, part, signal)
-      await stream.close()
+      for (const part of parts) await stream.write(part, signal)
+      await stream.close(signal)
     })
     const net: BlockNet = {
       ...leech.net,

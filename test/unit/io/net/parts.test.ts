@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { instant, after } from '../../../../src/base/time.ts'
 import { newIdentity } from '../../../../src/io/identity.ts'
 import { fromMultiaddr, plainHost, resolveAddress, toMultiaddr } from '../../../../src/io/net/address.ts'
-import { ByteQueue, frame, frameLength } from '../../../../src/io/net/stream/frames.ts'
+import { ByteReader } from '../../../../src/io/net/stream/byte-reader.ts'
+import { frame, frameLength } from '../../../../src/io/net/stream/frames.ts'
 import { REFUSAL_PERIOD_MS, Refusals, REFUSALS_PER_PERIOD_MAX, type Refusal } from '../../../../src/io/net/refusals.ts'
 import { countBoot, memoryNetState, saveMemberBoot } from '../../../../src/io/net/datagram/state.ts'
 import { REPLAY_WINDOW, ReplayWindow } from '../../../../src/io/net/datagram/window.ts'
@@ -91,31 +92,48 @@ describe('the boot counter', () => {
   })
 })
 
-describe('a queue of bytes', () => {
-  it('gives exact lengths of what came in other pieces', () => {
+describe('a reader of bytes', () => {
+  it('gives exact lengths of what came in other pieces', async () => {
     const random = Random.from('queue')
     const bytes = random.bytes(10_000)
-    const queue = new ByteQueue()
-    const out: number[] = []
+    const chunks: Uint8Array[] = []
     for (let offset = 0; offset < bytes.length;) {
       const length = random.below(50)
-      queue.push(bytes.subarray(offset, offset + length))
+      chunks.push(bytes.subarray(offset, offset + length))
       offset += length
-      const taken = queue.take(random.below(60))
-      if (taken !== undefined) out.push(...taken)
     }
-    out.push(...queue.take(queue.length)!)
+    const reader = new ByteReader(fromArray(chunks))
+    const out: number[] = []
+    while (out.length < bytes.length)
+      out.push(...(await reader.read(Math.min(random.below(60), bytes.length - out.length))))
     expect(Uint8Array.from(out)).toEqual(bytes)
-    expect(queue.take(1)).toBeUndefined()
+    expect(await reader.readOrEnd(1)).toBeUndefined()
+    await expect(reader.read(1)).rejects.toMatchObject({ code: 'unreachable' })
   })
 
-  it('takes a frame apart', () => {
-    const queue = new ByteQueue()
-    queue.push(frame(Uint8Array.of(7, 8, 9)))
-    expect(frameLength(queue.take(4)!)).toBe(3)
-    expect(queue.take(3)).toEqual(Uint8Array.of(7, 8, 9))
+  it('ends early within a length', async () => {
+    const reader = new ByteReader(fromArray([Uint8Array.of(1, 2)]))
+    await expect(reader.readOrEnd(3)).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it('hands on what was not read', async () => {
+    const reader = new ByteReader(fromArray([Uint8Array.of(1, 2, 3), Uint8Array.of(4)]))
+    await reader.read(1)
+    const rest: number[] = []
+    for await (const chunk of reader.remaining()) rest.push(...chunk)
+    expect(rest).toEqual([2, 3, 4])
+  })
+
+  it('takes a frame apart', async () => {
+    const reader = new ByteReader(fromArray([frame(Uint8Array.of(7, 8, 9))]))
+    expect(frameLength(await reader.read(4))).toBe(3)
+    expect(await reader.read(3)).toEqual(Uint8Array.of(7, 8, 9))
   })
 })
+
+async function* fromArray(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* chunks
+}
 
 describe('an address', () => {
   const { id } = newIdentity()

@@ -1,8 +1,7 @@
-/** How a writer waits and a reader holds back, on streams that behave as the library's do when somebody is slow. */
+/** How a writer waits, on a stream that behaves as the library's do when the peer is slow. */
 import type { MessageStream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
-import { ByteReader, UNREAD_BYTES_MAX, writeAll } from '../../../../../src/io/net/stream/frames.ts'
-import { KeepingStream } from '../../keeping-stream.ts'
+import { writeAll } from '../../../../../src/io/net/stream/write.ts'
 
 /** Takes what `room` says; tells 'drain' also when only other streams of the connection could go on. */
 class SlowStream extends EventTarget {
@@ -74,20 +73,5 @@ describe('a write', () => {
     second.stop.abort(new Error('enough'))
     await turn()
     expect([first.outcome(), second.outcome()]).toEqual(['the stream ended early', 'enough'])
-  })
-})
-
-describe('a reader that is slow', () => {
-  it('holds the sender back when what the stream had kept fills it again', async () => {
-    const stream = new KeepingStream()
-    const reader = new ByteReader(stream as unknown as MessageStream)
-    const half = UNREAD_BYTES_MAX / 2
-    stream.arrive(2, half)
-    stream.arrive(3, half)
-    for (let i = 0; i < 5; i++) {
-      expect(await reader.read(half, AbortSignal.timeout(10_000))).toHaveLength(half)
-      // A sender that goes on while the stream is paused fills it until it breaks.
-      expect(stream.flowing).toBe(stream.readStatus === 'readable')
-    }
   })
 })
