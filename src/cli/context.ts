@@ -1,10 +1,10 @@
 /** What every command works with. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ControlMethod, Params, ResultOf } from '../wire/control/methods.ts'
+import type { ControlApi, ControlMethod, EventOf, Params, ResultOf } from '../wire/control/methods.ts'
 import type { ExitStatus } from '../wire/control/exit.ts'
-import type { HomeMethod, HomeMethods } from '../wire/control/home.ts'
+import type { HomeApi, HomeMethod, HomeParams, HomeResult } from '../wire/control/home.ts'
 import type { Output } from './terminal/output.ts'
-import type { Line, Transport } from './client/transport.ts'
+import type { Transport } from './client/transport.ts'
 
 export interface Context {
   readonly output: Output
@@ -21,9 +21,9 @@ export interface Context {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
   /** Over the socket, of the daemon. */
-  readonly daemon: Transport
+  readonly daemon: Transport<ControlApi>
   /** Of the home itself, where no daemon runs. */
-  readonly homeProcess: Transport
+  readonly homeProcess: Transport<HomeApi>
   /** How the process ends although the command has answered; 0 unless it is called. */
   readonly exit: (status: ExitStatus) => void
 }
@@ -31,8 +31,8 @@ export interface Context {
 /** So long nobody wonders. */
 const SLOW_MS = 2_000
 
-interface AskOptions {
-  onEvent?: (event: Line) => void
+interface AskOptions<M extends ControlMethod> {
+  onEvent?: (event: EventOf<M>) => void
   /** In place of the context's. */
   signal?: AbortSignal
 }
@@ -42,13 +42,11 @@ export async function askDaemon<M extends ControlMethod>(
   { daemon, output, signal }: Context,
   method: M,
   params: Params<M>,
-  options: AskOptions = {}
+  options: AskOptions<M> = {}
 ): Promise<ResultOf<M>> {
   const asked = daemon.ask(method, params, { signal: options.signal ?? signal, onEvent: options.onEvent })
   // What streams says itself what it waits for.
-  return (await (options.onEvent === undefined
-    ? noteIfSlow(output, "the daemon's answer", asked)
-    : asked)) as ResultOf<M>
+  return options.onEvent === undefined ? noteIfSlow(output, "the daemon's answer", asked) : asked
 }
 
 /** A wait says what it waits for, once it is one. */
@@ -67,9 +65,9 @@ export async function noteIfSlow<T>(output: Output, what: string, work: Promise<
 export async function askHome<M extends HomeMethod>(
   { homeProcess, signal }: Context,
   method: M,
-  params: HomeMethods[M]['params']
-): Promise<HomeMethods[M]['result']> {
-  return (await homeProcess.ask(method, params, { signal })) as HomeMethods[M]['result']
+  params: HomeParams<M>
+): Promise<HomeResult<M>> {
+  return homeProcess.ask(method, params, { signal })
 }
 
 /** Tries until `isSo`, or until the time is up or a signal came: then false. */

@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS } from '../wire/control/kinds.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control/exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control/settings.ts'
+import { SEARCH_LIMIT_MAX, SEARCH_TIMEOUT_MS_MAX, WAIT_MEMBERS_MAX } from '../wire/control/methods.ts'
+import { DURATION_MS_MAX } from '../wire/control/schema.ts'
 import { cat, type CatOptions } from './commands/cat.ts'
 import { completion } from './commands/completion.ts'
 import { ls, rm, share, type ShareOptions } from './commands/content.ts'
@@ -162,7 +164,9 @@ function overlayCommands(program: Command, { add, act }: Tools): void {
     statuses: [...WITH_DAEMON, 2]
   })
   membersCommand.addOption(
-    new Option('--wait <n>', 'wait until so many are alive, this node too').argParser(numberFrom(1, true))
+    new Option('--wait <n>', 'wait until so many are alive, this node too').argParser(
+      numberFrom({ min: 1, max: WAIT_MEMBERS_MAX, whole: true })
+    )
   )
   membersCommand.addOption(secondsOption('--timeout <seconds>', 'with --wait: give up after so long'))
   act(membersCommand, (context, options: { wait?: number; timeout?: number }) => members(context, options))
@@ -239,10 +243,8 @@ function contentCommands(program: Command, { add, act }: Tools): void {
     '--range <a-b>',
     'only these bytes, counted from 0, both ends included; A- to the end, -N the last N'
   )
-  catCommand.addOption(new Option('--offset <n>', 'from this byte on').argParser(numberFrom(0, true, BYTES_DIGITS_MAX)))
-  catCommand.addOption(
-    new Option('--length <n>', 'at most so many bytes').argParser(numberFrom(0, true, BYTES_DIGITS_MAX))
-  )
+  catCommand.addOption(new Option('--offset <n>', 'from this byte on').argParser(numberFrom(BYTES)))
+  catCommand.addOption(new Option('--length <n>', 'at most so many bytes').argParser(numberFrom(BYTES)))
   act(catCommand, (context, what: string, options: CatOptions) => cat(context, what, options))
 
   const rmCommand = add(program, 'rm <id>', 'forget a share or download; files stay', {
@@ -265,9 +267,13 @@ function searchCommand(program: Command, { add, act }: Tools): void {
   })
   const size = (flags: string, help: string): Option => new Option(flags, help).argParser(sizeFrom)
   command.addOption(
-    new Option('--limit <n>', 'results that are enough; 100 unless told otherwise').argParser(numberFrom(1, true))
+    new Option('--limit <n>', 'results that are enough; 100 unless told otherwise').argParser(
+      numberFrom({ min: 1, max: SEARCH_LIMIT_MAX, whole: true })
+    )
   )
-  command.addOption(secondsOption('--timeout <seconds>', 'wait at most so long; 5 unless told otherwise'))
+  command.addOption(
+    secondsOption('--timeout <seconds>', 'wait at most so long; 5 unless told otherwise', SEARCH_TIMEOUT_MS_MAX)
+  )
   command.option('--type <type>', `${KINDS.join(', ')}, or an extension`)
   command.addOption(size('--min-size <size>', 'only what has so many bytes or more'))
   command.addOption(size('--max-size <size>', 'only what has so many bytes or fewer'))
@@ -363,19 +369,19 @@ function settingLine(key: SettingKey): string {
   return `  ${key.padEnd(SETTING_WIDTH)}${help} (${variableName(key)}; default: ${normally})`
 }
 
-function secondsOption(flags: string, help: string): Option {
-  return new Option(flags, help).argParser(numberFrom(0, false))
+/** `msMax`: what the daemon takes. */
+function secondsOption(flags: string, help: string, msMax = DURATION_MS_MAX): Option {
+  return new Option(flags, help).argParser(numberFrom({ min: 0, max: Math.floor(msMax / 1_000), whole: false }))
 }
 
-/** Of a count of bytes: more than any disk has, and still a whole number to us. */
-const BYTES_DIGITS_MAX = 15
+/** A count of bytes: more than any disk has, and still exact. */
+const BYTES = { min: 0, max: 10 ** 15 - 1, whole: true } as const
 
-function numberFrom(least: number, whole: boolean, digitsMax = 9) {
+function numberFrom({ min, max, whole }: { min: number; max: number; whole: boolean }) {
   return (text: string): number => {
-    const isNumber = /^[0-9]+(\.[0-9]{1,3})?$/.test(text) && Math.trunc(Number(text)) < 10 ** digitsMax
-    const number = isNumber ? Number(text) : NaN
-    if (number >= least && (!whole || Number.isInteger(number))) return number
-    throw new InvalidArgumentError(`It must be a ${whole ? 'whole ' : ''}number, ${least} or more.`)
+    const number = /^[0-9]{1,15}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN
+    if (number >= min && number <= max && (!whole || Number.isInteger(number))) return number
+    throw new InvalidArgumentError(`It must be a ${whole ? 'whole ' : ''}number from ${min} to ${max}.`)
   }
 }
 

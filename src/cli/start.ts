@@ -7,9 +7,10 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { expectDefined } from '../base/assert.ts'
 import { ShoalError } from '../base/errors.ts'
-import { GUARDIAN_VARIABLE } from '../wire/control/home.ts'
+import { valueOf } from '../wire/control/check.ts'
+import { GUARDIAN_VARIABLE, readyRow, type Ready } from '../wire/control/home.ts'
+import { answerLine } from '../wire/control/line.ts'
 import { daemonEntry } from './entry.ts'
-import { errorOf, lineOf } from './client/transport.ts'
 
 /** A start rejoins and looks at its files; it hashes nothing. */
 const START_TIMEOUT_MS = 60_000
@@ -34,13 +35,6 @@ export function becomeDaemon({ home, flags, report }: Start & { report: 'text' |
   return process.execve(command, [command, ...args], definedOnly(process.env))
 }
 
-export interface Ready {
-  id: string
-  name: string
-  addresses: string[]
-  ready: true
-}
-
 /** Resolves when the daemon is ready. Throws the error with which it ended instead. */
 export async function startDetached({ home, flags, signal }: Start & { signal: AbortSignal }): Promise<Ready> {
   const errors = openErrors(home)
@@ -51,9 +45,9 @@ export async function startDetached({ home, flags, signal }: Start & { signal: A
   closeSync(errors.handle)
   const stdout = expectDefined(child.stdout ?? undefined, 'stdout is a pipe')
   try {
-    const line = lineOf(await firstLine(child, stdout, signal, errors))
-    if (line['error'] !== undefined) throw errorOf(line['error'])
-    return line as unknown as Ready
+    const line = answerLine(await firstLine(child, stdout, signal, errors))
+    if (line.kind === 'error') throw line.error
+    return valueOf(readyRow, line.fields)
   } catch (error) {
     child.kill('SIGTERM')
     throw error

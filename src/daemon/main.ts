@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { ShoalError } from '../base/errors.ts'
 import { CONTROL_BODY_BYTES_MAX, CONTROL_VERSION, errorLine } from '../wire/control/methods.ts'
 import { exitStatus } from '../wire/control/exit.ts'
-import { isHomeMethod, parseHomeParams } from '../wire/control/home.ts'
+import { isHomeMethod, parseHomeParams, type HomeMethod, type HomeResult } from '../wire/control/home.ts'
 import { SETTING_KEYS } from '../wire/control/settings.ts'
 import { errorText, readyText } from '../wire/control/text.ts'
 import type { Told } from './home/config.ts'
@@ -73,9 +73,12 @@ function sayReady({ id, name, addresses }: Daemon): void {
 
 async function answer(method: string, body: string): Promise<object> {
   if (!isHomeMethod(method)) throw new ShoalError('usage', `there is no method ${JSON.stringify(method)} of a home`)
-  // The compiler cannot see that both come from one method; parseHomeParams has checked it.
-  const run = homeMethods[method] as (dir: string, params: object) => object | Promise<object>
-  return { v: CONTROL_VERSION, ...(await run(home, parseHomeParams(method, JSON.parse(body)))) }
+  return { v: CONTROL_VERSION, ...(await run(method, body)) }
+}
+
+/** Generic, so that the parameters and the method are known to fit. */
+async function run<M extends HomeMethod>(method: M, body: string): Promise<HomeResult<M>> {
+  return homeMethods[method](home, parseHomeParams(method, JSON.parse(body)))
 }
 
 async function stdinText(): Promise<string> {

@@ -1,9 +1,9 @@
 /** Real shoal daemons on loopback, started as `shoal daemon` starts them and asked over their sockets. */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
-import { socketTransport, type Line, type Transport } from '../../src/cli/client/transport.ts'
+import { socketTransport, type Transport } from '../../src/cli/client/transport.ts'
 import type { daemonEntry } from '../../src/cli/entry.ts'
-import type { MemberRow } from '../../src/wire/control/methods.ts'
+import type { ControlApi, ControlMethod, MemberRow, Params, ResultOf } from '../../src/wire/control/methods.ts'
 import { sleep, type Running, type Workshop } from './workshop.ts'
 
 export const BIN = path.resolve(import.meta.dirname, '../../bin/shoal.js')
@@ -16,7 +16,7 @@ export class Node {
   readonly name: string
   readonly home: string
   readonly running: Running
-  private readonly transport: Transport
+  private readonly transport: Transport<ControlApi>
   id = ''
 
   constructor(name: string, home: string, running: Running) {
@@ -30,12 +30,12 @@ export class Node {
     return this.running.pid
   }
 
-  ask(method: string, params: object = {}): Promise<Line> {
+  ask<M extends ControlMethod>(method: M, params: Params<M>): Promise<ResultOf<M>> {
     return this.transport.ask(method, params, { signal: AbortSignal.timeout(ASK_MS) })
   }
 
   async members(): Promise<MemberRow[]> {
-    return (await this.ask('members'))['members'] as MemberRow[]
+    return (await this.ask('members', {})).members
   }
 
   /** The command as a person types it. */
@@ -66,7 +66,7 @@ export async function startNode(
 export async function startSlow(
   workshop: Workshop,
   name: string,
-  { rate, ticket }: { rate: number; ticket: unknown }
+  { rate, ticket }: { rate: number; ticket: string }
 ): Promise<Node> {
   const home = workshop.path(name)
   const flags = ['--home', home, '--listen', '127.0.0.1:0', '--rate', String(rate)]
@@ -88,7 +88,7 @@ async function ready(name: string, home: string, running: Running): Promise<Node
 /** `count` daemons of one overlay that all see each other alive. */
 export async function startGroup(workshop: Workshop, count: number, preset: string): Promise<Node[]> {
   const first = await startNode(workshop, 'n1', { preset })
-  const { ticket } = await first.ask('invite')
+  const { ticket } = await first.ask('invite', {})
   const nodes = [first]
   for (let i = 2; i <= count; i++) {
     const node = await startNode(workshop, `n${i}`)

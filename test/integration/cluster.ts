@@ -116,7 +116,7 @@ export class Daemon {
   /** Over the control socket, where no claim is about the command line: a process less. */
   async ask<M extends ControlMethod>(method: M, params: Params<M>): Promise<ResultOf<M>> {
     const signal = AbortSignal.timeout(COMMAND_MS_MAX)
-    return (await socketTransport(this.home, '').ask(method, params, { signal })) as unknown as ResultOf<M>
+    return socketTransport(this.home, '').ask(method, params, { signal })
   }
 
   /** The state in which this one sees another. */

@@ -7,7 +7,7 @@ import path from 'node:path'
 import eslint from '@eslint/js'
 import { defineConfig } from 'eslint/config'
 import typescript from 'typescript-eslint'
-import { importsEndInTs, pureFloors } from './pure-floors.js'
+import { controlSchemas, importsEndInTs, pureFloors } from './pure-floors.js'
 
 const nodeGlobals = Object.fromEntries(Object.getOwnPropertyNames(globalThis).map(name => [name, 'readonly']))
 
@@ -67,6 +67,7 @@ export default defineConfig(
     rules: { 'no-console': 'off' }
   },
   pureFloors,
+  controlSchemas,
   {
     files: ['test/**/*.ts'],
     rules: {

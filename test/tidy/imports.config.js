@@ -14,6 +14,7 @@ const floors = {
   cli: ['base', 'wire']
 }
 const pure = '^src/(base|wire|core|sim)/'
+const controlSchemas = '^src/wire/control/'
 const libp2p = 'node_modules/(libp2p|@libp2p|@chainsafe/libp2p-[^/]+|@multiformats)/'
 
 const pointDown = Object.entries(floors).map(([floor, below]) => ({
@@ -82,8 +83,15 @@ export default {
       name: 'pure-floors-take-no-package',
       comment: 'base, wire, core and sim stand on nothing but the language and crypto.hash.',
       severity: 'error',
-      from: { path: pure },
+      from: { path: pure, pathNot: controlSchemas },
       to: { path: 'node_modules/' }
+    },
+    {
+      name: 'control-schemas-take-valibot',
+      comment: 'src/wire/control may import one package: valibot, of which its schemas are made.',
+      severity: 'error',
+      from: { path: controlSchemas },
+      to: { path: 'node_modules/', pathNot: 'node_modules/valibot/' }
     },
     {
       name: 'pure-floors-take-no-node',
@@ -94,6 +102,7 @@ export default {
     },
     only('libp2p-in-io-net', libp2p, ['io/net']),
     only('it-pipe-in-io', 'node_modules/it-pipe/', ['io']),
+    only('valibot-in-control-schemas', 'node_modules/valibot/', ['wire/control']),
     only('commander-in-cli', 'node_modules/commander/', ['cli']),
     only('pino-where-logs-are', 'node_modules/pino/', ['daemon', 'io', 'cli']),
     {

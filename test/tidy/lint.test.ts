@@ -122,6 +122,18 @@ const onPureFloors: Row[] = [
     code: "import type { Socket } from 'node:net'\nexport type Line = Socket"
   },
   { claim: 'an npm package', rule: importRule, code: "import { pino } from 'pino'\nexport const log = pino" },
+  {
+    claim: 'valibot outside of the control schemas',
+    rule: importRule,
+    file: 'src/wire/plant.ts',
+    code: "import { string } from 'valibot'\nexport const text = string"
+  },
+  {
+    claim: 'another package in the control schemas',
+    rule: importRule,
+    file: 'src/wire/control/plant.ts',
+    code: "import { pino } from 'pino'\nexport const log = pino"
+  },
   { claim: 'an import that ends in .js', rule: syntaxRule, code: "import { x } from './other.js'\nexport const y = x" }
 ]
 
@@ -200,6 +212,10 @@ const clean: Array<{ file: string; code: string }> = [
     file: 'src/daemon/clean.ts',
     code: 'export async function start(open: () => Promise<void>): Promise<number> {\n  await open()\n  return Date.now() + Math.random() + process.pid\n}'
   },
+  {
+    file: 'src/wire/control/clean.ts',
+    code: "import * as v from 'valibot'\nexport const name = v.string()"
+  },
   { file: 'src/cli/terminal/output.ts', code: "export const print = (): void => console.log('x')" },
   { file: 'test/unit/clean.test.ts', code: 'export const f = (x?: number): number => x!' },
   { file: 'bin/clean.js', code: 'console.log(process.pid, Date.now())' }
@@ -212,7 +228,7 @@ const neighbours = {
 }
 
 /** The purity rules hold on all four floors: every row in core, and one of each rule on the others. */
-const onOtherFloors = ['base', 'wire', 'sim'].flatMap(floor =>
+const onOtherFloors = ['base', 'wire', 'wire/control', 'sim'].flatMap(floor =>
   [globalRule, importRule, propertyRule, syntaxRule].map(rule => {
     const row = onPureFloors.find(candidate => candidate.rule === rule)
     if (row === undefined) throw new Error(`no row for ${rule}`)

@@ -81,12 +81,23 @@ export const pureFloors = {
         message: 'Sources are run as they are: the import ends in .ts.'
       }
     ],
-    'no-restricted-imports': [
-      'error',
-      {
-        paths: [{ name: 'node:crypto', allowImportNames: ['hash'], message: why.chance }],
-        patterns: [{ regex: '^(?![.]{1,2}/|node:crypto$)', message: why.outside }]
-      }
-    ]
+    'no-restricted-imports': importsBut('')
   }
+}
+
+/** The one exception: the schemas of the control API are made with valibot. */
+export const controlSchemas = {
+  files: ['src/wire/control/**/*.ts'],
+  rules: { 'no-restricted-imports': importsBut('|valibot$') }
+}
+
+/** Relative imports and `hash` of node:crypto; `more` continues the alternatives of the pattern. */
+function importsBut(more) {
+  return [
+    'error',
+    {
+      paths: [{ name: 'node:crypto', allowImportNames: ['hash'], message: why.chance }],
+      patterns: [{ regex: `^(?![.]{1,2}/|node:crypto$${more})`, message: why.outside }]
+    }
+  ]
 }

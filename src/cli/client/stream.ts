@@ -1,7 +1,9 @@
 /** Bytes of a content, over the socket of the daemon. */
 import http from 'node:http'
 import { ShoalError } from '../../base/errors.ts'
-import { errorOf, interrupted, lineOf, socketOf } from './transport.ts'
+import { answerLine } from '../../wire/control/line.ts'
+import { misfit } from '../../wire/control/check.ts'
+import { interrupted, socketOf } from './transport.ts'
 
 export interface Part {
   /** Absolute. */
@@ -24,7 +26,7 @@ const ERROR_BYTES_MAX = 64 * 1024
  */
 export async function* bytesOf(part: Part): AsyncGenerator<Buffer, void, void> {
   const response = await get(part)
-  if (response.statusCode !== 206) throw errorOf(lineOf(await textOf(response))['error'] ?? {})
+  if (response.statusCode !== 206) throw await refusalIn(response)
   try {
     yield* response as AsyncIterable<Buffer>
   } catch (cause) {
@@ -43,6 +45,11 @@ function get({ home, startHint, url, start, end, signal }: Part): Promise<http.I
         reject(new ShoalError('unreachable', 'the daemon went away', { hint: `start it again: ${startHint}`, cause }))
     })
   })
+}
+
+async function refusalIn(response: http.IncomingMessage): Promise<ShoalError> {
+  const line = answerLine(await textOf(response))
+  return line.kind === 'error' ? line.error : misfit()
 }
 
 async function textOf(response: http.IncomingMessage): Promise<string> {

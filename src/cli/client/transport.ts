@@ -9,26 +9,31 @@ import http from 'node:http'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { ShoalError } from '../../base/errors.ts'
-import { CONTROL_VERSION } from '../../wire/control/methods.ts'
-import { isErrorCode } from '../../wire/control/exit.ts'
-import { SOCKET_NAME_FILE } from '../../wire/control/home.ts'
+import { eventOf, resultOf } from '../../wire/control/check.ts'
+import { HOME_METHODS, SOCKET_NAME_FILE, type HomeApi } from '../../wire/control/home.ts'
+import { answerLine } from '../../wire/control/line.ts'
+import { METHODS, type ControlApi } from '../../wire/control/methods.ts'
+import type { Api, EventIn, Infer, Method, ParamsIn, ResultIn } from '../../wire/control/schema.ts'
 import { daemonEntry } from '../entry.ts'
 
-export interface Line {
-  [field: string]: unknown
-}
-
-export interface Asking {
-  onEvent?: ((event: Line) => void) | undefined
+export interface Asking<E> {
+  /** Called with each line before the answer. */
+  onEvent?: ((event: E) => void) | undefined
   signal: AbortSignal
 }
 
-export interface Transport {
+/** A client of one API: of the daemon, or of a home without one. */
+export interface Transport<A extends Api> {
   /**
-   * The answer's fields without `v`. Throws the ShoalError of the answer; `unreachable` when there is nobody to ask, or they
-   * went away in the middle; `interrupted` when `signal` aborts, which stops listening and nothing else.
+   * Resolves with the answer, checked against the method's schema. Throws the ShoalError of the answer; `unreachable` when
+   * nobody answers or the connection ends before the answer; `internal` for lines that the schema refuses; `interrupted`
+   * when `signal` aborts, which ends the listening and not the work.
    */
-  ask(method: string, params: object, asking: Asking): Promise<Line>
+  ask<M extends keyof A & string>(
+    method: M,
+    params: ParamsIn<A, M>,
+    asking: Asking<EventIn<A, M>>
+  ): Promise<ResultIn<A, M>>
 }
 
 /** There is nobody to ask, as against a daemon that reached nobody. */
@@ -39,17 +44,18 @@ export class NoDaemonError extends ShoalError {
 }
 
 /** `startHint`: the line that starts a daemon. */
-export function socketTransport(home: string, startHint: string): Transport {
+export function socketTransport(home: string, startHint: string): Transport<ControlApi> {
   const nobody = (cause: unknown): ShoalError => new NoDaemonError(home, startHint, cause)
   return {
     async ask(method, params, asking) {
-      const response = await post(socketOf(home, startHint), { method, params, asking, nobody })
-      return answerIn(response, asking)
+      const { signal } = asking
+      const response = await post(socketOf(home, startHint), { method, params, signal, nobody })
+      return answerIn(response, METHODS[method], asking)
     }
   }
 }
 
-export function homeTransport(home: string): Transport {
+export function homeTransport(home: string): Transport<HomeApi> {
   return {
     async ask(method, params, asking) {
       const [command, ...args] = daemonEntry('home', method, '--home', home)
@@ -58,7 +64,7 @@ export function homeTransport(home: string): Transport {
       child.on('error', () => undefined)
       child.stdin.on('error', () => undefined)
       child.stdin.end(JSON.stringify(params))
-      return answerIn(child.stdout, asking)
+      return answerIn(child.stdout, HOME_METHODS[method], asking)
     }
   }
 }
@@ -77,13 +83,12 @@ export function socketOf(home: string, startHint: string): string {
 interface Post {
   method: string
   params: object
-  asking: Asking
+  signal: AbortSignal
   nobody: (cause: unknown) => ShoalError
 }
 
-function post(socketPath: string, { method, params, asking, nobody }: Post): Promise<Readable> {
+function post(socketPath: string, { method, params, signal, nobody }: Post): Promise<Readable> {
   return new Promise((resolve, reject) => {
-    const { signal } = asking
     const headers = { host: 'shoal', 'content-type': 'application/json' }
     const request = http.request({ socketPath, path: `/v1/${method}`, method: 'POST', headers, signal })
     request.once('response', resolve)
@@ -98,13 +103,18 @@ function post(socketPath: string, { method, params, asking, nobody }: Post): Pro
   })
 }
 
-async function answerIn(stream: Readable, { onEvent, signal }: Asking): Promise<Line> {
+async function answerIn<M extends Method>(
+  stream: Readable,
+  method: M,
+  { onEvent, signal }: Asking<Infer<M['event']>>
+): Promise<Infer<M['result']>> {
   try {
     for await (const text of linesIn(stream)) {
-      const { v: _, ...line } = lineOf(text)
-      if (line['error'] !== undefined) throw errorOf(line['error'])
-      if (line['event'] === undefined || line['event'] === 'done') return line
-      onEvent?.(line)
+      const line = answerLine(text)
+      if (line.kind === 'error') throw line.error
+      if (line.kind === 'result') return resultOf(method, line.fields)
+      const event = eventOf(method, line.fields)
+      if (event !== undefined) onEvent?.(event)
     }
   } catch (error) {
     if (error instanceof ShoalError) throw error
@@ -124,33 +134,6 @@ async function* linesIn(stream: Readable): AsyncGenerator<string> {
     rest = lines.pop() ?? ''
     yield* lines
   }
-}
-
-export function lineOf(text: string): Line {
-  let line: unknown
-  try {
-    line = JSON.parse(text)
-  } catch {
-    line = undefined
-  }
-  if (typeof line === 'object' && line !== null && 'v' in line && line.v === CONTROL_VERSION) return line
-  throw new ShoalError('internal', 'the daemon answers in a form that this shoal does not know', {
-    hint: 'both must be of one version: shoal stop, then start the daemon again'
-  })
-}
-
-/** A text of an event, or nothing where a newer daemon sends something else. */
-export function textIn(event: Line, field: string): string {
-  const value = event[field]
-  return typeof value === 'string' ? value : ''
-}
-
-/** The error as the daemon told it; a code that only a newer daemon knows becomes `internal`. */
-export function errorOf(told: unknown): ShoalError {
-  const { code, message, hint } = told as { code?: unknown; message?: unknown; hint?: unknown }
-  const known = typeof code === 'string' && isErrorCode(code) ? code : 'internal'
-  const options = typeof hint === 'string' ? { hint } : {}
-  return new ShoalError(known, typeof message === 'string' ? message : 'an error without a message', options)
 }
 
 function gone(cause: unknown): ShoalError {

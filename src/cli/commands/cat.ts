@@ -4,10 +4,10 @@
  */
 import { once } from 'node:events'
 import { ShoalError } from '../../base/errors.ts'
+import type { EventOf } from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesOf } from '../client/stream.ts'
-import { textIn, type Line } from '../client/transport.ts'
 
 export interface CatOptions {
   range?: string
@@ -28,10 +28,9 @@ export async function cat(context: Context, target: string, options: CatOptions)
   const slice = sliceOf(options)
   const lease = new AbortController()
   const opened = Promise.withResolvers<Opened>()
-  const onEvent = (event: Line): void => {
-    const { event: kind, bytes } = event
-    if (kind === 'waiting') output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
-    if (kind === 'open') opened.resolve({ url: textIn(event, 'url'), bytes: typeof bytes === 'number' ? bytes : 0 })
+  const onEvent = (event: EventOf<'cat'>): void => {
+    if (event.event === 'waiting') output.note(`waiting for ${escapeForTerminal(event.for)}`)
+    else opened.resolve(event)
   }
   const asked = askDaemon(context, 'cat', wordsOf(target), { signal: AbortSignal.any([signal, lease.signal]), onEvent })
   asked.then(() => opened.reject(new ShoalError('unreachable', 'the daemon stops')), opened.reject)

@@ -2,11 +2,10 @@
 import { createInterface } from 'node:readline/promises'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { EntryRow, ResultOf, ShareRow } from '../../wire/control/methods.ts'
+import type { EntryRow, EventOf, ResultOf, ShareRow } from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, shortId, table } from '../terminal/format.ts'
-import { textIn, type Line } from '../client/transport.ts'
 
 /** Why something was left out of a share, for people. */
 const SKIP_REASONS: Readonly<Record<string, string>> = {
@@ -32,8 +31,8 @@ export async function share(context: Context, paths: readonly string[], options:
   }
   const asListed = unlisted === true ? { unlisted } : listed === true ? { unlisted: false } : {}
   const absolute = paths.map(one => path.resolve(context.cwd, one))
-  const onEvent = (event: Line): void => {
-    if (event['event'] === 'hashing') context.output.progress(() => hashingText(event))
+  const onEvent = (event: EventOf<'share'>): void => {
+    context.output.progress(() => hashingText(event))
   }
   const { shares } = await askDaemon(context, 'share', { paths: absolute, ...asListed }, { onEvent })
   const invitation = options.invite === true ? await askDaemon(context, 'invite', {}) : undefined
@@ -47,12 +46,9 @@ export async function share(context: Context, paths: readonly string[], options:
   if (invitation !== undefined) sayInvitation(context, invitation)
 }
 
-function hashingText(event: Line): string {
-  const { files, bytes, totalBytes } = event
-  const done = typeof bytes === 'number' ? bytesText(bytes) : '?'
-  const total = typeof totalBytes === 'number' ? ` of ${bytesText(totalBytes)}` : ''
-  const number = typeof files === 'number' ? `, ${count(files, 'file')}` : ''
-  return `hashing ${done}${total}${number}: ${escapeForTerminal(textIn(event, 'path'))}`
+function hashingText({ path, files, bytes, totalBytes }: EventOf<'share'>): string {
+  const total = totalBytes === undefined ? '' : ` of ${bytesText(totalBytes)}`
+  return `hashing ${bytesText(bytes)}${total}, ${count(files, 'file')}: ${escapeForTerminal(path)}`
 }
 
 function sharedText({ id, name, bytes, files, filesHashed, filesReused, unlisted }: Shared): string {

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
 import { flagName, parseSetting, SETTING_KEYS, type SettingKey } from '../../wire/control/settings.ts'
+import type { Ready } from '../../wire/control/home.ts'
 import { readyText } from '../../wire/control/text.ts'
 import { askDaemon, askHome, eventually, noteIfSlow, type Context } from '../context.ts'
-import { becomeDaemon, isHome, logFolder, startDetached, type Ready } from '../start.ts'
+import { becomeDaemon, isHome, logFolder, startDetached } from '../start.ts'
 
 /** A daemon ends within 10 s. */
 const STOP_TIMEOUT_MS = 12_000

@@ -5,12 +5,17 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import { CONTROL_BODY_BYTES_MAX, type Params, type ResultOf, type TransferRow } from '../../wire/control/methods.ts'
+import {
+  CONTROL_BODY_BYTES_MAX,
+  type EventOf,
+  type Params,
+  type ResultOf,
+  type TransferRow
+} from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, rateText, secondsText } from '../terminal/format.ts'
 import { readBounded } from '../files.ts'
-import { textIn, type Line } from '../client/transport.ts'
 
 /** What the other parameters may take of a call's body. */
 const OTHER_PARAMS_BYTES_MAX = 128 * 1024
@@ -30,14 +35,12 @@ export interface GetOptions {
 export async function get(context: Context, what: string, options: GetOptions): Promise<void> {
   const { output } = context
   let id: string | undefined
-  const onEvent = (event: Line): void => {
+  const onEvent = (event: EventOf<'get'>): void => {
     output.event(event)
-    if (event['event'] === 'waiting' && output.mode !== 'json')
-      output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
-    if (event['event'] !== 'progress') return
-    const row = event as unknown as TransferRow
-    id = row.id
-    if (output.mode !== 'json') output.progress(() => progressText(row))
+    if (event.event === 'progress') id = event.id
+    if (output.mode === 'json') return
+    if (event.event === 'waiting') output.note(`waiting for ${escapeForTerminal(event.for)}`)
+    else output.progress(() => progressText(event))
   }
   try {
     const done = await askDaemon(context, 'get', paramsOf(context, what, options), { onEvent })

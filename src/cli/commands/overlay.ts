@@ -2,16 +2,14 @@
 import { createInterface } from 'node:readline'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { MemberRow } from '../../wire/control/methods.ts'
+import { TICKET_INPUT_LENGTH_MAX } from '../../wire/control/home.ts'
+import type { EventOf, MemberRow } from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, askHome, type Context } from '../context.ts'
 import { count, table } from '../terminal/format.ts'
 import { readBounded } from '../files.ts'
-import { NoDaemonError, textIn, type Line } from '../client/transport.ts'
+import { NoDaemonError } from '../client/transport.ts'
 import { detached } from './daemon.ts'
-
-/** Far over any ticket, and the line breaks that a mail put into it. */
-const TICKET_INPUT_LENGTH_MAX = 64 * 1024
 
 export async function invite(context: Context): Promise<void> {
   const { ticket, warning } = await askDaemon(context, 'invite', {})
@@ -27,9 +25,9 @@ export interface JoinOptions {
 
 export async function join(context: Context, told: string | undefined, options: JoinOptions): Promise<void> {
   const ticket = await readTicket(context, told, options.file)
-  const timeout = options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 }
-  const onEvent = (event: Line): void => {
-    noteWaiting(context, event)
+  const timeout = options.timeout === undefined ? {} : { timeoutMs: Math.round(options.timeout * 1000) }
+  const onEvent = (event: EventOf<'join'>): void => {
+    context.output.note(`waiting for ${escapeForTerminal(event.for)}`)
   }
   const joinNow = () => askDaemon(context, 'join', { ticket, ...timeout }, { onEvent })
   try {
@@ -114,12 +112,10 @@ export async function members(context: Context, options: { wait?: number; timeou
   }
   const params = {
     ...(wait === undefined ? {} : { wait }),
-    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 })
+    ...(timeout === undefined ? {} : { timeoutMs: Math.round(timeout * 1000) })
   }
-  const onEvent = (event: Line): void => {
-    if (event['event'] !== 'waiting') return
-    const alive = typeof event['alive'] === 'number' ? `, ${event['alive']} so far` : ''
-    context.output.progress(() => `waiting for ${count(wait ?? 0, 'live member')}${alive}`)
+  const onEvent = ({ alive }: EventOf<'members'>): void => {
+    context.output.progress(() => `waiting for ${count(wait ?? 0, 'live member')}, ${alive} so far`)
   }
   const { members } = await askDaemon(context, 'members', params, { onEvent })
   context.output.answer({
@@ -141,8 +137,4 @@ function membersText({ output }: Context, rows: readonly MemberRow[]): string {
     ],
     rows
   )
-}
-
-function noteWaiting({ output }: Context, event: Line): void {
-  if (event['event'] === 'waiting') output.note(`waiting for ${escapeForTerminal(textIn(event, 'for'))}`)
 }

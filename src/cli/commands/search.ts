@@ -3,11 +3,10 @@
  * results for `get`, and ends the search when this process goes away.
  */
 import { ShoalError } from '../../base/errors.ts'
-import type { HitRow, Params, SearchAnswer } from '../../wire/control/methods.ts'
+import type { EventOf, HitRow, Params, SearchAnswer } from '../../wire/control/methods.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, cut, elapsedText, table, type Column } from '../terminal/format.ts'
 import { traceText } from '../terminal/search-trace.ts'
-import type { Line } from '../client/transport.ts'
 
 /** Results are gathered so long on a terminal, so that the best of them come first in the order of their numbers. */
 const TELL_MS = 100
@@ -29,9 +28,8 @@ export async function search(context: Context, words: readonly string[], flags: 
   const { output } = context
   const text = words.join(' ')
   const told = new Map<number, HitRow>()
-  const onEvent = (event: Line): void => {
-    if (event['event'] !== 'hit') return
-    const { event: _, ...row } = event as unknown as HitRow & { event: string }
+  const onEvent = (event: EventOf<'search'>): void => {
+    const { event: _, ...row } = event
     told.set(row.number, row)
     output.event(event)
     output.draw(() => lines([...told.values()]))

@@ -1,11 +1,10 @@
 /** Commands that look inside: status, ring. */
 import { ShoalError } from '../../base/errors.ts'
-import type { BannedRow, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control/methods.ts'
+import type { BannedRow, EventOf, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, rateText, secondsText, shortId, table } from '../terminal/format.ts'
 import type { Answer } from '../terminal/output.ts'
-import type { Line } from '../client/transport.ts'
 
 export async function status(context: Context, id: string | undefined, options: { follow?: boolean }): Promise<void> {
   const { output } = context
@@ -14,10 +13,9 @@ export async function status(context: Context, id: string | undefined, options: 
     output.answer(statusAnswer(context, await askDaemon(context, 'status', params)))
     return
   }
-  const onEvent = (event: Line): void => {
-    if (event['event'] !== 'status') return
+  const onEvent = (event: EventOf<'status'>): void => {
     if (output.mode === 'json') output.event(event)
-    else output.frame(statusAnswer(context, event as unknown as StatusResult))
+    else output.frame(statusAnswer(context, event))
   }
   try {
     output.frame(statusAnswer(context, await askDaemon(context, 'status', params, { onEvent })))

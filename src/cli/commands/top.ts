@@ -57,8 +57,8 @@ async function follow(context: Context, told: (result: TopResult) => void, signa
     { follow: true },
     {
       signal,
-      onEvent: ({ event, ...result }) => {
-        if (event === 'top') told(result as unknown as TopResult)
+      onEvent: ({ event: _, ...result }) => {
+        told(result)
       }
     }
   )

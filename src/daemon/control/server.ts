@@ -17,6 +17,7 @@ import {
   isMethod,
   parseParams,
   type ControlMethod,
+  type EventOf,
   type Params,
   type ResultOf
 } from '../../wire/control/methods.ts'
@@ -31,20 +32,16 @@ const REQUEST_TIMEOUT_MS = 10_000
 /** Events for a client that does not read are dropped beyond this; its answer never is. */
 export const CONTROL_UNREAD_BYTES_MAX = 1 << 20
 
-export interface Event {
-  event: string
-  [field: string]: unknown
-}
-
-export interface Call {
+/** A call of one method under way. */
+export interface Call<M extends ControlMethod> {
   /** Aborted when the client hung up or the server closes. */
   readonly signal: AbortSignal
-  /** A line before the answer. It may be dropped when the client does not read. */
-  readonly emit: (event: Event) => void
+  /** Sends a line before the answer. It is dropped while the client does not read. */
+  readonly emit: (event: EventOf<M>) => void
 }
 
 export type Handlers = {
-  readonly [M in ControlMethod]: (params: Params<M>, call: Call) => Promise<ResultOf<M>>
+  readonly [M in ControlMethod]: (params: Params<M>, call: Call<M>) => Promise<ResultOf<M>>
 }
 
 /** What is no method: beside the calls, on the same socket. */
@@ -136,7 +133,7 @@ function dispatch<M extends ControlMethod>(
   { response, signal }: Exchange,
   handlers: Handlers
 ): Promise<ResultOf<M>> {
-  const emit = (event: Event): void => {
+  const emit = (event: EventOf<M>): void => {
     const isUnread = response.writableLength > CONTROL_UNREAD_BYTES_MAX
     if (isUnread || response.destroyed || response.writableEnded) return
     head(response, 200)

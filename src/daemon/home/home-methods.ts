@@ -1,18 +1,15 @@
 /** The methods that work on a home without its daemon (wire/control-home.ts). Each holds the lock for as long as it changes. */
 import { ShoalError } from '../../base/errors.ts'
 import { peerIdText } from '../../base/ids.ts'
-import type { HomeMethod, HomeMethods } from '../../wire/control/home.ts'
+import type { HomeMethod, HomeParams, HomeResult } from '../../wire/control/home.ts'
 import { settingKey } from '../../wire/control/settings.ts'
 import { decodeTicket } from '../../wire/ticket.ts'
 import { keepSettings, resolveConfig, settingRow } from './config.ts'
 import { ensureHome, found, join, leave, lockHome, openHome, presetOf, type Home } from './home.ts'
 
 type Methods = {
-  readonly [M in Exclude<HomeMethod, 'doctor'>]: (
-    dir: string,
-    params: HomeMethods[M]['params']
-  ) => HomeMethods[M]['result']
-} & { readonly doctor: (dir: string) => Promise<HomeMethods['doctor']['result']> }
+  readonly [M in HomeMethod]: (dir: string, params: HomeParams<M>) => HomeResult<M> | Promise<HomeResult<M>>
+}
 
 export const homeMethods: Methods = {
   init(dir, { name, preset }) {

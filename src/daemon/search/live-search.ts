@@ -36,7 +36,7 @@ export class LiveSearch {
   private readonly services: Services
   private readonly runtime: Runtime
   private readonly order: SearchOrder
-  private readonly call: Call
+  private readonly call: Call<'search'>
   private readonly findings: Findings
   private readonly traced = new Map<NodeId, Traced>()
   private readonly answered = new Set<NodeId>()
@@ -46,7 +46,7 @@ export class LiveSearch {
   private telling: NodeJS.Timeout | undefined
 
   /** The numbers of the last search mean nothing from now on. */
-  constructor(services: Services, order: SearchOrder, call: Call) {
+  constructor(services: Services, order: SearchOrder, call: Call<'search'>) {
     this.services = services
     this.runtime = services.runtime()
     this.order = order

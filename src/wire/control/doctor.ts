@@ -1,4 +1,5 @@
-/** What `shoal doctor` is told: a row for each thing that was looked at. */
+/** The answer of the method `doctor`: a row for each check. */
+import { list, maybe, oneOf, row, text, type Infer } from './schema.ts'
 
 /** In the order in which they are told, each with what it looks at. */
 export const DOCTOR_CHECKS = {
@@ -14,16 +15,15 @@ export const DOCTOR_CHECKS = {
   refused: 'datagrams and connections that were turned away, by reason'
 } as const
 export type DoctorCheck = keyof typeof DOCTOR_CHECKS
+const CHECKS = Object.keys(DOCTOR_CHECKS) as DoctorCheck[]
 
-export interface DoctorRow {
-  check: DoctorCheck
-  /** warn: it works, and something should be looked at. fail: something does not work. */
-  status: 'ok' | 'warn' | 'fail'
-  text: string
-  /** What to do about it, where it is not ok. */
-  fix?: string
-}
+export const doctorRow = row({
+  check: oneOf(CHECKS, 'what was looked at'),
+  status: oneOf(['ok', 'warn', 'fail'], 'warn: it works, and needs a look; fail: something does not work'),
+  text: text('what was found'),
+  fix: maybe(text('what to do about it; absent when the status is ok'))
+})
+export type DoctorRow = Infer<typeof doctorRow>
 
-export interface DoctorResult {
-  rows: DoctorRow[]
-}
+export const doctorResult = row({ rows: list(doctorRow, 'one row for each check') })
+export type DoctorResult = Infer<typeof doctorResult>

@@ -4,7 +4,23 @@
  * JSON on its stdin) which answers on stdout in the lines of the control API.
  */
 import { ShoalError } from '../../base/errors.ts'
-import type { DoctorResult } from './doctor.ts'
+import { paramsOf } from './check.ts'
+import { doctorResult } from './doctor.ts'
+import {
+  list,
+  literal,
+  maybe,
+  method,
+  oneOf,
+  row,
+  text,
+  textUpTo,
+  whole,
+  type Api,
+  type Infer,
+  type ParamsIn,
+  type ResultIn
+} from './schema.ts'
 
 /** A file in the home with the path of the control socket, written by every daemon that starts. */
 export const SOCKET_NAME_FILE = 'socket'
@@ -36,59 +52,76 @@ export function homeFolder(from: {
   return `${user}/.local/share/shoal`
 }
 
-export interface SettingRow {
-  key: string
-  /** As a person would type it. */
-  value: string
-  origin: 'flag' | 'environment' | 'file' | 'default'
-  /** The flag of `shoal daemon`, the variable, and what it means. */
-  flag: string
-  variable: string
-  help: string
-}
+/** Of a ticket with the line breaks that a mail puts into it. */
+export const TICKET_INPUT_LENGTH_MAX = 64 * 1024
 
-/** Parameters and the answer of every method of a home. */
-export interface HomeMethods {
-  /** Repeatable. Makes what is missing: the identity, and an overlay of one. */
-  init: { params: { name?: string; preset?: string }; result: { id: string; name: string; overlay: string } }
-  /** Keeps the ticket for the daemon's next start. `members` is 0: nobody was asked. */
-  join: { params: { ticket: string }; result: { overlay: string; members: number } }
-  leave: { params: Record<string, never>; result: { left: true } }
-  /** Changes nothing, and needs no home. */
-  doctor: { params: Record<string, never>; result: DoctorResult }
-  'config.show': { params: Record<string, never>; result: { settings: SettingRow[] } }
-  'config.get': { params: { key: string }; result: SettingRow }
-  /** Without a value the setting goes back to its default. */
-  'config.set': { params: { key: string; value?: string }; result: SettingRow }
-}
-export type HomeMethod = keyof HomeMethods
+const settingRow = row({
+  key: text('name of the setting'),
+  value: text('as a person would type it'),
+  origin: oneOf(['flag', 'environment', 'file', 'default'], 'where the value comes from'),
+  flag: text('flag of `shoal daemon`'),
+  variable: text('environment variable'),
+  help: text('what it means')
+})
+export type SettingRow = Infer<typeof settingRow>
 
-const PARAMS: { readonly [M in HomeMethod]: Readonly<Record<string, 'required' | 'optional'>> } = {
-  init: { name: 'optional', preset: 'optional' },
-  join: { ticket: 'required' },
-  leave: {},
-  doctor: {},
-  'config.show': {},
-  'config.get': { key: 'required' },
-  'config.set': { key: 'required', value: 'optional' }
-}
+const TEXT_LENGTH_MAX = 8_192
+const word = (about: string) => textUpTo(TEXT_LENGTH_MAX, about)
+
+/** What a daemon prints once it works. */
+export const readyRow = row({
+  id: text('peer ID'),
+  name: text('name of the node'),
+  addresses: list(text('HOST:PORT'), 'where the node listens'),
+  ready: literal(true, 'always')
+})
+export type Ready = Infer<typeof readyRow>
+
+/** The methods of a home without its daemon. */
+export const HOME_METHODS = {
+  init: method('Makes what the home lacks: an identity, and an overlay with one member.', {
+    params: { name: maybe(word('name of the node')), preset: maybe(word('local, lan or wan')) },
+    events: [],
+    result: row({ id: text('peer ID'), name: text('name of the node'), overlay: text('ID of the overlay') })
+  }),
+  join: method('Keeps a ticket for the next start of the daemon.', {
+    params: { ticket: textUpTo(TICKET_INPUT_LENGTH_MAX, 'the ticket') },
+    events: [],
+    result: row({ overlay: text('ID of the overlay'), members: whole('0: no member was asked') })
+  }),
+  leave: method('Forgets the overlay.', { params: {}, events: [], result: row({ left: literal(true, 'always') }) }),
+  doctor: method('Checks the home. Changes nothing, and needs no home.', {
+    params: {},
+    events: [],
+    result: doctorResult
+  }),
+  'config.show': method('Lists all settings.', {
+    params: {},
+    events: [],
+    result: row({ settings: list(settingRow, 'all settings') })
+  }),
+  'config.get': method('Reads one setting.', {
+    params: { key: word('name of the setting') },
+    events: [],
+    result: settingRow
+  }),
+  'config.set': method('Keeps a setting in the config file.', {
+    params: { key: word('name of the setting'), value: maybe(word('absent: back to the default')) },
+    events: [],
+    result: settingRow
+  })
+} satisfies Api
+
+export type HomeApi = typeof HOME_METHODS
+export type HomeMethod = keyof HomeApi
+export type HomeParams<M extends HomeMethod> = ParamsIn<HomeApi, M>
+export type HomeResult<M extends HomeMethod> = ResultIn<HomeApi, M>
 
 export function isHomeMethod(name: string): name is HomeMethod {
-  return Object.hasOwn(PARAMS, name)
+  return Object.hasOwn(HOME_METHODS, name)
 }
 
-/** Throws ShoalError `usage` that names the field. All parameters are texts. */
-export function parseHomeParams<M extends HomeMethod>(method: M, body: unknown): HomeMethods[M]['params'] {
-  const given = typeof body === 'object' && body !== null ? Object.entries(body) : []
-  for (const [name, value] of given) {
-    if (!Object.hasOwn(PARAMS[method], name) || typeof value !== 'string') {
-      throw new ShoalError('usage', `${method} has no parameter "${name}", or not as ${typeof value}`)
-    }
-  }
-  for (const [name, need] of Object.entries(PARAMS[method])) {
-    if (need === 'required' && !given.some(([one]) => one === name)) {
-      throw new ShoalError('usage', `${method} needs "${name}"`)
-    }
-  }
-  return body as HomeMethods[M]['params']
+/** Throws ShoalError `usage` that names the field and what it takes. */
+export function parseHomeParams<M extends HomeMethod>(name: M, body: unknown): HomeParams<M> {
+  return paramsOf(name, HOME_METHODS[name], body)
 }

@@ -1,382 +1,301 @@
 /**
  * The control API: HTTP/1.1 on the Unix socket of a home. `POST /v1/METHOD` with a JSON object; the answer is a stream of
- * JSON objects, one a line (`application/x-ndjson`), each with `"v":1`. A line may be an event (it has `event`), the last
- * line is the answer (`event: 'done'` for methods that stream) or an error (`{"v":1,"error":{code,message,hint}}`).
- * A client that hangs up stops listening, nothing else: what it started goes on.
+ * JSON objects, one a line (`application/x-ndjson`), each with `"v":1`. A line with the field `event` comes before the answer;
+ * the last line is the answer (`event: 'done'` for some methods that stream) or an error
+ * (`{"v":1,"error":{code,message,hint}}`). A client that hangs up stops listening; the work that it started goes on.
  *
- * The schema is the types of this file plus `parseParams`: the server refuses with `usage` what does not fit.
+ * `METHODS` is the one schema of each method: types, checks on both sides and `shoal help api` come from it.
  */
-import { ShoalError, type ErrorCode } from '../../base/errors.ts'
-import type { DoctorResult } from './doctor.ts'
-import type { TopResult } from './top.ts'
+import type { ShoalError, ErrorCode } from '../../base/errors.ts'
+import { paramsOf } from './check.ts'
+import { doctorResult } from './doctor.ts'
+import { TICKET_INPUT_LENGTH_MAX } from './home.ts'
+import {
+  entryRow,
+  fields,
+  memberRow,
+  nodeName,
+  ringResult,
+  searchAnswer,
+  sharedRow,
+  shareRow,
+  sourceRow,
+  statusResult
+} from './rows.ts'
+import {
+  amount,
+  duration,
+  either,
+  event,
+  flag,
+  list,
+  listUpTo,
+  literal,
+  maybe,
+  method,
+  row,
+  text,
+  textUpTo,
+  whole,
+  wholeFrom,
+  type Api,
+  type EventIn,
+  type ParamsIn,
+  type ResultIn
+} from './schema.ts'
+import { topEntries, topResult } from './top.ts'
+
+export type * from './rows.ts'
+export { HIT_HOLDERS_MAX } from './rows.ts'
 
 export const CONTROL_VERSION = 1
 /** A request's body. */
 export const CONTROL_BODY_BYTES_MAX = 1 << 20
 /** Paths in one `share`, globs in one `get`. */
 export const CONTROL_LIST_MAX = 1_000
-
-export interface MemberRow {
-  /** Peer ID's text. */
-  id: string
-  name: string
-  /** HOST:PORT. */
-  address: string
-  state: 'alive' | 'suspect' | 'dead' | 'left'
-  incarnation: number
-  self: boolean
-}
-
-export interface ShareRow {
-  /** Content ID, 64 hexadecimal digits. */
-  id: string
-  name: string
-  bytes: number
-  files: number
-  pieceLengthBytes: number
-  /** complete: every byte is here; partial: a download that is not. */
-  state: 'complete' | 'partial'
-  /** Of what this node has: it stands in no index and no listing of others. */
-  unlisted?: boolean
-  /** Where it lies on this machine; absent for what only others hold. */
-  path?: string
-  /** Names or peer IDs of the members that hold it, this node too. */
-  holders?: string[]
-}
-
-export interface EntryRow {
-  /** With `/` between folders; a folder that is empty ends in `/`. */
-  path: string
-  bytes: number
-  executable: boolean
-}
-
-export interface TransferRow {
-  id: string
-  name: string
-  /** finding, preparing, fetching, finishing, complete, paused. */
-  state: string
-  /** Why it is paused, or what it waits for. */
-  reason?: string
-  bytes: number
-  haveBytes: number
-  fetchedBytes: number
-  reusedBytes: number
-  bytesPerSecond: number
-  sources: SourceRow[]
-}
-
-/** What a share leaves out, in numbers, and the first few of it. */
-export interface SkippedRow {
-  symlinks: number
-  specials: number
-  names: number
-  examples: Array<{ path: string; reason: string }>
-}
-
-export interface SourceRow {
-  id: string
-  name: string
-  bytes: number
-}
-
-export interface BannedRow {
-  id: string
-  name: string
-  /** Content ID, or `everywhere`. */
-  content: string
-  reason: string
-}
-
-/** Parameters and the last line of every method. Streams name the events before it. */
-export interface ControlMethods {
-  /** Is the daemon there, and who is it. */
-  hello: {
-    params: Record<string, never>
-    result: {
-      id: string
-      name: string
-      addresses: string[]
-      ready: boolean
-      overlay: string
-      version: string
-      pid: number
-    }
-  }
-  stop: { params: Record<string, never>; result: { stopping: true } }
-  invite: { params: Record<string, never>; result: { ticket: string; warning?: string } }
-  /** Streams `{event:'waiting', for}`; ends when the first member of the overlay answered, or with `unreachable`. */
-  join: { params: { ticket: string; timeoutMs?: number }; result: { overlay: string; members: number } }
-  leave: { params: Record<string, never>; result: { left: true } }
-  /** With `wait`, streams `{event:'waiting', alive}` until so many are alive, or ends with `timeout`. */
-  members: { params: { wait?: number; timeoutMs?: number }; result: { members: MemberRow[] } }
-  /**
-   * Streams `{event:'hashing', path, files, bytes, totalBytes}`. Absolute paths. One content per path. `unlisted` keeps it out of
-   * indexes and listings, false takes that back; without it what is known of the path stays.
-   */
-  share: {
-    params: { paths: string[]; unlisted?: boolean }
-    result: {
-      shares: Array<{
-        id: string
-        name: string
-        bytes: number
-        files: number
-        pieceLengthBytes: number
-        filesHashed: number
-        filesReused: number
-        skipped: SkippedRow
-        unlisted?: boolean
-      }>
-    }
-  }
-  ls: {
-    params: { id?: string; all?: boolean }
-    result:
-      | { shares: ShareRow[] }
-      | { id: string; name: string; bytes: number; files: number; pieceLengthBytes: number; entries: EntryRow[] }
-  }
-  /**
-   * Streams `{event:'progress', ...TransferRow}` and `{event:'waiting', for}`. `what` is a content ID, a unique prefix of one of at least 8
-   * digits, a name, a magnet link, or the number of a result of the last search; `torrent` the base64 of a .torrent file instead. `dir` is absolute.
-   */
-  get: {
-    params: {
-      what?: string
-      torrent?: string
-      dir: string
-      include?: string[]
-      overwrite?: boolean
-      share?: boolean
-      rename?: boolean
-    }
-    result: {
-      event: 'done'
-      id: string
-      path: string
-      bytes: number
-      fetchedBytes: number
-      reusedBytes: number
-      seconds: number
-      sources: SourceRow[]
-    }
-  }
-  /**
-   * Streams `{event:'hit', ...HitRow}`, again when a result is known better. A new search ends the meaning of the numbers of the last
-   * one; a client that hangs up ends its search. Fails with `usage` when `text` has no word, or is too long.
-   */
-  search: {
-    params: {
-      text: string
-      limit?: number
-      timeoutMs?: number
-      /** video, audio, image, archive, text, or an extension. */
-      type?: string
-      minBytes?: number
-      maxBytes?: number
-      trace?: boolean
-      /** Results are gathered so long, ranked and told together; 0: each as it comes. Without it none is told before the answer. */
-      tellMs?: number
-    }
-    result: SearchAnswer
-  }
-  /**
-   * Makes one file readable by `GET` of `url` on this socket, fetching what is not here, until the caller hangs up: no answer comes before.
-   * Streams `{event:'waiting', for}` and `{event:'open', id, url, bytes}`. `what` as in get, `path` inside of it.
-   */
-  cat: { params: { what: string; path?: string }; result: { closed: true } }
-  /** Pauses a download that is under way; `get` again goes on. */
-  pause: { params: { id: string }; result: { id: string; paused: true } }
-  /** `lastHolder` is answered without doing anything when nobody else is known to hold it and `yes` is not set. */
-  rm: {
-    params: { id: string; deleteFiles?: boolean; yes?: boolean }
-    result: { id: string; removed: boolean; lastHolder?: boolean; deletedFiles?: number }
-  }
-  /** With `follow`, streams `{event:'status', ...}` twice a second until the client hangs up. */
-  status: { params: { id?: string; follow?: boolean }; result: StatusResult }
-  /** `client`: the version of the program that asks. */
-  doctor: { params: { client?: string }; result: DoctorResult }
-  /** One frame; with `follow`, streams `{event:'top', ...}` once a second until the client hangs up. */
-  top: { params: { follow?: boolean }; result: TopResult }
-  ring: { params: Record<string, never>; result: RingResult }
-  'ring.lookup': {
-    params: { key: string; trace?: boolean }
-    result: {
-      key: string
-      owner: { id: string; name: string }
-      hops: number
-      path: Array<{ id: string; name: string }>
-      ms: number
-    }
-  }
-}
-
-export interface StatusResult {
-  ready: boolean
-  id: string
-  name: string
-  overlay: string
-  addresses: string[]
-  /** Below which contents are read by HTTP, ID/PATH; absent when there is no listener. */
-  gateway?: string
-  members: { alive: number; suspect: number; dead: number; left: number }
-  transfers: TransferRow[]
-  banned: BannedRow[]
-  /** Refused attempts by reason since the start. */
-  refused: Record<string, number>
-  uptimeSeconds: number
-  rssBytes: number
-}
-
-export interface RingResult {
-  id: string
-  key: string
-  joined: boolean
-  predecessor: { id: string; name: string; key: string } | null
-  successors: Array<{ id: string; name: string; key: string }>
-  /** The widest range first. */
-  fingers: Array<{ id: string; name: string; key: string }>
-  records: number
-}
-
-/** A share, or a file inside one. */
-export interface HitRow {
-  /** For `get`. Once told it means the same until the next search. */
-  number: number
-  /** Content ID of the share. */
-  id: string
-  /** Of the share. */
-  name: string
-  /** Of the file inside it, with `/` between folders. */
-  path?: string
-  bytes: number
-  /** Names of members that told of it, the nearest first; the first HIT_HOLDERS_MAX of them. */
-  holders: string[]
-  holderCount: number
-  /** To the nearest holder; 0 is this node. */
-  hops: number
-  /** What this node has of the share. */
-  here?: 'complete' | 'partial'
-}
-
-/** A node that a traced search reached. */
-export interface ReachedRow {
-  id: string
-  name: string
-  hops: number
-  /** Numbers of the results that it gave. */
-  results: number[]
-  /** Copies of the query that it sent on. */
-  forwarded: number
-  /** IDs of the nodes between this one and it, this one's neighbour first. */
-  path: string[]
-}
-
-export interface SearchAnswer {
-  event: 'done'
-  /** Results. */
-  hits: number
-  /** Best first. */
-  results: HitRow[]
-  ended: 'limit' | 'exhausted' | 'timeout' | 'cancelled'
-  /** Nodes that gave results. */
-  answered: number
-  /** Members that were up, but for this node. */
-  others: number
-  /** Queries sent, by this node; when traced, by all that told of themselves. */
-  messages: number
-  elapsedMs: number
-  /** When traced, the nearest first. */
-  reached?: ReachedRow[]
-}
-
-/** In one row. */
-export const HIT_HOLDERS_MAX = 16
-/** Of one search. */
+/** A path has at most 4,095 bytes on Linux; a glob may escape each letter of one. */
+const PATH_LENGTH_MAX = 8_192
+/** A magnet link, or any other word that names a content. */
+const WHAT_LENGTH_MAX = 16_384
+const SEARCH_TEXT_LENGTH_MAX = 65_536
+const WORD_LENGTH_MAX = 1_024
+/** Members that one can wait for. */
+export const WAIT_MEMBERS_MAX = 1_000_000
+/** Results of one search. */
 export const SEARCH_LIMIT_MAX = 1_000
 export const SEARCH_TIMEOUT_MS_MAX = 60_000
+const FILE_BYTES_MAX = Number.MAX_SAFE_INTEGER
 
-export type ControlMethod = keyof ControlMethods
-export type Params<M extends ControlMethod> = ControlMethods[M]['params']
-export type ResultOf<M extends ControlMethod> = ControlMethods[M]['result']
-/** A line of an answer. */
-export type Line = { v: 1 } & Record<string, unknown>
+const contentId = text('content ID, 64 hexadecimal digits')
+const what = (about: string) => textUpTo(WHAT_LENGTH_MAX, about)
+const waiting = event('waiting', { for: text('what the daemon waits for') })
 
-type Field = 'string' | 'string[]' | 'number' | 'boolean'
-const required = (type: Field): { type: Field; required: true } => ({ type, required: true })
-const maybe = (type: Field): { type: Field; required: false } => ({ type, required: false })
+export const METHODS = {
+  // `hello` and `stop` keep their fields for good: they are how a daemon of another version is ended.
+  hello: method('Says who the daemon is.', {
+    params: {},
+    events: [],
+    result: row({
+      id: text('peer ID'),
+      name: text('name of the node'),
+      addresses: list(text('HOST:PORT'), 'where the node listens'),
+      ready: flag('whether the node works'),
+      overlay: text('ID of the overlay'),
+      version: text('version of the daemon'),
+      pid: whole('process ID of the daemon')
+    })
+  }),
+  stop: method('Ends the daemon. The answer comes before the end.', {
+    params: {},
+    events: [],
+    result: row({ stopping: literal(true, 'always') })
+  }),
+  invite: method('Makes a ticket: membership of this overlay.', {
+    params: {},
+    events: [],
+    result: row({
+      ticket: text('the ticket'),
+      warning: maybe(text('why other machines may not be able to use it'))
+    })
+  }),
+  join: method('Joins the overlay of a ticket. Answers when the first member of it has answered.', {
+    params: {
+      ticket: textUpTo(TICKET_INPUT_LENGTH_MAX, 'the ticket'),
+      timeoutMs: maybe(duration('how long to wait for an answer'))
+    },
+    events: [waiting],
+    result: row({ overlay: text('ID of the overlay'), members: whole('members that are alive, this node too') })
+  }),
+  leave: method('Leaves the overlay. Identity, shares and files stay.', {
+    params: {},
+    events: [],
+    result: row({ left: literal(true, 'always') })
+  }),
+  members: method('Lists the members. With wait it answers when enough of them are alive.', {
+    params: {
+      wait: maybe(wholeFrom({ min: 0, max: WAIT_MEMBERS_MAX }, 'how many must be alive, this node too')),
+      timeoutMs: maybe(duration('how long to wait for them'))
+    },
+    events: [event('waiting', { alive: whole('members that are alive'), for: text('what the daemon waits for') })],
+    result: row({ members: list(memberRow, 'this node first, then by name') })
+  }),
+  share: method('Hashes and shares files and folders, one content for each path.', {
+    params: {
+      paths: listUpTo(CONTROL_LIST_MAX, textUpTo(PATH_LENGTH_MAX, 'path'), 'absolute paths'),
+      unlisted: maybe(
+        flag('true keeps them out of searches and listings, false lists them again; absent: as the path was before')
+      )
+    },
+    events: [
+      event('hashing', {
+        path: text('the path that is read'),
+        files: whole('files that are done'),
+        bytes: whole('bytes that are done'),
+        totalBytes: maybe(whole('bytes of all files'))
+      })
+    ],
+    result: row({ shares: list(sharedRow, 'in the order of the paths') })
+  }),
+  ls: method('Lists shares and downloads of this node, what all members share, or the files of one content.', {
+    params: {
+      id: maybe(what('content ID, a unique prefix of one, or a name: list its files')),
+      all: maybe(flag('what every live member shares'))
+    },
+    events: [],
+    result: either(
+      row({ shares: list(shareRow, 'by name') }),
+      row({
+        id: contentId,
+        name: text('name of the file or folder'),
+        bytes: whole('size of all its files'),
+        files: whole('number of its files'),
+        pieceLengthBytes: whole('length of a piece'),
+        entries: list(entryRow, 'files and empty folders, by path')
+      })
+    )
+  }),
+  get: method('Fetches a content, and answers when it is complete. Takes either what or torrent.', {
+    params: {
+      what: maybe(
+        what(
+          'content ID, a unique prefix of at least 8 digits, a name, a magnet link, or the number of a result of the last search'
+        )
+      ),
+      torrent: maybe(textUpTo(CONTROL_BODY_BYTES_MAX, 'a .torrent file in base64')),
+      dir: textUpTo(PATH_LENGTH_MAX, 'absolute path of the folder to fetch into'),
+      include: maybe(
+        listUpTo(CONTROL_LIST_MAX, textUpTo(PATH_LENGTH_MAX, 'glob'), 'fetch only files whose path matches one')
+      ),
+      overwrite: maybe(flag('replace files that have other bytes')),
+      share: maybe(flag('serve it to others; true unless told otherwise')),
+      rename: maybe(flag('change names that the file system cannot hold'))
+    },
+    events: [waiting, event('progress', fields.transfer)],
+    result: row({
+      event: literal('done', 'marks the last line'),
+      id: contentId,
+      path: text('where it lies'),
+      bytes: whole('size of the files that were wanted'),
+      fetchedBytes: whole('bytes that came over the network'),
+      reusedBytes: whole('bytes that were there before'),
+      seconds: amount('duration'),
+      sources: list(sourceRow, 'members that gave something')
+    })
+  }),
+  search: method(
+    'Searches the overlay. Results keep their numbers until the next search. Hanging up ends the search.',
+    {
+      params: {
+        text: textUpTo(SEARCH_TEXT_LENGTH_MAX, 'words; each must begin a word of the name or path'),
+        limit: maybe(wholeFrom({ min: 1, max: SEARCH_LIMIT_MAX }, 'results that are enough')),
+        timeoutMs: maybe(wholeFrom({ min: 1, max: SEARCH_TIMEOUT_MS_MAX }, 'how long to wait')),
+        type: maybe(textUpTo(WORD_LENGTH_MAX, 'video, audio, image, archive, text, or an extension')),
+        minBytes: maybe(wholeFrom({ min: 0, max: FILE_BYTES_MAX }, 'only what has at least this size')),
+        maxBytes: maybe(wholeFrom({ min: 0, max: FILE_BYTES_MAX }, 'only what has at most this size')),
+        trace: maybe(flag('report the nodes that the query reached')),
+        tellMs: maybe(
+          duration(
+            'collect results for this time, rank them and send them together; 0: each at once; absent: no events'
+          )
+        )
+      },
+      events: [event('hit', fields.hit)],
+      result: searchAnswer
+    }
+  ),
+  cat: method(
+    'Makes one file readable by GET of a URL on this socket until the client hangs up. No answer before that.',
+    {
+      params: {
+        what: what('as in get'),
+        path: maybe(textUpTo(PATH_LENGTH_MAX, 'path of the file inside the content'))
+      },
+      events: [
+        waiting,
+        event('open', {
+          id: contentId,
+          url: text('path of the URL'),
+          bytes: whole('size of the file')
+        })
+      ],
+      result: row({ closed: literal(true, 'always') })
+    }
+  ),
+  pause: method('Pauses a download; get goes on with it.', {
+    params: { id: what('content ID, a unique prefix of one, or a name') },
+    events: [],
+    result: row({ id: contentId, paused: literal(true, 'always') })
+  }),
+  rm: method('Forgets a share or download. Does nothing when no other holder is known and yes is not set.', {
+    params: {
+      id: what('content ID, a unique prefix of one, or a name'),
+      deleteFiles: maybe(flag('delete its files too')),
+      yes: maybe(flag('also when no other holder is known'))
+    },
+    events: [],
+    result: row({
+      id: contentId,
+      removed: flag('whether it was forgotten'),
+      lastHolder: maybe(flag('nothing was done: no other holder is known')),
+      deletedFiles: maybe(whole('number of files that were deleted'))
+    })
+  }),
+  status: method(
+    'Describes the node, its transfers and banned members. With follow: twice a second until the client hangs up.',
+    {
+      params: {
+        id: maybe(what('only this transfer: content ID, a unique prefix of one, or a name')),
+        follow: maybe(flag('send events'))
+      },
+      events: [event('status', fields.status)],
+      result: statusResult
+    }
+  ),
+  doctor: method('Checks what keeps the node from working.', {
+    params: { client: maybe(textUpTo(WORD_LENGTH_MAX, 'version of the program that asks')) },
+    events: [],
+    result: doctorResult
+  }),
+  top: method('Measures members and transfers. With follow: once a second until the client hangs up.', {
+    params: { follow: maybe(flag('send events')) },
+    events: [event('top', topEntries)],
+    result: topResult
+  }),
+  ring: method("Describes the node's place on the ring, and its tables.", {
+    params: {},
+    events: [],
+    result: ringResult
+  }),
+  'ring.lookup': method('Finds the owner of a key.', {
+    params: {
+      key: textUpTo(WHAT_LENGTH_MAX, 'a content ID, a key, a peer ID, or any text, which is hashed'),
+      trace: maybe(flag('for the client only; the path is always in the answer'))
+    },
+    events: [],
+    result: row({
+      key: text('the key that was looked up'),
+      owner: nodeName,
+      hops: whole('hops to the owner'),
+      path: list(nodeName, 'the nodes that were asked, this node first'),
+      ms: amount('duration')
+    })
+  })
+} satisfies Api
 
-const PARAMS: { readonly [M in ControlMethod]: Readonly<Record<string, { type: Field; required: boolean }>> } = {
-  hello: {},
-  stop: {},
-  invite: {},
-  join: { ticket: required('string'), timeoutMs: maybe('number') },
-  leave: {},
-  members: { wait: maybe('number'), timeoutMs: maybe('number') },
-  share: { paths: required('string[]'), unlisted: maybe('boolean') },
-  ls: { id: maybe('string'), all: maybe('boolean') },
-  get: {
-    what: maybe('string'),
-    torrent: maybe('string'),
-    dir: required('string'),
-    include: maybe('string[]'),
-    overwrite: maybe('boolean'),
-    share: maybe('boolean'),
-    rename: maybe('boolean')
-  },
-  search: {
-    text: required('string'),
-    limit: maybe('number'),
-    timeoutMs: maybe('number'),
-    type: maybe('string'),
-    minBytes: maybe('number'),
-    maxBytes: maybe('number'),
-    trace: maybe('boolean'),
-    tellMs: maybe('number')
-  },
-  cat: { what: required('string'), path: maybe('string') },
-  pause: { id: required('string') },
-  rm: { id: required('string'), deleteFiles: maybe('boolean'), yes: maybe('boolean') },
-  status: { id: maybe('string'), follow: maybe('boolean') },
-  doctor: { client: maybe('string') },
-  top: { follow: maybe('boolean') },
-  ring: {},
-  'ring.lookup': { key: required('string'), trace: maybe('boolean') }
-}
+export type ControlApi = typeof METHODS
+export type ControlMethod = keyof ControlApi
+export type Params<M extends ControlMethod> = ParamsIn<ControlApi, M>
+/** The lines before the answer, told apart by `event`. */
+export type EventOf<M extends ControlMethod> = EventIn<ControlApi, M>
+export type ResultOf<M extends ControlMethod> = ResultIn<ControlApi, M>
 
 export function isMethod(name: string): name is ControlMethod {
-  return Object.hasOwn(PARAMS, name)
+  return Object.hasOwn(METHODS, name)
 }
 
-function fits(type: Field, value: unknown): boolean {
-  switch (type) {
-    case 'string':
-      return typeof value === 'string'
-    case 'boolean':
-      return typeof value === 'boolean'
-    case 'number':
-      return typeof value === 'number' && Number.isFinite(value) && value >= 0
-    case 'string[]':
-      return Array.isArray(value) && value.length <= CONTROL_LIST_MAX && value.every(one => typeof one === 'string')
-  }
-}
-
-/** Throws ShoalError `usage` that names the field. */
-export function parseParams<M extends ControlMethod>(method: M, body: unknown): Params<M> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ShoalError('usage', `${method} takes a JSON object`)
-  }
-  const known = PARAMS[method]
-  for (const name of Object.keys(body)) {
-    if (!Object.hasOwn(known, name)) throw new ShoalError('usage', `${method} has no parameter "${name}"`)
-  }
-  for (const [name, field] of Object.entries(known)) {
-    const value = (body as Record<string, unknown>)[name]
-    if (value === undefined ? field.required : !fits(field.type, value)) {
-      throw new ShoalError('usage', `${method} needs "${name}" as ${field.type}`)
-    }
-  }
-  return body
+/** Throws ShoalError `usage` that names the field and what it takes. */
+export function parseParams<M extends ControlMethod>(name: M, body: unknown): Params<M> {
+  return paramsOf(name, METHODS[name], body)
 }
 
 export interface ErrorLine {

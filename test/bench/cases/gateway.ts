@@ -1,7 +1,6 @@
 /** How soon a film can be watched from anywhere while it is fetched: curl asks the gateway for ranges at random places. */
 import fs from 'node:fs'
 import { Random } from '../../../src/base/random.ts'
-import type { TransferRow } from '../../../src/wire/control/methods.ts'
 import { makeFile } from '../contents.ts'
 import { median } from '../figures.ts'
 import { startNode, startSlow, stopAll, type Node } from '../nodes.ts'
@@ -49,17 +48,17 @@ interface Watch {
 
 async function watch(workshop: Workshop, { curl, film, random }: Watch): Promise<Jump[]> {
   const reader = await startNode(workshop, 'reader', { preset: 'local', further: ['--gateway', '127.0.0.1:0'] })
-  const { ticket } = await reader.ask('invite')
+  const { ticket } = await reader.ask('invite', {})
   const holders: Node[] = []
   for (const rate of RATES) holders.push(await startSlow(workshop, `holder-${rate}`, { rate, ticket }))
   let id = ''
   for (const holder of holders) {
-    const { shares } = (await holder.ask('share', { paths: [film] })) as { shares: Array<{ id: string }> }
+    const { shares } = await holder.ask('share', { paths: [film] })
     id = shares[0]?.id ?? ''
   }
   workshop.start(reader.command('get', id, '-o', workshop.path('got')))
   while ((await shareOf(reader, id)) < BEGIN_SHARE) await sleep(20)
-  const { gateway: base } = (await reader.ask('status')) as { gateway: string }
+  const { gateway: base } = await reader.ask('status', {})
   const jumps: Jump[] = []
   for (let i = 0; i < JUMPS_PER_RUN; i++) {
     const start = random.below(FILM_BYTES - PART_BYTES)
@@ -71,7 +70,7 @@ async function watch(workshop: Workshop, { curl, film, random }: Watch): Promise
 }
 
 async function shareOf(reader: Node, id: string): Promise<number> {
-  const { transfers } = (await reader.ask('status')) as { transfers: TransferRow[] }
+  const { transfers } = await reader.ask('status', {})
   const row = transfers.find(one => one.id === id)
   return row === undefined ? 0 : row.haveBytes / FILM_BYTES
 }

@@ -110,7 +110,7 @@ async function measured({ home }: Node, text: string, into: Round): Promise<void
 async function flood(workshop: Workshop, nodes: readonly Node[]): Promise<void> {
   const last = nodes.at(-1)
   if (last === undefined) return
-  await last.ask('stop')
+  await last.ask('stop', {})
   await last.running.ended
   const rate = String(SEARCHES_PER_SECOND * FLOOD_FACTOR)
   const args = ['--home', last.home, '--listen', '127.0.0.1:0', '--flood', rate, '--text', COMMON]

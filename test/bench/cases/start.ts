@@ -24,9 +24,9 @@ export const start: Case = {
       await stopAll([first])
       const node = await timed(again, () => startNode(workshop, 'n1', { home: first.home }))
       // The first call of each kind is compiled in it.
-      for (const method of COMMANDS) await node.ask(method)
+      for (const method of COMMANDS) await node.ask(method, {})
       for (const name of ['status', 'members'] as const) {
-        const workMs = await duration(() => node.ask(name))
+        const workMs = await duration(() => node.ask(name, {}))
         const wholeMs = await duration(() => workshop.start(node.command(name)).ended)
         beyond[name].push(wholeMs - workMs)
       }

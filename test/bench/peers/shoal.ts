@@ -13,7 +13,7 @@ export function shoal(workshop: Workshop): Contender {
       const [giver, taker] = (await (pair ??= startGroup(workshop, 2, 'lan'))) as [Node, Node]
       forgetHashes(source)
       const startMs = performance.now()
-      const { shares } = (await giver.ask('share', { paths: [source] })) as { shares: Array<{ id: string }> }
+      const { shares } = await giver.ask('share', { paths: [source] })
       const readySeconds = (performance.now() - startMs) / 1_000
       const id = shares[0]?.id ?? ''
       return {

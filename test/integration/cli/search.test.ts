@@ -1,9 +1,8 @@
 /** `search` of the command line: what it asks, streams and prints, with answers that a test makes up. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { Call } from '../../../src/daemon/control/server.ts'
 import type { HitRow, SearchAnswer } from '../../../src/wire/control/methods.ts'
-import { fakeDaemon, inTerminal, linesOf, shoal, start } from './shoal.ts'
+import { fakeDaemon, inTerminal, linesOf, shoal, start, type FakeCall } from './shoal.ts'
 
 const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)]
 const share: HitRow = { number: 1, id: one, name: 'photos', bytes: 5e9, holders: ['cod'], holderCount: 1, hops: 1 }
@@ -17,7 +16,7 @@ const ended: Omit<SearchAnswer, 'hits' | 'results'> = {
 const answer = (...results: HitRow[]): SearchAnswer => ({ ...ended, hits: results.length, results })
 
 /** Tells the results as it was asked to, and ends with them ranked. */
-const telling = async (params: Record<string, unknown>, { emit }: Call): Promise<object> => {
+const telling = async (params: Record<string, unknown>, { emit }: FakeCall): Promise<object> => {
   if (params['tellMs'] !== undefined) {
     emit({ event: 'hit', ...share, holders: [], holderCount: 0 })
     emit({ event: 'hit', ...file })

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { onTestFinished } from 'vitest'
-import { serveControl, type Call, type Handlers } from '../../../src/daemon/control/server.ts'
+import { serveControl, type Handlers } from '../../../src/daemon/control/server.ts'
 
 export const bin = path.resolve(import.meta.dirname, '../../../bin/shoal.js')
 
@@ -96,7 +96,13 @@ export function linesOf(stdout: string): Array<Record<string, unknown>> {
   return lines.map(line => JSON.parse(line) as Record<string, unknown>)
 }
 
-type Fake = (params: Record<string, unknown>, call: Call) => Promise<object>
+/** A call as a fake handler sees it: it may emit what no schema knows. */
+export interface FakeCall {
+  readonly signal: AbortSignal
+  readonly emit: (event: { event: string; [field: string]: unknown }) => void
+}
+
+type Fake = (params: Record<string, unknown>, call: FakeCall) => Promise<object>
 
 export interface FakeDaemon {
   home: string
@@ -112,7 +118,7 @@ export async function fakeDaemon(fakes: Record<string, Fake>): Promise<FakeDaemo
   const handlers = Object.fromEntries(
     Object.entries(fakes).map(([method, fake]) => [
       method,
-      (params: Record<string, unknown>, call: Call) => {
+      (params: Record<string, unknown>, call: FakeCall) => {
         calls.push([method, params])
         return fake(params, call)
       }

@@ -9,13 +9,18 @@ import {
   CONTROL_CALLS_MAX,
   CONTROL_UNREAD_BYTES_MAX,
   serveControl,
-  type Call,
   type Handlers
 } from '../../../src/daemon/control/server.ts'
 import { CONTROL_BODY_BYTES_MAX } from '../../../src/wire/control/methods.ts'
 import { temporaryFolder } from './temporary.ts'
 
-type Fake = (params: Record<string, unknown>, call: Call) => Promise<object>
+/** A call as a fake handler sees it: it may emit what no schema knows. */
+interface FakeCall {
+  readonly signal: AbortSignal
+  readonly emit: (event: { event: string; [field: string]: unknown }) => void
+}
+
+type Fake = (params: Record<string, unknown>, call: FakeCall) => Promise<object>
 
 async function serve(fakes: Record<string, Fake>) {
   const socket = path.join(temporaryFolder(), 's')
@@ -158,13 +163,14 @@ describe('the control server answers', () => {
   })
 
   it('a body at the limit, and refuses one over it', async () => {
-    const { socket } = await serve({ join: async ({ ticket }) => ({ length: (ticket as string).length }) })
-    const body = (length: number): string => JSON.stringify({ ticket: 'x'.repeat(length - '{"ticket":""}'.length) })
-    expect((await ask(socket, '/v1/join', body(CONTROL_BODY_BYTES_MAX))).lines).toEqual([
-      { v: 1, length: CONTROL_BODY_BYTES_MAX - '{"ticket":""}'.length }
+    const { socket } = await serve({ get: async ({ torrent }) => ({ length: (torrent as string).length }) })
+    const empty = '{"dir":"/","torrent":""}'
+    const body = (length: number): string => JSON.stringify({ dir: '/', torrent: 'x'.repeat(length - empty.length) })
+    expect((await ask(socket, '/v1/get', body(CONTROL_BODY_BYTES_MAX))).lines).toEqual([
+      { v: 1, length: CONTROL_BODY_BYTES_MAX - empty.length }
     ])
     for (const length of [CONTROL_BODY_BYTES_MAX + 1, 20 * CONTROL_BODY_BYTES_MAX]) {
-      const over = await ask(socket, '/v1/join', body(length))
+      const over = await ask(socket, '/v1/get', body(length))
       expect([over.status, errorOf(over)]).toEqual([413, 'limit'])
     }
   })

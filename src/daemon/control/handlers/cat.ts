@@ -18,7 +18,7 @@ export function catHandlers(services: Services): Pick<Handlers, 'cat'> {
   return { cat: async (params, call) => cat(services, params, call) }
 }
 
-async function cat(services: Services, { what, path }: Params<'cat'>, call: Call): Promise<ResultOf<'cat'>> {
+async function cat(services: Services, { what, path }: Params<'cat'>, call: Call<'cat'>): Promise<ResultOf<'cat'>> {
   const { signal, emit } = call
   const { content, holders } = await found(services, what, call)
   const manifest = await manifestOf(services, content, holders)
@@ -54,7 +54,7 @@ async function cat(services: Services, { what, path }: Params<'cat'>, call: Call
 async function found(
   services: Services,
   what: string,
-  { signal, emit }: Call
+  { signal, emit }: Call<'cat'>
 ): Promise<{ content: ContentId; holders: readonly NodeId[] }> {
   if (what === '')
     throw new ShoalError('usage', 'cat needs an ID or a name', { hint: '`shoal ls --all` lists what is shared' })

@@ -33,7 +33,7 @@ export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' 
   }
 }
 
-async function get(services: Services, params: Params<'get'>, call: Call): Promise<ResultOf<'get'>> {
+async function get(services: Services, params: Params<'get'>, call: Call<'get'>): Promise<ResultOf<'get'>> {
   if (!path.isAbsolute(params.dir)) throw new ShoalError('usage', `get takes an absolute folder, not ${params.dir}`)
   const startedMs = performance.now()
   const found = await wanted(services, params, call)
@@ -83,7 +83,7 @@ function includeOf(
 async function wanted(
   services: Services,
   { what, torrent }: Params<'get'>,
-  { signal, emit }: Call
+  { signal, emit }: Call<'get'>
 ): Promise<FoundContent> {
   const ask = (): void => {
     emit({ event: 'waiting', for: 'the members to say who has it' })
@@ -118,7 +118,7 @@ async function hasManifestOfHolder(services: Services, { content, holders }: Fou
 }
 
 /** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
-async function follow(services: Services, found: FoundContent, { signal, emit }: Call): Promise<Progress> {
+async function follow(services: Services, found: FoundContent, { signal, emit }: Call<'get'>): Promise<Progress> {
   const { content } = found
   let movedMs = performance.now()
   for await (const _ of every(TELL_MS, signal)) {

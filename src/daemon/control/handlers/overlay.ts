@@ -60,7 +60,7 @@ function memberRows(services: Services): MemberRow[] {
 async function waitForMembers(
   services: Services,
   { wait, timeoutMs }: { wait: number; timeoutMs: number },
-  { signal, emit }: Call
+  { signal, emit }: Call<'members'>
 ): Promise<void> {
   const deadline = AbortSignal.timeout(timeoutMs)
   let told = -1
@@ -80,7 +80,7 @@ async function joined(
   services: Services,
   ticket: Ticket,
   timeoutMs: number,
-  { signal, emit }: Call
+  { signal, emit }: Call<'join'>
 ): Promise<{ overlay: string; members: number }> {
   const deadline = AbortSignal.timeout(timeoutMs)
   const contacts = ticket.contacts.filter(({ id }) => id !== services.runtime().self)

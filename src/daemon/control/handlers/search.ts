@@ -4,7 +4,7 @@ import { ShoalError } from '../../../base/errors.ts'
 import { KINDS, typeOf } from '../../../wire/control/kinds.ts'
 import { queryWordsOf } from '../../../wire/gnutella/words.ts'
 import type { SearchOptions } from '../../../core/search/contract.ts'
-import { SEARCH_LIMIT_MAX, SEARCH_TIMEOUT_MS_MAX, type Params } from '../../../wire/control/methods.ts'
+import type { Params } from '../../../wire/control/methods.ts'
 import { QUERY_TEXT_BYTES_MAX, queryProblem, type SearchQuery } from '../../../wire/gnutella/search.ts'
 import type { Handlers } from '../server.ts'
 import { LiveSearch } from '../../search/live-search.ts'
@@ -50,14 +50,7 @@ function queryOf({ text, type, minBytes, maxBytes }: Params<'search'>): SearchQu
   return query
 }
 
-/** Throws ShoalError `usage`. */
 function optionsOf(params: Params<'search'>): SearchOptions {
   const { limit = LIMIT_DEFAULT, timeoutMs = TIMEOUT_MS_DEFAULT, trace = false } = params
-  if (!Number.isInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX) {
-    throw new ShoalError('usage', `a search takes 1 to ${SEARCH_LIMIT_MAX} results, not ${limit}`)
-  }
-  if (timeoutMs <= 0 || timeoutMs > SEARCH_TIMEOUT_MS_MAX) {
-    throw new ShoalError('usage', `a search takes at most ${SEARCH_TIMEOUT_MS_MAX / 1_000} s`)
-  }
   return { limit, timeoutMs, trace }
 }

@@ -38,7 +38,7 @@ async function share(
   services: Services,
   target: string,
   unlisted: boolean | undefined,
-  { signal, emit }: Call
+  { signal, emit }: Call<'share'>
 ): Promise<SharedRow> {
   if (!path.isAbsolute(target)) throw new ShoalError('usage', `share takes absolute paths, not ${target}`)
   await refuseHome(services.home().dir, target)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { socketTransport } from '../../../../src/cli/client/transport.ts'
 import { temporaryFolder } from '../../daemon/temporary.ts'
 
@@ -42,8 +42,45 @@ it.each([
   await expect(ask(await answering(bytes))).rejects.toThrow(expect.objectContaining({ name: 'ShoalError', code }))
 })
 
-it('an answer without v', async () => {
-  expect(await ask(await answering(`${ok}{"v":1,"id":"x"}\n`))).toEqual({ id: 'x' })
+const hello = { id: 'x', name: 'cod', addresses: [], ready: true, overlay: 'y', version: '1.0.0', pid: 7 }
+const lines = (...all: object[]): string => all.map(line => `${JSON.stringify({ v: 1, ...line })}\n`).join('')
+
+it('resolves with the fields of the schema, without v and without what it does not know', async () => {
+  expect(await ask(await answering(ok + lines({ ...hello, colour: 'red' })))).toEqual(hello)
+})
+
+it.each([
+  ['lacks a field', { ...hello, pid: undefined }, ': pid'],
+  ['has a field of another type', { ...hello, addresses: [7] }, ': addresses.0']
+])('refuses an answer that %s, and names it', async (_, line, where) => {
+  const refused = { code: 'internal', message: expect.stringContaining(where) as unknown }
+  await expect(ask(await answering(ok + lines(line)))).rejects.toThrow(expect.objectContaining(refused))
+})
+
+describe('events', () => {
+  const done = { closed: true }
+  const cat = async (bytes: string): Promise<unknown[]> => {
+    const events: unknown[] = []
+    const asking = { signal: new AbortController().signal, onEvent: (event: unknown) => void events.push(event) }
+    await socketTransport(await answering(bytes), '').ask('cat', { what: 'x' }, asking)
+    return events
+  }
+
+  it('arrive in order, without v and without what the schema does not know', async () => {
+    const waiting = { event: 'waiting', for: 'x' }
+    const open = { event: 'open', id: 'a', url: '/a', bytes: 7 }
+    expect(await cat(ok + lines(waiting, { ...open, colour: 'red' }, done))).toEqual([waiting, open])
+  })
+
+  it('of a name that only a newer daemon has are left out', async () => {
+    expect(await cat(ok + lines({ event: 'closing', soon: true }, done))).toEqual([])
+  })
+
+  it('that the schema refuses are an error which names the field', async () => {
+    const refused = { code: 'internal', message: expect.stringContaining(': bytes') as unknown }
+    const open = { event: 'open', id: 'a', url: '/a', bytes: 'many' }
+    await expect(cat(ok + lines(open, done))).rejects.toThrow(expect.objectContaining(refused))
+  })
 })
 
 it('no home, or a socket that nobody holds', async () => {

@@ -8,14 +8,13 @@ import { Random } from '../../../../src/base/random.ts'
 import type { SearchEvent } from '../../../../src/core/search/contract.ts'
 import { Search } from '../../../../src/core/search/search.ts'
 import { SEARCHES_MAX } from '../../../../src/core/search/settings.ts'
-import type { Event } from '../../../../src/daemon/control/server.ts'
 import { LiveSearch } from '../../../../src/daemon/search/live-search.ts'
 import { Searches } from '../../../../src/daemon/search/searches.ts'
 import type { Services } from '../../../../src/daemon/control/services.ts'
 import { now } from '../../../../src/io/clock.ts'
 import { newIdentity, signer, verifier } from '../../../../src/io/identity.ts'
 import { StateDb } from '../../../../src/io/state/db.ts'
-import type { SearchAnswer } from '../../../../src/wire/control/methods.ts'
+import type { EventOf, SearchAnswer } from '../../../../src/wire/control/methods.ts'
 import type { SearchResult } from '../../../../src/wire/gnutella/search.ts'
 import { temporaryFolder } from '../temporary.ts'
 
@@ -77,15 +76,15 @@ class Lone {
   }
 
   begin({ tellMs, limit = 10 }: { tellMs?: number; limit?: number } = {}): {
-    told: Event[]
+    told: Array<EventOf<'search'>>
     answer: Promise<SearchAnswer>
     hangUp: () => void
   } {
     const filter = { type: undefined, minBytes: undefined, maxBytes: undefined }
     const query = { text: 'a', content: undefined, filter }
-    const told: Event[] = []
+    const told: Array<EventOf<'search'>> = []
     const abort = new AbortController()
-    const call = { signal: abort.signal, emit: (event: Event) => void told.push(event) }
+    const call = { signal: abort.signal, emit: (event: EventOf<'search'>) => void told.push(event) }
     const options = { limit, timeoutMs: 60_000, trace: false }
     const answer = new LiveSearch(this.services, { query, options, tellMs }, call).run()
     return { told, answer, hangUp: () => abort.abort() }
