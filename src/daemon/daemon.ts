@@ -5,6 +5,7 @@ import { expectDefined } from '../base/assert.ts'
 import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
 import { peerIdText } from '../base/ids.ts'
+import { publisherOf } from '../io/identity.ts'
 import { FolderLeafStore } from '../io/share/leaf-store.ts'
 import { StateDb } from '../io/state/db.ts'
 import { ContentStore } from '../io/store/store.ts'
@@ -121,7 +122,8 @@ class RunningDaemon implements Daemon {
     await this.ops.listen(dir, config.settings, log)
     this.db = StateDb.open(homePaths(dir).state)
     const leaves = await FolderLeafStore.open(path.join(dir, 'leaf-hashes'))
-    this.store = await ContentStore.open({ home: dir, db: this.db, shared: leaves })
+    const publisher = publisherOf(this.home.identity)
+    this.store = await ContentStore.open({ home: dir, db: this.db, shared: leaves, publisher })
     this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
     await EphemeralDownloads.sweep(dir, this.store)

@@ -7,7 +7,7 @@ import { assert, expectDefined } from '../base/assert.ts'
 import { LruMap } from '../base/bounded.ts'
 import { concat, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
-import { idBytes, nodeId, type NodeId, type OverlayId } from '../base/ids.ts'
+import { ID_BYTES, idBytes, nodeId, type NodeId, type OverlayId } from '../base/ids.ts'
 import type { Signer, Verifier } from '../core/machine.ts'
 import { SIGNATURE_BYTES } from '../wire/common.ts'
 
@@ -78,4 +78,12 @@ export function verifier(overlay: OverlayId): Verifier {
       )
     }
   }
+}
+
+/** Stands for no overlay: what a content replaces holds in every overlay that it is shared in. */
+const NO_OVERLAY = '0'.repeat(2 * ID_BYTES) as OverlayId
+
+/** Signs and verifies claims about contents (wire/lineage.ts). */
+export function publisherOf(identity: Identity): { signer: Signer; verifier: Verifier } {
+  return { signer: signer(identity, NO_OVERLAY), verifier: verifier(NO_OVERLAY) }
 }

@@ -1,22 +1,24 @@
 /**
- * What io puts on the block stream (`/shoal/blocks/1`) and on the manifest stream (`/shoal/manifest/1`).
+ * What io puts on the block stream (`/shoal/blocks/1`) and on the manifest stream (`/shoal/manifest/2`).
  *
  * Blocks: the uploader opens one stream per peer and only writes; the downloader only reads. A frame is a head of fixed size
  * and its payload. Which content a frame belongs to follows from the request, which the downloader numbered: leaves that it
  * did not ask for mean nothing. A request is over when all of its leaves have come, or with `failed`. There is no frame for
  * the end: it would only repeat what the range says.
  *
- * Manifests: the asker writes a content id and nothing else; the answer is a head, then the raw info dictionary, then the
- * piece layers of the files of more than one piece, in the order of the files. `unlisted` is `ok` of a content that its holder
+ * Manifests: the asker writes a content id and nothing else; the answer is a head, then the publisher's
+ * claim which contents it replaces (lineage.ts; it may be empty), the raw info dictionary, and the piece layers of the files of
+ * more than one piece, in the order of the files. `unlisted` is `ok` of a content that its holder
  * keeps out of indexes and listings: whoever fetches it does so too.
  */
 import { checked, contentIdCodec, decode, oneOf, struct, u16, u32, type Decoded } from './codec/codec.ts'
 import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX } from './bittorrent/layout.ts'
+import { LINEAGE_BYTES_MAX } from './lineage.ts'
 import { HASH_BYTES } from './bittorrent/merkle.ts'
 import { INFO_BYTES_MAX } from './bittorrent/metainfo.ts'
 
 export const BLOCKS_PROTOCOL = '/shoal/blocks/1'
-export const MANIFEST_PROTOCOL = '/shoal/manifest/1'
+export const MANIFEST_PROTOCOL = '/shoal/manifest/2'
 
 /** Leaves of one frame: what interleaves uploads to one peer, and what is written to disk at once. */
 export const FRAME_LEAVES_MAX = 16
@@ -99,16 +101,18 @@ export class FrameParser {
 
 /** Every piece of every file: more than any content that wire/metainfo.ts lets through. */
 export const MANIFEST_LAYER_BYTES_MAX = PIECES_MAX * HASH_BYTES
-/** status 1, infoBytes 4, layerBytes 4. */
-export const MANIFEST_HEAD_BYTES = 9
+/** status 1, lineageBytes 2, infoBytes 4, layerBytes 4. */
+export const MANIFEST_HEAD_BYTES = 11
 
 export const manifestRequest = struct({ content: contentIdCodec })
 export const MANIFEST_REQUEST_BYTES = 32
 
 export const manifestHead = checked(
-  struct({ status: oneOf(['ok', 'not-held', 'unlisted']), infoBytes: u32, layerBytes: u32 }),
-  ({ status, infoBytes, layerBytes }) => {
-    if (status === 'not-held') return infoBytes === 0 && layerBytes === 0 ? undefined : 'no manifest, but its bytes'
+  struct({ status: oneOf(['ok', 'not-held', 'unlisted']), lineageBytes: u16, infoBytes: u32, layerBytes: u32 }),
+  ({ status, lineageBytes, infoBytes, layerBytes }) => {
+    if (status === 'not-held')
+      return lineageBytes === 0 && infoBytes === 0 && layerBytes === 0 ? undefined : 'no manifest, but its bytes'
+    if (lineageBytes > LINEAGE_BYTES_MAX) return `a lineage of ${lineageBytes} bytes`
     if (infoBytes === 0 || infoBytes > INFO_BYTES_MAX) return `an info dictionary of ${infoBytes} bytes`
     if (layerBytes % HASH_BYTES !== 0 || layerBytes > MANIFEST_LAYER_BYTES_MAX)
       return `piece layers of ${layerBytes} bytes`

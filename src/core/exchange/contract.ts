@@ -27,7 +27,7 @@ export type ExchangeCommand =
   | { kind: 'prepare'; content: ContentId; synced: Bitfield | undefined }
   /**
    * Leaves of this request from this peer may arrive now. Answered when all are checked and written (ok), or the first
-   * time that one is wrong ('bad-leaf'), the disk refuses (`DiskFailure`), or `forget` or the end of the link ends it
+   * time that one is wrong ('bad-leaf'), the disk refuses (`DiskFailure`, 'lost'), or `forget` or the end of the link ends it
    * ('forgotten', 'link'): leaves written before that are in `value`, a `Partial`.
    */
   | { kind: 'expect'; peer: NodeId; request: RequestId; content: ContentId; range: LeafRange }
@@ -38,14 +38,15 @@ export type ExchangeCommand =
    */
   | { kind: 'upload'; peer: NodeId; request: RequestId; content: ContentId; range: LeafRange; hashes: boolean }
   | { kind: 'stop-upload'; peer: NodeId; request: RequestId }
-  /** fsync all that was written so far. Ok once it is safe, or `DiskFailure`. */
+  /** fsync all that was written so far. Ok once it is safe, or `DiskFailure`, or 'lost'. */
   | { kind: 'sync'; content: ContentId }
-  /** All wanted pieces are there and synced: give the files their final names. Ok once safe, 'conflict', `DiskFailure`. */
+  /** All wanted pieces are there and synced: give the files their final names. Ok once safe, 'conflict', `DiskFailure`, 'lost'. */
   | { kind: 'finish'; content: ContentId }
   /** Close the files of the content; nothing about it is under way any more. */
   | { kind: 'close'; content: ContentId }
 
 export type ManifestFailure = 'not-held' | 'bad-manifest' | 'link' | DiskFailure
+/** 'lost': what was written before is gone, somebody deleted or cut a file. `prepare` finds out what is left. */
 export type DiskFailure = 'disk-full' | 'disk'
 
 export interface Prepared {

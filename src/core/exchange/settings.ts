@@ -78,6 +78,8 @@ export const SYNC_INTERVAL_MS = 2_000
 export const SYNC_BYTES = 64 << 20
 /** A full disk is tried again after this long. */
 export const DISK_RETRY_MS = 5_000
+/** Files that were deleted or cut are fetched again so many times before the download waits for the user. */
+export const LOSSES_MAX = 3
 
 /** Requests that one peer may have waiting here; 2,048 of one leaf are 32 MiB. */
 export const UPLOAD_QUEUE_MAX = 2_048

@@ -52,9 +52,13 @@ export class ManifestExchange {
     this.options = options
   }
 
-  /** Failures are those of the exchange's contract. */
+  /** Failures are those of the exchange's contract. Never rejects. */
   async fetch(content: ContentId, from: Contact): Promise<Result> {
-    if ((await this.options.store.manifest(content)) !== undefined) return { ok: true }
+    try {
+      if ((await this.options.store.manifest(content)) !== undefined) return { ok: true }
+    } catch (error) {
+      return { ok: false, reason: failureOf(error) }
+    }
     while (this.fetching >= FETCHES_MAX) await new Promise<void>(resolve => this.waiting.push(resolve))
     this.fetching++
     try {
@@ -83,13 +87,14 @@ export class ManifestExchange {
   private async take(content: ContentId, intake: Intake): Promise<Result> {
     const head = decode(manifestHead, await intake.read(MANIFEST_HEAD_BYTES))
     if (head.status === 'not-held') return { ok: false, reason: 'not-held' }
+    const lineage = await intake.read(head.lineageBytes)
     const info = await intake.read(head.infoBytes)
     const manifest = this.parsed(content, info)
     // Before the layers are read: they may be the longer part, and a wrong dictionary has none.
     if (manifest.contentId !== content || head.layerBytes !== layerBytesOf(manifest))
       return { ok: false, reason: 'bad-manifest' }
     const layers = await intake.read(head.layerBytes)
-    await this.options.store.putManifest(content, info, layers, { unlisted: head.status === 'unlisted' })
+    await this.options.store.putManifest(content, info, layers, { unlisted: head.status === 'unlisted', lineage })
     return { ok: true }
   }
 
@@ -123,14 +128,16 @@ export class ManifestExchange {
   private async answer(stream: ByteStream, content: ContentId): Promise<void> {
     const { store, signal } = this.options
     const held = store.holding(content)?.serve === true ? await store.manifest(content) : undefined
+    const lineage = held === undefined ? new Uint8Array(0) : store.lineage(content)
     const head: ManifestHead = {
       status: held === undefined ? 'not-held' : store.isUnlisted(content) ? 'unlisted' : 'ok',
+      lineageBytes: lineage.length,
       infoBytes: held?.manifest.raw.length ?? 0,
       layerBytes: held?.layers.length ?? 0
     }
-    const deadline = within(deadlineMs(head.infoBytes + head.layerBytes), signal)
+    const deadline = within(deadlineMs(lineage.length + head.infoBytes + head.layerBytes), signal)
     await stream.write(encode(manifestHead, head), deadline)
-    for (const part of held === undefined ? [] : [held.manifest.raw, held.layers]) {
+    for (const part of held === undefined ? [] : [lineage, held.manifest.raw, held.layers]) {
       for (let at = 0; at < part.length; at += CHUNK_BYTES) {
         await stream.write(part.subarray(at, at + CHUNK_BYTES), deadline)
       }

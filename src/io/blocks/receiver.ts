@@ -16,6 +16,7 @@ import { FRAME_LEAVES_MAX, FrameParser, type FrameHead } from '../../wire/blocks
 import { DecodeError } from '../../wire/codec/cursor.ts'
 import { LEAF_BYTES, type Layout, type LeafRange } from '../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { inBackground } from '../background.ts'
 import type { ByteStream } from '../net/stream/byte-stream.ts'
 import type { ContentStore } from '../store/store.ts'
 import { BufferPool } from './buffers.ts'
@@ -42,7 +43,7 @@ interface Open extends Expectation {
   readonly layout: Layout
   /** Of the piece, once they are known. */
   hashes: Uint8Array | undefined
-  /** Ends when those that came are on disk, or the request has failed. */
+  /** Resolves once the leaf hashes that came are on disk, or the request has failed. Never rejects. */
   keeping: Promise<void> | undefined
   /** Leaves of the range that were taken in, and those that are on disk. */
   readonly taken: Bitfield
@@ -50,6 +51,8 @@ interface Open extends Expectation {
   writing: number
   /** Why it is over, while writes are still under way. */
   failure: string | undefined
+  /** `done` was called: a command is answered once. */
+  answered: boolean
   bytesLeft: number
 }
 
@@ -98,6 +101,7 @@ export class Receiver {
       written: new Bitfield(leaves),
       writing: 0,
       failure: undefined,
+      answered: false,
       bytesLeft: layout.rangeBytes(expectation.range) + layout.leavesOf(expectation.range.piece) * HASH_BYTES
     })
   }
@@ -209,9 +213,11 @@ export class Receiver {
   /** At hand at once when they are right, without waiting for the disk: the store writes no leaf of the piece before them. */
   private takeHashes(open: Open, buffer: Buffer): void {
     const { content, range } = open
-    open.keeping = this.options.store.keepLeafHashes(content, range.piece, Uint8Array.from(buffer)).then(result => {
+    const kept = orDiskFailure(this.options.store.keepLeafHashes(content, range.piece, Uint8Array.from(buffer)))
+    open.keeping = kept.then(result => {
       if (!result.ok) this.fail(open, result.reason)
     })
+    inBackground(open.keeping)
   }
 
   private async leaves(frame: Frame & { kind: 'hashes' | 'leaves' }): Promise<void> {
@@ -246,17 +252,19 @@ export class Receiver {
     for (let i = 0; i < leaves; i++) open.taken.add(first + i)
     open.writing++
     this.writingBytes += buffer.length
-    void this.options.store
-      .write(open.content, { piece: open.range.piece, leafStart: head.leafStart }, bytes)
-      .then(result => {
+    const { piece } = open.range
+    const written = orDiskFailure(this.options.store.write(open.content, { piece, leafStart: head.leafStart }, bytes))
+    inBackground(
+      written.then(result => {
         this.writingBytes -= buffer.length
         this.pool.give(buffer)
         this.makeRoom()
         open.writing--
         if (result.ok) for (let i = 0; i < leaves; i++) open.written.add(first + i)
-        else this.fail(open, result.reason)
+        else open.failure ??= this.over(open, result.reason)
         this.settle(open)
       })
+    )
   }
 
   private room(): Promise<void> {
@@ -272,18 +280,25 @@ export class Receiver {
 
   /** The request is over; it is answered when its last write is. */
   private fail(open: Open, reason: string): void {
-    if (open.failure !== undefined) return
-    open.failure = reason
-    this.remove(open)
+    open.failure ??= this.over(open, reason)
     this.settle(open)
   }
 
+  /** No more bytes are taken for it. */
+  private over(open: Open, reason: string): string {
+    this.remove(open)
+    return reason
+  }
+
+  /** Answers once all of it is written, or once it is over and nothing is being written any more. */
   private settle(open: Open): void {
-    if (open.writing > 0) return
+    if (open.writing > 0 || open.answered) return
+    if (open.failure === undefined && !open.written.full) return
+    open.answered = true
     if (open.failure !== undefined) {
       const value: PartialResult = { written: open.written }
       this.options.done(open.token, { ok: false, reason: open.failure, value })
-    } else if (open.written.full) {
+    } else {
       this.remove(open)
       this.options.done(open.token, { ok: true })
     }
@@ -295,6 +310,11 @@ export class Receiver {
     peer.requests.delete(open.request)
     if (open.bytesLeft > 0) peer.ended.set(open.request, open.bytesLeft)
   }
+}
+
+/** The store answers with results. Should it reject all the same, that is a failure of its disk. */
+function orDiskFailure(result: Promise<Result>): Promise<Result> {
+  return result.catch((): Result => ({ ok: false, reason: 'disk' }))
 }
 
 function fill(frame: Frame, bytes: Uint8Array): void {

@@ -9,6 +9,7 @@ import { BLOCKS_PROTOCOL, FRAME_HEAD_BYTES, FRAME_LEAVES_MAX, frameHead, type Fr
 import { encode } from '../../wire/codec/codec.ts'
 import type { LeafRange } from '../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
+import { inBackground } from '../background.ts'
 import { Watchdog, within } from '../deadline.ts'
 import type { ByteStream } from '../net/stream/byte-stream.ts'
 import type { ContentStore } from '../store/store.ts'
@@ -46,7 +47,7 @@ interface Upload extends UploadOrder {
 
 interface Frame {
   readonly upload: Upload
-  /** Head and payload, or why there are none. */
+  /** Head and payload, or why there are none. Never rejects: nobody may be waiting for it when it ends. */
   readonly bytes: Promise<Buffer | string>
   readonly last: boolean
 }
@@ -89,7 +90,7 @@ export class Uploader {
     const upload: Upload = { ...order, hashesDue: order.hashes, leavesBegun: 0, stopped: false }
     peer.uploads.set(order.request, upload)
     peer.turns.push(upload)
-    if (!peer.running) void this.run(order.peer, peer)
+    if (!peer.running) inBackground(this.run(order.peer, peer))
   }
 
   stop(id: NodeId, request: RequestId): void {
@@ -107,6 +108,7 @@ export class Uploader {
     this.lose(id, peer)
   }
 
+  /** Sends until nothing is left to send. Never rejects: a stream or a peer that fails loses its uploads. */
   private async run(id: NodeId, peer: Peer): Promise<void> {
     peer.running = true
     const stall = new Watchdog(STALL_DEADLINE_MS, AbortSignal.any([this.options.signal, peer.gone.signal]))
@@ -188,7 +190,7 @@ export class Uploader {
         upload.hashesDue = false
         // The leaves of this request mean nothing before its hashes: it keeps its turn.
         peer.turns.unshift(upload)
-        return { upload, bytes: this.readHashes(upload), last: false }
+        return { upload, bytes: bytesOrFailure(this.readHashes(upload)), last: false }
       }
       const { piece, leafStart, leafCount } = upload.range
       const start = upload.leavesBegun
@@ -196,7 +198,7 @@ export class Uploader {
       const last = upload.leavesBegun === leafCount
       if (!last) peer.turns.push(upload)
       const range = { piece, leafStart: leafStart + start, leafCount: upload.leavesBegun - start }
-      return { upload, bytes: this.readLeaves(upload, range), last }
+      return { upload, bytes: bytesOrFailure(this.readLeaves(upload, range)), last }
     }
     return undefined
   }
@@ -226,6 +228,11 @@ export class Uploader {
     const result = await this.options.source.read(upload.content, range, frame.subarray(FRAME_HEAD_BYTES))
     return result.ok ? frame : result.reason
   }
+}
+
+/** The source answers with results. Should it reject all the same, that is a failure of its disk. */
+function bytesOrFailure(bytes: Promise<Buffer | string>): Promise<Buffer | string> {
+  return bytes.catch(() => 'disk')
 }
 
 function headOf(head: FrameHead): Uint8Array {

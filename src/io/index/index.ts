@@ -13,6 +13,7 @@ import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import { QrpTable } from '../../wire/gnutella/qrp.ts'
 import type { SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
+import { inBackground } from '../background.ts'
 import { FILES_AT_ONCE } from './messages.ts'
 import { IndexThread, goneError, lateError } from './thread.ts'
 
@@ -177,7 +178,7 @@ export class ShareIndex {
     while (this.matching < MATCHES_AT_ONCE) {
       const match = this.matches.shift()
       if (match === undefined) return
-      void this.run(match)
+      inBackground(this.run(match))
     }
   }
 

@@ -72,7 +72,7 @@ export class Catalogue {
   /** Durable when it returns; only then do readers see it. Throws ShoalError 'disk-full' or 'internal'. */
   async set(holding: Holding): Promise<void> {
     const record = { ...holding, top: [...holding.top], include: [...holding.include] }
-    this.refuse(await this.db.put(PREFIX + holding.content, encode(holdingCodec, record)))
+    mustBeStored(await this.db.put(PREFIX + holding.content, encode(holdingCodec, record)))
     this.holdings.set(holding.content, holding)
   }
 
@@ -83,22 +83,23 @@ export class Catalogue {
   /** As set. */
   async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
     if (unlisted === this.unlisted.has(content)) return
-    this.refuse(await this.db.put(UNLISTED_PREFIX + content, unlisted ? UNLISTED : undefined))
+    mustBeStored(await this.db.put(UNLISTED_PREFIX + content, unlisted ? UNLISTED : undefined))
     if (unlisted) this.unlisted.add(content)
     else this.unlisted.delete(content)
   }
 
   /** As set. */
   async delete(content: ContentId): Promise<void> {
-    this.refuse(await this.db.put(PREFIX + content, undefined))
+    mustBeStored(await this.db.put(PREFIX + content, undefined))
     this.holdings.delete(content)
   }
+}
 
-  private refuse(result: Result): void {
-    if (result.ok) return
-    const full = result.reason === 'disk-full'
-    throw new ShoalError(full ? 'disk-full' : 'internal', 'the state database does not take what is to be noted', {
-      hint: full ? 'make room on the disk of the home' : 'look at the disk of the home'
-    })
-  }
+/** Throws ShoalError 'disk-full' or 'internal' when the state database did not take it. */
+export function mustBeStored(result: Result): void {
+  if (result.ok) return
+  const isFull = result.reason === 'disk-full'
+  throw new ShoalError(isFull ? 'disk-full' : 'internal', 'the state database cannot be written', {
+    hint: isFull ? 'make room on the disk of the home' : 'look at the disk of the home'
+  })
 }

@@ -1,4 +1,7 @@
-/** Contents whose files are at hand: downloads between prepare and close, and complete ones that somebody reads. */
+/**
+ * Contents whose files are at hand: downloads from `prepare` until they are finished or closed, and complete ones that somebody
+ * reads. Their descriptors are in one cache (fds.ts) and are closed when nobody uses them.
+ */
 import { join } from 'node:path'
 import { LruMap } from '../../base/bounded.ts'
 import { expectDefined } from '../../base/assert.ts'
@@ -6,13 +9,17 @@ import type { ContentId } from '../../base/ids.ts'
 import type { PieceIndex } from '../../wire/bittorrent/layout.ts'
 import { rootOf } from '../../wire/bittorrent/metainfo.ts'
 import type { Catalogue, Holding } from './catalogue.ts'
-import { Content } from './content.ts'
+import { errno } from './files/safe-dir.ts'
+import { Content, MISSING } from './content.ts'
+import { ChangedError } from './failures.ts'
 import { OpenFiles } from './files/open-files.ts'
 import { LeafFile } from './files/leaf-file.ts'
 import type { Held, Manifests } from './manifests.ts'
 import { Naming } from './files/names.ts'
 import { foldsCase } from './prepare.ts'
-import { previous } from './previous.ts'
+import { filesAtPlace, type PlaceParts } from './previous.ts'
+import type { Lineages } from './lineages.ts'
+import { PartRecords } from './part-records.ts'
 import { FileStats, type Seen } from './files/stats.ts'
 
 /** Complete contents that are open at once. Downloads under way count beyond it. */
@@ -31,6 +38,7 @@ export interface ContentCacheParts {
   readonly home: string
   readonly catalogue: Catalogue
   readonly manifests: Manifests
+  readonly lineages: Lineages
   readonly shared: SharedLeafHashes | undefined
 }
 
@@ -40,6 +48,7 @@ export class ContentCache {
   private readonly active = new Map<ContentId, Content>()
   private readonly passive = new LruMap<ContentId, Content>(CONTENTS_OPEN_MAX)
   private readonly opening = new Map<ContentId, Promise<Content | undefined>>()
+  private built = 0
 
   constructor(parts: ContentCacheParts) {
     this.parts = parts
@@ -49,21 +58,43 @@ export class ContentCache {
     return join(this.parts.home, 'manifests', `${content}.seen`)
   }
 
+  recordsPath(content: ContentId): string {
+    return join(this.parts.home, 'manifests', `${content}.parts`)
+  }
+
   leavesPath(content: ContentId): string {
     return join(this.parts.home, 'leaves', content)
   }
 
-  /** With what was recorded of its files; nothing is opened yet. Throws ShoalError 'conflict' for names that cannot be. */
+  /**
+   * With what was recorded of its files; no file of the target is opened yet. Throws ShoalError 'conflict' for names that cannot
+   * be, ChangedError when the target of a complete download is gone, or the system's error.
+   */
   async build(holding: Holding, held: Held): Promise<Content> {
     const { content, rename } = holding
     const { manifest } = held
     const { files } = this
-    const download = holding.kind === 'download'
-    const naming = new Naming(manifest, { foldsCase: download && (await foldsCase(holding.root)), rename })
-    const seen =
-      (await FileStats.load(this.seenPath(content), manifest.files.length)) ?? new FileStats(manifest.files.length)
-    const leaves = new LeafFile({ path: this.leavesPath(content), key: `${content}/leaves`, held, files })
-    return new Content({ holding, held, naming, files, seen, leaves: download ? leaves : undefined })
+    const isDownload = holding.kind === 'download'
+    const naming = new Naming(manifest, { foldsCase: isDownload && (await this.foldsCase(holding)), rename })
+    const count = manifest.files.length
+    const seen = (await FileStats.load(this.seenPath(content), count)) ?? new FileStats(count)
+    const records = await PartRecords.load(this.recordsPath(content), count)
+    const keyPrefix = `${content}/${++this.built}/`
+    const leaves = new LeafFile({ path: this.leavesPath(content), key: `${keyPrefix}leaves`, held, files })
+    return new Content({
+      ...{ holding, held, naming, files, keyPrefix, seen, records },
+      leaves: isDownload ? leaves : undefined
+    })
+  }
+
+  private async foldsCase(holding: Holding): Promise<boolean> {
+    try {
+      return await foldsCase(holding.root)
+    } catch (error) {
+      if (holding.complete && MISSING.has(errno(error) ?? ''))
+        throw new ChangedError(`${holding.root} is gone`, { cause: error })
+      throw error
+    }
   }
 
   prepared(content: ContentId): Content | undefined {
@@ -77,7 +108,16 @@ export class ContentCache {
     this.active.set(contentId, opened)
   }
 
-  /** Undefined for what is neither prepared nor complete. */
+  /** A download is finished: it is kept at hand as other complete contents are, and its descriptors are closed. */
+  settle(content: ContentId): void {
+    const opened = this.active.get(content)
+    if (opened === undefined) return
+    opened.close()
+    this.active.delete(content)
+    this.passive.set(content, opened)?.value.close()
+  }
+
+  /** Undefined for what is neither prepared nor complete. Throws as build, and the system's error. */
   opened(content: ContentId): Promise<Content | undefined> {
     const known = this.active.get(content) ?? this.passive.touch(content)
     if (known !== undefined) return Promise.resolve(known)
@@ -112,9 +152,20 @@ export class ContentCache {
     for (const content of [...this.active.keys(), ...this.passive.keys()]) this.forget(content)
   }
 
-  previousOf(holding: Holding): Promise<Map<string, Seen>> {
+  /** Files that Shoal made for versions which this content replaces. */
+  replaceableBy(holding: Holding): Promise<Map<string, Seen>> {
+    const { lineages } = this.parts
+    return filesAtPlace(holding, this.placeParts, other => lineages.replaces(holding.content, other))
+  }
+
+  /** Files that Shoal made for other contents at the same place. */
+  othersBeside(holding: Holding): Promise<Map<string, Seen>> {
+    return filesAtPlace(holding, this.placeParts, () => true)
+  }
+
+  private get placeParts(): PlaceParts {
     const { catalogue, manifests } = this.parts
-    return previous(holding, { catalogue, manifests, seenPath: content => this.seenPath(content) })
+    return { catalogue, manifests, seenPath: content => this.seenPath(content) }
   }
 
   /** What io/share keeps of a piece's file. */

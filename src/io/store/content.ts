@@ -2,7 +2,7 @@
  * One content on disk: where each file stands, what is read from it and written to it, and what is not synced yet. Unfinished
  * files have a name of their own; which of the two names a file has is `placed`.
  */
-import { constants } from 'node:fs'
+import { constants, type BigIntStats } from 'node:fs'
 import { Bitfield } from '../../base/bitfield.ts'
 import { LruMap } from '../../base/bounded.ts'
 import { expectDefined } from '../../base/assert.ts'
@@ -13,13 +13,14 @@ import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
 import type { Manifest } from '../../wire/bittorrent/metainfo.ts'
 import { eachOf } from '../share/pool.ts'
 import type { Arrivals } from './arrivals.ts'
-import { SafeDir, closeFd, errno, fstatBig, type OpenedFile } from './files/safe-dir.ts'
+import { SafeDir, errno, fstatBig, type OpenedFile } from './files/safe-dir.ts'
 import type { Holding } from './catalogue.ts'
-import { ChangedError } from './failures.ts'
-import { readAt, writeAt, type OpenFiles } from './files/open-files.ts'
+import { ChangedError, LostError } from './failures.ts'
+import { closeFd, readAt, writeAt, type OpenFiles } from './files/open-files.ts'
 import { syncFdData, type LeafFile } from './files/leaf-file.ts'
 import type { Held } from './manifests.ts'
 import type { Naming } from './files/names.ts'
+import type { PartRecords } from './part-records.ts'
 import { sameSeen, seenOf, type FileStats } from './files/stats.ts'
 
 /** Pieces whose leaf hashes are kept in memory, a content. */
@@ -28,6 +29,10 @@ const HASHES_AT_HAND_MAX = 64
 const SLICE_BYTES = 1 << 20
 /** As many as the thread pool has threads. */
 const SYNCS_AT_ONCE = 4
+/** An unfinished file is looked at before a write when the last look is longer ago: a system call for each write costs 5 %. */
+const LOOK_MS = 50
+/** Errors of a file that was there, and whose folder or disk may have gone. */
+export const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE'])
 export const NEVER: AbortSignal = new AbortController().signal
 
 export interface ContentParts {
@@ -35,9 +40,20 @@ export interface ContentParts {
   readonly held: Held
   readonly naming: Naming
   readonly files: OpenFiles
+  /** Of the keys in `files`: no other content, and no earlier opening of this one, has it. */
+  readonly keyPrefix: string
   /** Undefined for the user's own files: io/share keeps their leaf hashes. */
   readonly leaves: LeafFile | undefined
   readonly seen: FileStats
+  readonly records: PartRecords
+}
+
+/** An unfinished file as this process knows it. */
+interface Part {
+  readonly ino: bigint
+  /** The end of what was found at the start or written since. A file that is shorter was cut by somebody else. */
+  sizeBytes: number
+  lookedAtMs: number
 }
 
 export class Content {
@@ -49,13 +65,14 @@ export class Content {
   /** Files that stand under their final name and are right. */
   readonly placed: Bitfield
   readonly leaves: LeafFile | undefined
+  readonly records: PartRecords
   private readonly naming: Naming
   private readonly files: OpenFiles
+  private readonly keyPrefix: string
   private readonly hashesAtHand = new LruMap<PieceIndex, Uint8Array>(HASHES_AT_HAND_MAX)
   /** Leaf hashes on their way to the disk. */
   private readonly keeping = new Map<PieceIndex, Promise<void>>()
-  /** Inodes of unfinished files. */
-  private readonly parts = new Map<number, bigint>()
+  private readonly parts = new Map<number, Part>()
   /** Leaves that are on disk and right; known from `prepare` to the end of the download. */
   arrivals: Arrivals | undefined
   private dirtyFiles = new Set<number>()
@@ -66,8 +83,10 @@ export class Content {
     this.holding = parts.holding
     this.held = parts.held
     this.manifest = parts.held.manifest
-    this.safeDir = new SafeDir(parts.holding.root)
+    this.safeDir = new SafeDir(parts.holding.root, parts.files, `${parts.keyPrefix}folder/`)
     this.seen = parts.seen
+    this.records = parts.records
+    this.keyPrefix = parts.keyPrefix
     this.placed = new Bitfield(this.manifest.files.length)
     this.leaves = parts.leaves
     this.naming = parts.naming
@@ -89,7 +108,7 @@ export class Content {
   }
 
   private keyOf(file: number): string {
-    return `${this.manifest.contentId}/${file}`
+    return `${this.keyPrefix}file/${file}`
   }
 
   private mode(file: number): number {
@@ -97,33 +116,72 @@ export class Content {
   }
 
   /** The unfinished file as it was found at the start: another one in its place is not taken for it later. */
-  foundPart(file: number, ino: bigint): void {
-    this.parts.set(file, ino)
+  foundPart(file: number, { ino, size }: BigIntStats): void {
+    this.parts.set(file, { ino, sizeBytes: Number(size), lookedAtMs: performance.now() })
   }
 
-  /** A descriptor of the unfinished file; makes it the first time. Throws ShoalError 'conflict' when it was exchanged since. */
+  /**
+   * A descriptor of the unfinished file; makes it the first time. Throws ShoalError 'conflict' when another file has taken its
+   * place, LostError when it was deleted or cut.
+   */
   async openPart(file: number): Promise<OpenedFile> {
     const names = this.partNames(file)
     const known = this.parts.get(file)
     const flags = constants.O_RDWR | (known === undefined ? constants.O_CREAT : 0)
-    const opened = await this.safeDir.openFile(names, flags, {
-      mode: this.mode(file),
-      makeFolders: known === undefined
-    })
-    const { ino } = opened.stats
-    if (known !== undefined && known !== ino) {
-      await closeFd(opened.fd)
-      throw new ShoalError('conflict', `${this.safeDir.pathOf(names)} was exchanged while it was fetched`, {
-        hint: 'get it again: what is right of it is kept'
+    const opened = await this.finding(() =>
+      this.safeDir.openFile(names, flags, { mode: this.mode(file), makeFolders: known === undefined })
+    )
+    if (known !== undefined) {
+      try {
+        this.judgePart(file, known, opened.stats)
+      } catch (error) {
+        await closeFd(opened.fd)
+        throw error
+      }
+    } else {
+      this.foundPart(file, opened.stats)
+      this.touchFolders(names)
+    }
+    return opened
+  }
+
+  /** What this process wrote to has vanished, or a folder above it. */
+  private async finding<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (errno(error) === 'ENOENT' || errno(error) === 'ESTALE')
+        throw new LostError(`an unfinished file of ${this.top} was deleted while it was fetched`, { cause: error })
+      throw error
+    }
+  }
+
+  /** Where the content stands or will stand. */
+  private get top(): string {
+    return this.safeDir.pathOf(this.holding.top)
+  }
+
+  private judgePart(file: number, known: Part, { ino, size, nlink }: BigIntStats): void {
+    const path = this.safeDir.pathOf(this.partNames(file))
+    if (known.ino !== ino) {
+      throw new ShoalError('conflict', `another file was put in the place of ${path} while it was fetched`, {
+        hint: 'move it away, then `shoal get` again; or choose another folder with -o'
       })
     }
-    this.parts.set(file, ino)
-    if (known === undefined) this.touchFolders(names)
-    return opened
+    if (nlink === 0n) throw new LostError(`${path} was deleted while it was fetched`)
+    if (size < BigInt(known.sizeBytes)) throw new LostError(`${path} was cut while it was fetched`)
+    known.lookedAtMs = performance.now()
   }
 
   private usePart<T>(file: number, act: (fd: number) => Promise<T>): Promise<T> {
     return this.files.use(this.keyOf(file), async () => (await this.openPart(file)).fd, act)
+  }
+
+  /** Throws as openPart. */
+  private async lookAtPart(file: number, fd: number): Promise<void> {
+    const known = this.parts.get(file)
+    if (known === undefined || performance.now() - known.lookedAtMs < LOOK_MS) return
+    this.judgePart(file, known, await fstatBig(fd))
   }
 
   /** Every folder above the name may be new. */
@@ -134,15 +192,26 @@ export class Content {
     }
   }
 
-  /** Bytes of a piece from a leaf on, verified by the caller. Throws the system's error. */
+  /** Bytes of a piece from a leaf on, verified by the caller. Throws the system's error, or as openPart. */
   async write(piece: PieceIndex, leafStart: number, bytes: Uint8Array): Promise<void> {
     const { layout } = this.manifest
     const file = layout.fileOf(piece)
+    const position = layout.offsetInFile(piece) + leafStart * LEAF_BYTES
     await this.keeping.get(piece)
-    await this.usePart(file, fd => writeAt(fd, bytes, layout.offsetInFile(piece) + leafStart * LEAF_BYTES))
-    // After the write: a sync that began before it must not take it for done.
-    this.dirtyFiles.add(file)
+    await this.usePart(file, async fd => {
+      await this.lookAtPart(file, fd)
+      await writeAt(fd, bytes, position)
+    })
+    const known = this.parts.get(file)
+    if (known !== undefined) known.sizeBytes = Math.max(known.sizeBytes, position + bytes.length)
+    // After the write: a sync that began before it must not count it as done.
+    this.touchFile(file)
     this.arrivals?.add(layout.firstLeafOf(piece) + leafStart, Math.ceil(bytes.length / LEAF_BYTES))
+  }
+
+  /** Bytes of this file may be in the page cache only: they are here, and not safe before the next sync. */
+  touchFile(file: number): void {
+    this.dirtyFiles.add(file)
   }
 
   /** Fills `into` from that leaf on. Throws ChangedError when the file is no longer what was recorded. */
@@ -163,8 +232,10 @@ export class Content {
         }
       )
     } catch (error) {
-      if (errno(error) === 'ENOENT') throw new ChangedError(`file ${file} is gone`)
-      if (error instanceof ChangedError) this.files.drop(this.keyOf(file))
+      // The file or its folder may be another one by now: the next read opens both again.
+      this.release()
+      if (MISSING.has(errno(error) ?? '') || error instanceof LostError)
+        throw new ChangedError(`file ${file} is gone`, { cause: error })
       throw error
     }
   }
@@ -227,26 +298,58 @@ export class Content {
     return hashes
   }
 
-  /** All that was written before the call is safe when it returns. Throws the system's error: then nothing is forgotten. */
+  /**
+   * All that was written before the call is safe when it returns. Throws the system's error, or as openPart: then nothing is
+   * forgotten, and what was written to a file that did not sync is not trusted again (part-records.ts).
+   */
   async sync(): Promise<void> {
     const [files, folders] = [this.dirtyFiles, this.dirtyFolders]
     this.dirtyFiles = new Set()
     this.dirtyFolders = new Map()
     try {
       await this.leaves?.sync()
-      await eachOf(files, { limit: SYNCS_AT_ONCE, signal: NEVER }, file => this.usePart(file, fd => syncFdData(fd)))
-      for (const names of folders.values()) await this.safeDir.syncFolder(names)
+      await eachOf(files, { limit: SYNCS_AT_ONCE, signal: NEVER }, file => this.syncFile(file))
+      await this.finding(async () => {
+        for (const names of folders.values()) await this.safeDir.syncFolder(names)
+      })
+      await this.records.flush()
     } catch (error) {
-      for (const file of files) this.dirtyFiles.add(file)
+      for (const file of files) this.touchFile(file)
       for (const [key, names] of folders) this.dirtyFolders.set(key, names)
+      await this.records.flush().catch(() => undefined)
       throw error
     }
   }
 
+  private async syncFile(file: number): Promise<void> {
+    if (this.placed.has(file)) {
+      await this.files.use(this.keyOf(file), () => this.openToRead(file), syncFdData)
+      return
+    }
+    await this.usePart(file, async fd => {
+      // Before the sync: what is written meanwhile is not covered by it.
+      const stats = await fstatBig(fd)
+      const known = this.parts.get(file)
+      if (known !== undefined) this.judgePart(file, known, stats)
+      try {
+        await syncFdData(fd)
+      } catch (error) {
+        this.records.failed(file)
+        throw error
+      }
+      this.records.synced(file, stats)
+    })
+  }
+
+  /** Closes its descriptors, each as soon as nobody uses it. They open again when somebody reads or writes. */
+  release(): void {
+    this.files.drop(this.keyPrefix)
+  }
+
   close(): void {
     this.arrivals?.end()
-    this.files.drop(`${this.manifest.contentId}/`)
-    this.safeDir.close()
+    this.arrivals = undefined
+    this.release()
   }
 }
 

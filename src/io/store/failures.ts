@@ -2,7 +2,7 @@
 import { ShoalError } from '../../base/errors.ts'
 import { errno } from './files/safe-dir.ts'
 
-export type StoreFailure = 'disk-full' | 'disk' | 'conflict' | 'changed'
+export type StoreFailure = 'disk-full' | 'disk' | 'conflict' | 'changed' | 'lost'
 
 export interface Failed {
   readonly ok: false
@@ -16,8 +16,17 @@ export class ChangedError extends Error {
   override readonly name = 'ChangedError'
 }
 
+/**
+ * Thrown inside the store when what was written to an unfinished file is not there any more: somebody deleted or cut it. What
+ * is left is found out by `prepare`, and the rest is fetched again.
+ */
+export class LostError extends Error {
+  override readonly name = 'LostError'
+}
+
 export function reasonOf(error: unknown): StoreFailure {
   if (error instanceof ChangedError) return 'changed'
+  if (error instanceof LostError) return 'lost'
   if (error instanceof ShoalError) {
     if (error.code === 'disk-full') return 'disk-full'
     return error.code === 'conflict' ? 'conflict' : 'disk'
@@ -31,6 +40,12 @@ export function problemOf(error: unknown, where: string): ShoalError {
   if (error instanceof ShoalError) return error
   if (error instanceof ChangedError) {
     return new ShoalError('conflict', `${where} changed since it was hashed`, { hint: 'share it again', cause: error })
+  }
+  if (error instanceof LostError) {
+    return new ShoalError('conflict', error.message, {
+      hint: 'get it again: what is left of it is kept',
+      cause: error
+    })
   }
   const code = errno(error) ?? ''
   const cause = { cause: error }

@@ -2,23 +2,31 @@
  * The end of a download: every wanted file gets its final name, empty files and folders are made, and all of it is safe on
  * disk before it counts. May be cut short by a crash at any point and run again.
  */
-import { constants } from 'node:fs'
+import { constants, type BigIntStats } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
+import type { PieceIndex } from '../../wire/bittorrent/layout.ts'
 import { eachOf } from '../share/pool.ts'
-import { closeFd, errno } from './files/safe-dir.ts'
+import { errno } from './files/safe-dir.ts'
 import { NEVER, type Content } from './content.ts'
+import { LostError } from './failures.ts'
+import { closeFd } from './files/open-files.ts'
 import { wantedFiles } from './prepare.ts'
 import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 const FILES_AT_ONCE = 8
 const ALL_EXECUTE = 0o111n
+/** Of `blocks` in a file's stats. */
+const BLOCK_BYTES = 512n
 
 export interface FinishOptions {
   /** As in PrepareOptions. */
   readonly previous: () => Promise<ReadonlyMap<string, Seen>>
 }
 
-/** Throws ShoalError 'conflict' when something came into the way meanwhile, or the system's error. */
+/**
+ * Throws ShoalError 'conflict' when something came into the way meanwhile, LostError when an unfinished file was deleted or
+ * cut, or the system's error.
+ */
 export async function finish(content: Content, options: FinishOptions): Promise<void> {
   const wanted = wantedFiles(content)
   await content.sync()
@@ -50,24 +58,38 @@ async function makeEmptyFolder(content: Content, index: number): Promise<void> {
 
 async function placeFile(content: Content, file: number, options: FinishOptions): Promise<void> {
   const { safeDir, manifest } = content
-  const [part, final] = [content.partNames(file), content.finalNames(file)]
   const entry = manifest.files[file]
   const { fd, stats: stat } = await content.openPart(file)
   try {
-    if (stat.size !== BigInt(entry?.lengthBytes ?? 0)) {
-      throw new ShoalError('integrity', `${safeDir.pathOf(part)} has a wrong length`, {
-        hint: 'get it again: what is right of it is kept'
-      })
-    }
+    await refuseHoles(content, file, stat)
     if (entry?.executable === true && (stat.mode & ALL_EXECUTE) === 0n) await safeDir.makeExecutable(fd, stat.mode)
     await giveFinalName(content, file, options)
     // A new name leaves inode and mtime alone.
     content.seen.set(file, seenOf(stat))
     content.placed.add(file)
-    content.touchFolders(final)
+    content.touchFolders(content.finalNames(file))
   } finally {
     await closeFd(fd)
   }
+}
+
+/**
+ * A file that was cut and then written behind the cut has its length again, and a hole. A file that has fewer blocks than its
+ * length needs is read and checked before it counts: it has a hole, or its file system compresses.
+ */
+async function refuseHoles(content: Content, file: number, stat: BigIntStats): Promise<void> {
+  const { layout } = content.manifest
+  const isFull = stat.size === BigInt(layout.fileLengths[file] ?? 0)
+  if (isFull && stat.blocks * BLOCK_BYTES >= stat.size) return
+  const { first, end } = layout.piecesOf(file)
+  let isRight = isFull
+  for (let piece: number = first; isRight && piece < end; piece++)
+    isRight = (await content.hashPiece(piece as PieceIndex)) !== undefined
+  if (isRight) return
+  // Else `prepare` would take its synced leaves unchecked.
+  content.records.suspect(file)
+  await content.records.flush()
+  throw new LostError(`${content.safeDir.pathOf(content.partNames(file))} was cut while it was fetched`)
 }
 
 async function giveFinalName(content: Content, file: number, options: FinishOptions): Promise<void> {

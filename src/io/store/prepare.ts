@@ -1,11 +1,14 @@
 /**
- * What of a content is in its target already. A file under its final name with the right bytes is taken as it is, without
- * a copy; of one with other bytes the pieces that are right are copied into the unfinished file, if it may be replaced at
- * all: told to (`--overwrite`), or made by Shoal for an older version of the same folder and untouched since. Anything else
- * that is in the way is a conflict, and nothing is replaced.
+ * Finds out what of a content is in its target already.
  *
- * An unfinished file of ours is read only where it must be: leaves that were synced are trusted, others are held against the
- * leaf hashes that were written before them. One that is not known to be ours counts piece by piece.
+ * A file under its final name with the right bytes is used as it is, without a copy. Of a file with other bytes, the pieces that
+ * are right are copied into the unfinished file, if the file may be replaced: with `--overwrite`, or when Shoal made it for a
+ * version that this content replaces (previous.ts) and nobody changed it since. Anything else under a name of the content is a
+ * conflict, and nothing is replaced.
+ *
+ * An unfinished file of ours is read only where it must be: leaves that were synced count unchecked (part-records.ts says while
+ * what holds), others are checked against the leaf hashes that were written before them. One that is not known to be ours counts
+ * piece by piece. What is found is not safe before the next sync: whoever wrote it may not have synced it.
  */
 import { constants, ftruncate, promises as fs, type BigIntStats } from 'node:fs'
 import { promisify } from 'node:util'
@@ -17,9 +20,9 @@ import { LEAF_BYTES, type PieceIndex } from '../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
 import { pathOf } from '../../wire/bittorrent/metainfo.ts'
 import { eachOf } from '../share/pool.ts'
-import { closeFd, fstatBig } from './files/safe-dir.ts'
+import { fstatBig } from './files/safe-dir.ts'
 import { hashLeaves, type Content } from './content.ts'
-import { readAt } from './files/open-files.ts'
+import { closeFd, readAt } from './files/open-files.ts'
 import { compileGlobs } from './files/glob.ts'
 import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
@@ -40,6 +43,21 @@ export interface PrepareOptions {
   /** What Shoal itself put there for other versions, by path below the root. Asked for once, when something is in the way. */
   readonly previous: () => Promise<ReadonlyMap<string, Seen>>
   readonly signal: AbortSignal
+}
+
+interface PartTrust {
+  /** This download made it. */
+  readonly isOurs: boolean
+  /** It is the file that was synced, and not shorter: its synced leaves count unchecked. */
+  readonly isWhole: boolean
+}
+
+interface OwnPart {
+  readonly fd: number
+  readonly sizeBytes: number
+  readonly isSynced: boolean
+  /** Leaves that were not synced count after their hash was checked. */
+  readonly isChecked: boolean
 }
 
 /** The files that the user asked for. */
@@ -87,6 +105,7 @@ class Preparation {
     )
     await eachOf([...files].filter(isLarge), { limit: LARGE_FILES_AT_ONCE, signal }, file => this.file(file))
     this.refuseConflicts()
+    await this.content.records.flush()
     return { layout, wanted: this.wantedPieces(files), have: this.have }
   }
 
@@ -168,6 +187,8 @@ class Preparation {
       const { first, end } = layout.piecesOf(file)
       if (right.length === end - first && stat.size === BigInt(layout.fileLengths[file] ?? 0)) {
         this.place(file, await fstatBig(fd))
+        content.touchFile(file)
+        content.touchFolders(names)
         if (this.options.begun) await this.dropPart(file)
       } else if (await this.mayReplace(names, stat)) {
         for (const piece of right) await this.copyPiece(fd, piece)
@@ -247,25 +268,60 @@ class Preparation {
     const { content } = this
     const names = content.partNames(file)
     const stat = await content.safeDir.lstat(names)
-    if (stat === undefined) return
-    if (!stat.isFile()) {
+    if (stat !== undefined && !stat.isFile()) {
       this.conflict(names)
       return
     }
-    content.foundPart(file, stat.ino)
+    const record = content.records.get(file)
+    const isOurs = this.options.begun && (record.ino === 0n || record.ino === stat?.ino)
+    // A file that is shorter than at its last sync was cut since: none of its leaves is what it was.
+    const isWhole = isOurs && stat !== undefined && record.ino !== 0n && stat.size >= record.sizeBytes
+    if (stat !== undefined) await this.take(file, stat, { isOurs, isWhole })
+    this.doubt(file, isWhole)
+  }
+
+  private async take(file: number, stat: BigIntStats, { isOurs, isWhole }: PartTrust): Promise<void> {
+    const { content } = this
+    content.foundPart(file, stat)
     const { fd } = await content.openPart(file)
     try {
       const before = this.have.count
-      if (this.options.begun) await this.eachPieceAsync(file, piece => this.ours(fd, piece, Number(stat.size)))
-      else await this.eachPieceAsync(file, piece => this.foreign(fd, piece))
-      const known = this.options.begun || this.have.count > before || stat.size === 0n || content.holding.overwrite
-      if (!known) this.conflict(names)
+      const isChecked = content.records.get(file).state !== 'failed'
+      if (isOurs) {
+        const part = { fd, sizeBytes: Number(stat.size), isSynced: isWhole, isChecked }
+        await this.eachPieceAsync(file, piece => this.ours(part, piece))
+      } else await this.eachPieceAsync(file, piece => this.foreign(fd, piece))
+      if (this.have.count > before) content.touchFile(file)
+      const known = isOurs || this.have.count > before || stat.size === 0n || content.holding.overwrite
+      if (!known) this.conflict(content.partNames(file))
       else if (stat.size > BigInt(content.manifest.layout.fileLengths[file] ?? 0)) {
         await truncateFd(fd, content.manifest.layout.fileLengths[file])
+        content.foundPart(file, await fstatBig(fd))
       }
     } finally {
       await closeFd(fd)
     }
+  }
+
+  /** Notes when leaves that were recorded as synced are not there, before anything is written in their place. */
+  private doubt(file: number, isWhole: boolean): void {
+    const { records } = this.content
+    if (isWhole) return
+    if (this.hasAllSynced(file)) records.clear(file)
+    else records.suspect(file)
+  }
+
+  private hasAllSynced(file: number): boolean {
+    const { synced } = this.options
+    if (synced === undefined) return true
+    const { layout } = this.content.manifest
+    const { first, end } = layout.piecesOf(file)
+    for (let piece: number = first; piece < end; piece++) {
+      const leaf = layout.firstLeafOf(piece as PieceIndex)
+      for (let i = 0; i < layout.leavesOf(piece as PieceIndex); i++)
+        if (synced.has(leaf + i) && !this.have.has(leaf + i)) return false
+    }
+    return true
   }
 
   private async foreign(fd: number, piece: PieceIndex): Promise<void> {
@@ -274,26 +330,27 @@ class Preparation {
     for (let leaf = 0; leaf < this.content.manifest.layout.leavesOf(piece); leaf++) this.have.add(first + leaf)
   }
 
-  private async ours(fd: number, piece: PieceIndex, sizeBytes: number): Promise<void> {
+  private async ours(part: OwnPart, piece: PieceIndex): Promise<void> {
     const { content, have } = this
     const { layout } = content.manifest
     const first = layout.firstLeafOf(piece)
     const leaves = layout.leavesOf(piece)
     const offset = layout.offsetInFile(piece)
-    const there = (leaf: number): boolean => offset + leaf * LEAF_BYTES + layout.leafBytes(piece, leaf) <= sizeBytes
-    let missing = 0
+    const isThere = (leaf: number): boolean =>
+      offset + leaf * LEAF_BYTES + layout.leafBytes(piece, leaf) <= part.sizeBytes
+    let unchecked = 0
     for (let leaf = 0; leaf < leaves; leaf++) {
-      if (!there(leaf)) continue
-      if (this.options.synced?.has(first + leaf) === true) have.add(first + leaf)
-      else missing++
+      if (!isThere(leaf)) continue
+      if (part.isSynced && this.options.synced?.has(first + leaf) === true) have.add(first + leaf)
+      else if (part.isChecked) unchecked++
     }
-    const hashes = missing === 0 ? undefined : await content.leafHashes(piece)
+    const hashes = unchecked === 0 ? undefined : await content.leafHashes(piece)
     if (hashes === undefined) return
     const leaf = Buffer.allocUnsafeSlow(LEAF_BYTES)
     for (let i = 0; i < leaves; i++) {
-      if (have.has(first + i) || !there(i)) continue
+      if (have.has(first + i) || !isThere(i)) continue
       const bytes = leaf.subarray(0, layout.leafBytes(piece, i))
-      await readAt(fd, bytes, offset + i * LEAF_BYTES)
+      await readAt(part.fd, bytes, offset + i * LEAF_BYTES)
       if (compare(hashLeaves(bytes), hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)) === 0) have.add(first + i)
     }
   }

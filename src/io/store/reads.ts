@@ -41,8 +41,12 @@ export class Reads {
     this.parts = parts
   }
 
-  /** `file` is the file's number in the manifest. */
-  async state(content: ContentId, file: number): Promise<FileState> {
+  /** `file` is the file's number in the manifest. Never rejects: what cannot be looked at is absent. */
+  state(content: ContentId, file: number): Promise<FileState> {
+    return this.look(content, file).catch((): FileState => 'absent')
+  }
+
+  private async look(content: ContentId, file: number): Promise<FileState> {
     const { catalogue, manifests, cache } = this.parts
     const holding = catalogue.get(content)
     const entry = (await manifests.get(content))?.manifest.files[file]
@@ -54,9 +58,9 @@ export class Reads {
     return entry.lengthBytes === 0 ? 'here' : 'absent'
   }
 
-  /** How many leaves of the range, from its start on, can be read now. */
+  /** How many leaves of the range, from its start on, can be read now. Never rejects. */
   async here(content: ContentId, range: LeafRange): Promise<number> {
-    const opened = await this.parts.cache.opened(content)
+    const opened = await this.parts.cache.opened(content).catch(() => undefined)
     if (opened === undefined) return 0
     const { layout } = opened.manifest
     if (opened.placed.has(layout.fileOf(range.piece))) return range.leafCount

@@ -17,7 +17,8 @@ export async function deleteFiles(opened: Content, others: ReadonlyMap<string, S
       await safeDir.unlink(names)
       deleted++
     }
-    if (!holding.begun) continue
+    // A download that is complete has no unfinished files: one of that name is somebody else's.
+    if (!holding.begun || holding.complete) continue
     const part = opened.partNames(file)
     if ((await safeDir.lstat(part))?.isFile() !== true) continue
     await safeDir.unlink(part)

@@ -9,9 +9,13 @@
  * A download: `addDownload` records where it goes; the manifest arrives (`putManifest`); `prepare` looks what is there; `write`
  * and `sync` as blocks come; `finish` gives the final names. Each may fail by the disk and is then asked for again.
  *
- * A newer version of a folder fetched to the same target may replace the files that Shoal itself put there for an older one,
- * as long as they look as they were left (size, mtime, inode). Anything else under a name of the content is a conflict.
- * What the older version had and the newer one has not stays where it is.
+ * What is asked on behalf of a peer never throws: a disk that fails, a folder that is gone, a home that cannot be read are
+ * results with a reason.
+ *
+ * A content fetched to where another one stands replaces files of the other one only when the node that published both signed
+ * that it replaces it (it shared the same path again after a change; lineages.ts), and only files that Shoal itself put there
+ * and that look as they were left (size, mtime, inode). Anything else under a name of the content is a conflict, and is
+ * replaced with `--overwrite` only. What the older version had and the newer one has not stays where it is.
  */
 import { promises as fs } from 'node:fs'
 import { join, dirname, basename, resolve } from 'node:path'
@@ -20,16 +24,18 @@ import { LruMap } from '../../base/bounded.ts'
 import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
+import type { Prepared } from '../../core/exchange/contract.ts'
 import type { Result } from '../../core/machine.ts'
 import type { Layout, LeafRange, PieceIndex } from '../../wire/bittorrent/layout.ts'
 import type { Manifest } from '../../wire/bittorrent/metainfo.ts'
 import type { StateDb } from '../state/db.ts'
 import { Arrivals } from './arrivals.ts'
 import { syncFolder } from './files/atomic.ts'
-import { errno, makeFolders } from './files/safe-dir.ts'
+import { makeFolders } from './files/safe-dir.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
 import { problemOf, reasonOf, type ReadResult } from './failures.ts'
 import { finish } from './finish.ts'
+import { Lineages, type Publisher } from './lineages.ts'
 import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
 import { samePlace } from './previous.ts'
@@ -38,7 +44,10 @@ import { ContentLocks } from './content-locks.ts'
 import { deleteFiles } from './remove.ts'
 import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
 import { ContentCache, type SharedLeafHashes } from './content-cache.ts'
+import type { Seen } from './files/stats.ts'
 
+/** What the exchange knows of while blocks arrive. */
+const ARRIVAL_FAILURES: ReadonlySet<string> = new Set(['disk-full', 'lost'])
 /** Errors kept for `status`. */
 const PROBLEMS_MAX = 1_000
 
@@ -47,6 +56,8 @@ export interface StoreOptions {
   readonly home: string
   readonly db: StateDb
   readonly shared?: SharedLeafHashes
+  /** Signs what this node shares, and verifies what others shared. Its signatures belong to no overlay. */
+  readonly publisher?: Publisher
 }
 
 export interface DownloadOptions {
@@ -67,6 +78,7 @@ export class ContentStore {
   private readonly home: string
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
+  private readonly lineages: Lineages
   private readonly cache: ContentCache
   private readonly locks = new ContentLocks()
   private readonly preparing = new Map<ContentId, AbortController>()
@@ -77,9 +89,10 @@ export class ContentStore {
     this.home = options.home
     this.catalogue = new Catalogue(options.db)
     this.manifests = new Manifests(join(options.home, 'manifests'))
+    this.lineages = new Lineages(options.db, options.publisher)
     const { home, shared } = options
-    const { catalogue, manifests } = this
-    this.cache = new ContentCache({ home, shared, catalogue, manifests })
+    const { catalogue, manifests, lineages } = this
+    this.cache = new ContentCache({ home, shared, catalogue, manifests, lineages })
     this.reads = new Reads({
       ...{ catalogue, manifests, cache: this.cache },
       read: (content, range, into) => this.read(content, range, into),
@@ -110,6 +123,8 @@ export class ContentStore {
 
   /** Also before there is anything of the content here. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'. */
   async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
+    // What it replaced was unlisted too: those IDs are not told to everybody.
+    if (!unlisted && this.isUnlisted(content)) await this.lineages.delete(content)
     await this.catalogue.setUnlisted(content, unlisted)
     this.changed(content)
   }
@@ -147,20 +162,26 @@ export class ContentStore {
     return this.manifests.get(content)
   }
 
+  /** The signed claim which contents it replaces, to be sent with its manifest; empty when there is none. */
+  lineage(content: ContentId): Uint8Array {
+    return this.lineages.encoded(content)
+  }
+
   /**
-   * Checks and keeps it; durable when it returns. `unlisted`: so says who gave it. Throws ShoalError 'integrity' or 'bad-input',
-   * or the system's error.
+   * Checks and keeps it; durable when it returns. `unlisted` and `lineage` are what its giver says of it: a claim that is not
+   * signed by its publisher is ignored. Throws ShoalError 'integrity' or 'bad-input', or the system's error.
    */
   async putManifest(
     content: ContentId,
     info: Uint8Array,
     layers: Uint8Array,
-    { unlisted = false }: { unlisted?: boolean } = {}
+    { unlisted = false, lineage }: { unlisted?: boolean; lineage?: Uint8Array } = {}
   ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
     await this.locks.work(content, async () => {
       // Before the manifest: what has one, and is not unlisted, is indexed.
       if (unlisted) await this.catalogue.setUnlisted(content, true)
+      if (lineage !== undefined) await this.lineages.accept(content, lineage)
       await this.manifests.put(held)
     })
     this.changed(content)
@@ -214,6 +235,7 @@ export class ContentStore {
         hint: 'wait for it, or remove it first'
       })
     }
+    await this.lineages.publish(content, this.sharedBefore(path, content))
     await this.manifests.put(heldOf(scanned))
     await seenOfScanned(scanned).save(this.cache.seenPath(content))
     this.cache.forget(content)
@@ -224,6 +246,16 @@ export class ContentStore {
     })
   }
 
+  /** What was shared from this path until now. Unlisted contents are not named by a listed one. */
+  private sharedBefore(path: string, content: ContentId): ContentId[] {
+    const isHidden = (one: ContentId): boolean => this.isUnlisted(one) && !this.isUnlisted(content)
+    return this.catalogue
+      .all()
+      .filter(old => old.kind === 'share' && old.content !== content && this.pathOf(old.content) === path)
+      .map(old => old.content)
+      .filter(old => !isHidden(old))
+  }
+
   /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
   async prepare(content: ContentId, synced: Bitfield | undefined): Promise<Result> {
     const stop = new AbortController()
@@ -231,27 +263,33 @@ export class ContentStore {
     this.preparing.set(content, stop)
     try {
       return await this.locks.work(content, async () => {
-        if ((await this.manifests.get(content)) === undefined) return { ok: false, reason: 'no-manifest' }
         const result = await this.attempt(content, () => this.prepareNow(content, synced, stop.signal), stop.signal)
         if (result.ok) this.problems.delete(content)
-        return result
+        return result.ok && result.value === undefined ? { ok: false, reason: 'no-manifest' } : result
       })
     } finally {
       if (this.preparing.get(content) === stop) this.preparing.delete(content)
     }
   }
 
-  private async prepareNow(content: ContentId, synced: Bitfield | undefined, signal: AbortSignal): Promise<unknown> {
+  /** Undefined when the manifest is not kept here, or damaged. */
+  private async prepareNow(
+    content: ContentId,
+    synced: Bitfield | undefined,
+    signal: AbortSignal
+  ): Promise<Prepared | undefined> {
     signal.throwIfAborted()
     const held = await this.manifests.get(content)
+    if (held === undefined) return undefined
     const known = this.catalogue.get(content)
-    if (held === undefined || known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
+    if (known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
     this.cache.forget(content)
     const begun = known.begun
     const holding = known.kind === 'download' ? await this.begin(known, held.manifest, signal) : known
     const opened = await this.cache.build(holding, held)
     try {
-      const prepared = await prepare(opened, { synced, begun, previous: () => this.cache.previousOf(holding), signal })
+      const previous = (): Promise<Map<string, Seen>> => this.cache.replaceableBy(holding)
+      const prepared = await prepare(opened, { synced, begun, previous, signal })
       if (!opened.placed.empty) await opened.seen.save(this.cache.seenPath(content))
       if (prepared.have.count < prepared.layout.leaves) await mustBeWritable(holding)
       signal.throwIfAborted()
@@ -271,7 +309,7 @@ export class ContentStore {
       .all()
       .find(one => one.content !== known.content && one.begun && !one.complete && samePlace(one, holding))
     if (other !== undefined) {
-      throw new ShoalError('conflict', `another version is on its way to ${join(holding.root, manifest.name)}`, {
+      throw new ShoalError('conflict', `another content is being fetched to ${join(holding.root, manifest.name)}`, {
         hint: `wait for it, choose another folder with -o, or \`shoal rm ${other.content}\` first`
       })
     }
@@ -300,12 +338,14 @@ export class ContentStore {
     const known = this.catalogue.get(content)
     if (opened === undefined || known === undefined)
       throw new ShoalError('internal', `${content} is finished before it is prepared`)
-    await finish(opened, { previous: () => this.cache.previousOf(opened.holding) })
+    await finish(opened, { previous: () => this.cache.replaceableBy(opened.holding) })
     await opened.seen.save(this.cache.seenPath(content))
+    await fs.rm(this.cache.recordsPath(content), { force: true })
     await this.catalogue.set({ ...known, complete: true })
+    this.cache.settle(content)
   }
 
-  /** Lets go of the files. They open again when somebody reads. */
+  /** Closes the files. They open again when somebody reads. */
   close(content: ContentId): void {
     this.preparing.get(content)?.abort(new Error('closed'))
     this.cache.forget(content)
@@ -330,24 +370,28 @@ export class ContentStore {
     })
   }
 
-  /** The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. */
+  /**
+   * The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. Never
+   * rejects.
+   */
   async leafHashes(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
-    try {
+    return this.unlessFailed(content, async () => {
       const opened = await this.cache.opened(content)
       if (opened === undefined || piece >= opened.manifest.layout.pieces) return undefined
       return (await opened.leafHashes(piece)) ?? (await this.cache.sharedHashes(opened, piece))
-    } catch (error) {
-      if (reasonOf(error) === 'changed' || errno(error) !== undefined) return undefined
-      throw error
-    }
+    })
   }
 
   /** As leafHashes; where none are kept they are made again from the bytes on disk. */
   async leafHashesToSend(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
     const kept = await this.leafHashes(content, piece)
-    if (kept !== undefined) return kept
+    return kept ?? this.unlessFailed(content, async () => (await this.cache.opened(content))?.hashPiece(piece))
+  }
+
+  /** Undefined, and a problem noted, when the disk or the home fails. */
+  private async unlessFailed<T>(content: ContentId, act: () => Promise<T | undefined>): Promise<T | undefined> {
     try {
-      return await (await this.cache.opened(content))?.hashPiece(piece)
+      return await act()
     } catch (error) {
       this.note(content, error)
       return undefined
@@ -359,12 +403,12 @@ export class ContentStore {
     return this.cache.prepared(content)?.manifest.layout
   }
 
-  /** Of anything that can be read from. */
+  /** Of anything that can be read from. Never rejects. */
   async layout(content: ContentId): Promise<Layout | undefined> {
-    return (await this.cache.opened(content))?.manifest.layout
+    return this.unlessFailed(content, async () => (await this.cache.opened(content))?.manifest.layout)
   }
 
-  /** Fills `into`, which has the bytes of the range. 'changed' when the file is no longer what was recorded. */
+  /** Never rejects. Fills `into`, which has the bytes of the range. 'changed' when the file is no longer what was recorded. */
   async read(content: ContentId, range: LeafRange, into: Uint8Array): Promise<ReadResult> {
     try {
       const opened = await this.cache.opened(content)
@@ -373,7 +417,8 @@ export class ContentStore {
       return { ok: true }
     } catch (error) {
       this.note(content, error)
-      return { ok: false, reason: reasonOf(error) === 'conflict' ? 'changed' : reasonOf(error) }
+      const reason = reasonOf(error)
+      return { ok: false, reason: reason === 'conflict' ? 'changed' : reason }
     }
   }
 
@@ -395,13 +440,15 @@ export class ContentStore {
     const isOnDisk = held !== undefined && (holding.begun || holding.complete)
     const deleted =
       isOnDisk && options.deleteFiles
-        ? await deleteFiles(await this.cache.build(holding, held), await this.cache.previousOf(holding))
+        ? await deleteFiles(await this.cache.build(holding, held), await this.cache.othersBeside(holding))
         : 0
     await this.catalogue.delete(content)
     this.changed(content)
     await this.manifests.remove(content)
     await this.catalogue.setUnlisted(content, false)
-    for (const path of [this.cache.seenPath(content), this.cache.leavesPath(content)])
+    await this.lineages.delete(content)
+    const { cache } = this
+    for (const path of [cache.seenPath(content), cache.recordsPath(content), cache.leavesPath(content)])
       await fs.rm(path, { force: true })
     this.problems.delete(content)
     return deleted
@@ -440,5 +487,5 @@ async function mustBeWritable(holding: Holding): Promise<void> {
 
 /** The exchange knows no conflict while blocks arrive: the error that is kept says which it was. */
 function diskOnly(result: Result): Result {
-  return result.ok || result.reason === 'disk-full' ? result : { ok: false, reason: 'disk' }
+  return result.ok || ARRIVAL_FAILURES.has(result.reason) ? result : { ok: false, reason: 'disk' }
 }

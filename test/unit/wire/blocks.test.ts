@@ -19,6 +19,7 @@ import {
 import { decode, encode } from '../../../src/wire/codec/codec.ts'
 import { DecodeError } from '../../../src/wire/codec/cursor.ts'
 import { LEAF_BYTES } from '../../../src/wire/bittorrent/layout.ts'
+import { LINEAGE_BYTES_MAX } from '../../../src/wire/lineage.ts'
 import { INFO_BYTES_MAX } from '../../../src/wire/bittorrent/metainfo.ts'
 
 const golden: Array<[FrameHead, string]> = [
@@ -138,21 +139,24 @@ describe('the manifest messages', () => {
     const content = '0f'.repeat(32) as ContentId
     expect(hex(encode(manifestRequest, { content }))).toBe('0f'.repeat(32))
     expect(encode(manifestRequest, { content }).length).toBe(MANIFEST_REQUEST_BYTES)
-    const head = { status: 'ok' as const, infoBytes: 258, layerBytes: 64 }
-    expect(hex(encode(manifestHead, head))).toBe('000000010200000040')
+    const head = { status: 'ok' as const, lineageBytes: 97, infoBytes: 258, layerBytes: 64 }
+    const nothing = { status: 'not-held' as const, lineageBytes: 0, infoBytes: 0, layerBytes: 0 }
+    expect(hex(encode(manifestHead, head))).toBe('0000610000010200000040')
     expect(encode(manifestHead, head).length).toBe(MANIFEST_HEAD_BYTES)
-    expect(hex(encode(manifestHead, { status: 'not-held', infoBytes: 0, layerBytes: 0 }))).toBe('010000000000000000')
-    expect(hex(encode(manifestHead, { ...head, status: 'unlisted' }))).toBe('020000010200000040')
+    expect(hex(encode(manifestHead, nothing))).toBe('0100000000000000000000')
+    expect(hex(encode(manifestHead, { ...head, status: 'unlisted' }))).toBe('0200610000010200000040')
   })
 
   it.each([
     ['an info dictionary over the limit', { infoBytes: INFO_BYTES_MAX + 1, layerBytes: 0 }],
+    ['a lineage over the limit', { lineageBytes: LINEAGE_BYTES_MAX + 1, infoBytes: 1, layerBytes: 0 }],
     ['no info dictionary', { infoBytes: 0, layerBytes: 0 }],
     ['layers over the limit', { infoBytes: 1, layerBytes: MANIFEST_LAYER_BYTES_MAX + 32 }],
     ['half a hash', { infoBytes: 1, layerBytes: 16 }]
-  ])('are refused with %s', (_, { infoBytes, layerBytes }) => {
+  ])('are refused with %s', (_, sizes) => {
     for (const status of ['ok', 'unlisted'] as const) {
-      expect(() => decode(manifestHead, encode(manifestHead, { status, infoBytes, layerBytes }))).toThrow(DecodeError)
+      const head = encode(manifestHead, { status, lineageBytes: 0, ...sizes })
+      expect(() => decode(manifestHead, head)).toThrow(DecodeError)
     }
   })
 })

@@ -7,6 +7,9 @@
  *
  * A full disk pauses and is tried again every 5 s: with one leaf when a write failed, from `preparing` when an fsync did
  * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
+ *
+ * When somebody deletes or cuts an unfinished file ('lost'), the download is prepared again and fetches what is missing. The
+ * fourth time in a row waits for the user: something on that machine deletes what is fetched.
  */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId } from '../../../base/ids.ts'
@@ -21,7 +24,7 @@ import { HeldLeaves } from '../held-leaves.ts'
 import { Partners, type Stage } from './partners.ts'
 import { Readers, type ReaderId } from './readers.ts'
 import { Recorder } from './recorder.ts'
-import { DISK_RETRY_MS, MANIFEST_DEADLINE_MS, PROGRESS_MS } from '../settings.ts'
+import { DISK_RETRY_MS, LOSSES_MAX, MANIFEST_DEADLINE_MS, PROGRESS_MS } from '../settings.ts'
 import type { OpenSource } from './source.ts'
 import type { Known } from './sources.ts'
 import { syncedKey } from './synced.ts'
@@ -70,6 +73,8 @@ export class Download implements FetchOwner, Stage {
   /** The reason of the last `paused` that no `resumed` followed. */
   private toldPause: PauseReason | undefined
   private toldPart = false
+  /** How often what was written was lost, since the user asked for it. */
+  private losses = 0
 
   constructor(
     options: { context: ExchangeContext; owner: DownloadOwner; content: ContentId; synced: () => Bitfield | undefined },
@@ -253,6 +258,7 @@ export class Download implements FetchOwner, Stage {
     this.context.command({ kind: 'finish', content: this.content }, (result, at) => {
       if (this.state !== state) return
       if (result.ok) this.completed(work, at)
+      else if (result.reason === 'lost') this.lost(at)
       else this.pauseFor(result.reason, undefined, at)
     })
   }
@@ -267,11 +273,22 @@ export class Download implements FetchOwner, Stage {
     context.emit({ kind: 'complete', content, progress: this.progress(now) })
   }
 
-  diskFailed(reason: 'disk-full' | 'disk', now: Now): void {
+  diskFailed(reason: 'disk-full' | 'disk' | 'lost', now: Now): void {
     const { state } = this
     if (state.kind !== 'fetching' && !(state.kind === 'paused' && state.reason === 'disk-full')) return
     if (state.work === undefined) return
-    this.pauseFor(reason, state.work, now)
+    if (reason === 'lost') this.lost(now)
+    else this.pauseFor(reason, state.work, now)
+  }
+
+  private lost(now: Now): void {
+    if (++this.losses > LOSSES_MAX) {
+      this.pauseFor('disk', undefined, now)
+      return
+    }
+    this.work?.fetch.stop()
+    this.giveUp(this.work)
+    this.prepare()
   }
 
   private syncFailed(reason: string, now: Now): void {
@@ -281,7 +298,8 @@ export class Download implements FetchOwner, Stage {
       // The user's word stands; what was written is looked at when the download is resumed.
       this.giveUp(state.work)
       this.state = { ...state, work: undefined }
-    } else this.pauseFor(reason, undefined, now)
+    } else if (reason === 'lost') this.lost(now)
+    else this.pauseFor(reason, undefined, now)
   }
 
   /** What is on disk is not known any more. */
@@ -329,6 +347,7 @@ export class Download implements FetchOwner, Stage {
   resume(now: Now): void {
     const { state } = this
     if (state.kind !== 'paused') return
+    this.losses = 0
     this.partners.wantMoreNow(now)
     if (state.work === undefined) {
       this.prepare()

@@ -37,7 +37,7 @@ export interface FetchOwner {
   /** Leaves that were not here before are verified and written. */
   wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void
   badLeaf(source: OpenSource, now: Now): void
-  diskFailed(reason: 'disk-full' | 'disk', now: Now): void
+  diskFailed(reason: 'disk-full' | 'disk' | 'lost', now: Now): void
   /** io has answered all that was asked of it. */
   quiet(now: Now): void
 }
@@ -306,7 +306,7 @@ export class Fetch {
   private failed(request: Request, awaited: boolean, reason: string, now: Now): void {
     const { source } = request
     if (reason === 'bad-leaf') this.owner.badLeaf(source, now)
-    else if (reason === 'disk-full' || reason === 'disk') this.owner.diskFailed(reason, now)
+    else if (reason === 'disk-full' || reason === 'disk' || reason === 'lost') this.owner.diskFailed(reason, now)
     else if (awaited) {
       // The link ended and this machine will hear of it, or io gave up: not at once again.
       source.busyUntil = after(now.mono, BUSY_PAUSE_MS)

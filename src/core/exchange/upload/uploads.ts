@@ -126,7 +126,10 @@ export class Uploads {
     }
   }
 
-  /** `refusal` says why a request cannot be taken whatever the load, or undefined. False when a number is used twice. */
+  /**
+   * `refusal` says why a request cannot be taken whatever the load, or undefined. A number that is queued or being sent is not
+   * taken a second time: the answer is false, and the first one goes on.
+   */
   request(
     from: Contact,
     content: ContentId,
@@ -136,12 +139,18 @@ export class Uploads {
   ): boolean {
     const served = this.peers.get(from.id)
     const refused = new Map<RejectReason, number[]>()
+    const queued = new Set(served?.queue.map(one => one.request))
     let sound = true
     for (const one of requests) {
-      sound &&= served?.active.has(one.request) !== true
+      if (queued.has(one.request) || served?.active.has(one.request) === true) {
+        sound = false
+        continue
+      }
       const reason = refusal(one) ?? load(served)
-      if (reason === undefined) expectDefined(served, 'only a served peer is taken').queue.push({ ...one, content })
-      else refused.set(reason, [...(refused.get(reason) ?? []), one.request])
+      if (reason === undefined) {
+        expectDefined(served, 'only a served peer is taken').queue.push({ ...one, content })
+        queued.add(one.request)
+      } else refused.set(reason, [...(refused.get(reason) ?? []), one.request])
     }
     for (const [reason, ids] of refused) this.context.send(from, { kind: 'reject', requests: ids, reason })
     this.pump(now)

@@ -56,13 +56,14 @@ async function share(
   const before = replaced(services, target, manifest.contentId)
   const wasUnlisted = before.some(old => store.isUnlisted(old.content)) ? true : undefined
   const asUnlisted = unlisted ?? wasUnlisted
-  // Before anything of it can be seen, and before what stood for it until now goes.
+  // Before anything of it can be seen.
   if (asUnlisted !== undefined) await store.setUnlisted(manifest.contentId, asUnlisted)
+  // Before what it replaces goes: the store notes which contents those are, and a failure leaves them as they are.
+  await store.adopt(target, scanned)
   for (const old of before) {
     await services.transfers().forget(old.content)
     await store.remove(old.content, { deleteFiles: false })
   }
-  await store.adopt(target, scanned)
   await services.transfers().offer(manifest.contentId)
   return {
     ...{ id: manifest.contentId, name: manifest.name, bytes: manifest.layout.bytes, files: manifest.files.length },

@@ -2,7 +2,7 @@
 import { readdirSync, statSync, type Stats } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../../base/errors.ts'
-import { OPEN_FILES_MAX } from '../../../io/store/files/open-files.ts'
+import { OPEN_DESCRIPTORS_MAX } from '../../../io/store/files/open-files.ts'
 import { CONNECTIONS_MAX } from '../../../io/net/host.ts'
 import type { DoctorRow } from '../../../wire/control/doctor.ts'
 import { CONTROL_CONNECTIONS_MAX } from '../../control/server.ts'
@@ -18,7 +18,7 @@ const NODE_LEAST = [22, 18] as const
 const OWN_DESCRIPTORS = 64
 /** All that may be open at once, everything at its limit. */
 export const DESCRIPTORS_NEEDED =
-  CONNECTIONS_MAX + OPEN_FILES_MAX + CONTROL_CONNECTIONS_MAX + OPS_CONNECTIONS_MAX + OWN_DESCRIPTORS
+  CONNECTIONS_MAX + OPEN_DESCRIPTORS_MAX + CONTROL_CONNECTIONS_MAX + OPS_CONNECTIONS_MAX + OWN_DESCRIPTORS
 /** Beyond this part of the limit the next connection may be refused. */
 const DESCRIPTORS_FULL = 0.8
 /** No machine that runs this is older: a clock before it was never set. */

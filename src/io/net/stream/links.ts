@@ -20,6 +20,7 @@ import { ShoalError } from '../../../base/errors.ts'
 import type { NodeId } from '../../../base/ids.ts'
 import { after, type Instant } from '../../../base/time.ts'
 import { sameAddress, STREAM_MESSAGE_BYTES_MAX, type Address, type Contact } from '../../../wire/common.ts'
+import { inBackground } from '../../background.ts'
 import { secretBytes } from '../../entropy.ts'
 import { within } from '../../deadline.ts'
 import { ByteReader } from './byte-reader.ts'
@@ -107,7 +108,7 @@ export class PeerLinks {
       this.endSoon(link)
     } else if (link.out.kind === 'none') {
       link.out = { kind: 'opening' }
-      void this.open(link, to)
+      inBackground(this.open(link, to))
     } else if (link.out.kind === 'open') {
       this.pump(link)
     }

@@ -8,8 +8,8 @@ import { promises as fs } from 'node:fs'
 import { promisify } from 'node:util'
 import type { PieceIndex } from '../../../wire/bittorrent/layout.ts'
 import { HASH_BYTES } from '../../../wire/bittorrent/merkle.ts'
-import { errno, openFd } from './safe-dir.ts'
-import { readAt, writeAt, type OpenFiles } from './open-files.ts'
+import { errno } from './safe-dir.ts'
+import { openFd, readAt, writeAt, type OpenFiles } from './open-files.ts'
 import type { Held } from '../manifests.ts'
 
 export const syncFdData = promisify(fdatasync)

@@ -8,15 +8,13 @@
  * the race between the two. The path down to the root is the user's own choice and is followed as it is.
  */
 import { constants, existsSync, promises as fs, type BigIntStats } from 'node:fs'
-import { close, fchmod, fstat, fsync, open } from 'node:fs'
+import { fchmod, fstat, fsync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expectDefined } from '../../../base/assert.ts'
 import { ShoalError } from '../../../base/errors.ts'
-import { LruMap } from '../../../base/bounded.ts'
+import { closeFd, openFd, type OpenFiles } from './open-files.ts'
 
-export const openFd = promisify(open)
-export const closeFd = promisify(close)
 export const fsyncFd = promisify(fsync)
 const chmodFd = promisify(fchmod)
 const statFd = promisify(fstat) as unknown as (fd: number, options: { bigint: true }) => Promise<BigIntStats>
@@ -25,8 +23,6 @@ export function fstatBig(fd: number): Promise<BigIntStats> {
   return statFd(fd, { bigint: true })
 }
 
-/** Folders kept open at once, over all contents of one `SafeDir`. */
-export const OPEN_FOLDERS_MAX = 64
 const HAS_PROC = process.platform === 'linux' && existsSync('/proc/self/fd')
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 /** O_NONBLOCK: a pipe in the place of a file must not hold a thread of the pool for ever. */
@@ -38,11 +34,8 @@ export interface OpenedFile {
 }
 
 interface Folder {
-  readonly key: string
   readonly fd: number
   readonly path: string
-  users: number
-  dropped: boolean
 }
 
 export function errno(error: unknown): string | undefined {
@@ -56,12 +49,14 @@ function inTheWay(path: string, what: string): ShoalError {
 
 export class SafeDir {
   readonly root: string
-  private readonly folders = new LruMap<string, Folder>(OPEN_FOLDERS_MAX)
-  private readonly opening = new Map<string, Promise<Folder>>()
-  private ended = false
+  private readonly files: OpenFiles
+  private readonly keyPrefix: string
 
-  constructor(root: string) {
+  /** Folders are opened through `files`, under keys that begin with `keyPrefix`. */
+  constructor(root: string, files: OpenFiles, keyPrefix: string) {
     this.root = root
+    this.files = files
+    this.keyPrefix = keyPrefix
   }
 
   pathOf(names: readonly string[]): string {
@@ -142,7 +137,7 @@ export class SafeDir {
 
   /** Nothing happens to a folder that is not empty, not there, or no folder. */
   async removeEmptyFolder(names: readonly string[]): Promise<void> {
-    this.forget(names.join('/'))
+    this.files.drop(this.keyOf(names))
     try {
       await this.at(names, false, path => fs.rmdir(path))
     } catch (error) {
@@ -154,11 +149,13 @@ export class SafeDir {
     await this.inFolder(names, false, folder => fsyncFd(folder.fd))
   }
 
-  /** Closes the folders that are open. What is under way, and what comes later, closes its own behind it. */
+  /** Closes the folders that are open, each as soon as nobody uses it. */
   close(): void {
-    this.ended = true
-    for (const folder of this.folders.values()) this.drop(folder)
-    this.folders.clear()
+    this.files.drop(this.keyPrefix)
+  }
+
+  private keyOf(names: readonly string[]): string {
+    return this.keyPrefix + names.join('/')
   }
 
   private child(folder: Folder, name: string): string {
@@ -169,54 +166,23 @@ export class SafeDir {
     return this.inFolder(names.slice(0, -1), make, folder => act(this.child(folder, last(names))))
   }
 
-  private async inFolder<T>(names: readonly string[], make: boolean, act: (folder: Folder) => Promise<T>): Promise<T> {
-    const folder = await this.acquire(names, make)
-    try {
-      return await act(folder)
-    } finally {
-      this.release(folder)
-    }
+  private inFolder<T>(names: readonly string[], make: boolean, act: (folder: Folder) => Promise<T>): Promise<T> {
+    const path = this.pathOf(names)
+    return this.files.use(
+      this.keyOf(names),
+      () => this.openFolder(names, make),
+      fd => act({ fd, path })
+    )
   }
 
-  private async acquire(names: readonly string[], make: boolean): Promise<Folder> {
-    const key = names.join('/')
-    for (;;) {
-      const known = this.folders.touch(key)
-      if (known !== undefined) {
-        known.users++
-        return known
-      }
-      let opening = this.opening.get(key)
-      if (opening === undefined) {
-        opening = this.step(names, make).finally(() => this.opening.delete(key))
-        this.opening.set(key, opening)
-      } else if (make) {
-        // Somebody who would not make it may be the one who is looking: then look again.
-        await opening.catch(() => undefined)
-        continue
-      }
-      const folder = await opening
-      if (folder.dropped) continue
-      folder.users++
-      return folder
-    }
-  }
-
-  private async step(names: readonly string[], make: boolean): Promise<Folder> {
-    const [key, path] = [names.join('/'), this.pathOf(names)]
-    if (names.length === 0)
-      return this.keep({
-        key,
-        fd: await openFd(path, constants.O_RDONLY | constants.O_DIRECTORY),
-        path,
-        users: 0,
-        dropped: false
-      })
+  private async openFolder(names: readonly string[], make: boolean): Promise<number> {
+    const path = this.pathOf(names)
+    if (names.length === 0) return openFd(path, constants.O_RDONLY | constants.O_DIRECTORY)
     return this.inFolder(names.slice(0, -1), make, async parent => {
       const at = this.child(parent, last(names))
       if (make) await makeOne(at)
       try {
-        return this.keep({ key, fd: await openFd(at, FOLDER_FLAGS), path, users: 0, dropped: false })
+        return await openFd(at, FOLDER_FLAGS)
       } catch (error) {
         if (errno(error) !== 'ENOTDIR' && errno(error) !== 'ELOOP') throw error
         const stats = await fs.lstat(at)
@@ -228,31 +194,6 @@ export class SafeDir {
         )
       }
     })
-  }
-
-  private keep(folder: Folder): Folder {
-    const forgotten = this.folders.set(folder.key, folder)
-    if (forgotten !== undefined) this.drop(forgotten.value)
-    return folder
-  }
-
-  private forget(key: string): void {
-    const folder = this.folders.get(key)
-    if (folder === undefined) return
-    this.folders.delete(key)
-    this.drop(folder)
-  }
-
-  private drop(folder: Folder): void {
-    folder.dropped = true
-    if (folder.users === 0) void closeFd(folder.fd).catch(() => undefined)
-  }
-
-  private release(folder: Folder): void {
-    folder.users--
-    if (folder.users > 0) return
-    if (folder.dropped) void closeFd(folder.fd).catch(() => undefined)
-    else if (this.ended) this.forget(folder.key)
   }
 }
 

@@ -76,13 +76,14 @@ it('a manifest that is cut short, damaged or of another content is refused, and 
   const damaged = Uint8Array.from(made.layers)
   damaged[0] = ~(damaged[0] ?? 0)
   const head = (info: Uint8Array, layers: Uint8Array): Uint8Array =>
-    encode(manifestHead, { status: 'ok', infoBytes: info.length, layerBytes: layers.length })
+    encode(manifestHead, { status: 'ok', lineageBytes: 0, infoBytes: info.length, layerBytes: layers.length })
   const answers: Array<[Uint8Array[], string]> = [
     [[head(other.info, other.layers), other.info, other.layers], 'bad-manifest'],
     [[head(made.info, made.layers.subarray(32)), made.info, made.layers.subarray(32)], 'bad-manifest'],
     [[head(made.info, damaged), made.info, damaged], 'bad-manifest'],
     [[head(made.info.subarray(1), made.layers), made.info.subarray(1), made.layers], 'bad-manifest'],
-    [[Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)], 'bad-manifest'],
+    [[Uint8Array.of(0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)], 'bad-manifest'],
+    [[Uint8Array.of(0, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0)], 'bad-manifest'],
     [[head(made.info, made.layers), made.info.subarray(1)], 'link']
   ]
   const leech = await startNode()

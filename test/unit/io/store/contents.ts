@@ -7,10 +7,14 @@ import { hash } from 'node:crypto'
 import { expectDefined } from '../../../../src/base/assert.ts'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
+import { newIdentity, publisherOf } from '../../../../src/io/identity.ts'
+import type { Publisher } from '../../../../src/io/store/lineages.ts'
 import { StateDb } from '../../../../src/io/state/db.ts'
 import { ContentStore, type SharedLeafHashes } from '../../../../src/io/store/store.ts'
 import { hashLeaves } from '../../../../src/io/store/content.ts'
+import { encode } from '../../../../src/wire/codec/codec.ts'
 import { LEAF_BYTES, type Layout, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
+import { LINEAGE_DOMAIN, lineage, lineageClaim } from '../../../../src/wire/lineage.ts'
 import {
   buildInfo,
   parseInfo,
@@ -148,16 +152,19 @@ export interface Place {
   remove(): Promise<void>
 }
 
-export async function openPlace(options: { folder?: string; shared?: SharedLeafHashes } = {}): Promise<Place> {
+export async function openPlace(
+  options: { folder?: string; shared?: SharedLeafHashes; publisher?: Publisher } = {}
+): Promise<Place> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'shoal-store-'))
   const home = join(folder, 'home')
   const target = join(folder, 'target')
   await mkdir(home, { recursive: true })
+  const { folder: _, ...parts } = { publisher: publisherOf(newIdentity()), ...options }
   const open = async (): Promise<{ db: StateDb; store: ContentStore }> => {
     const db = StateDb.open(join(home, 'state.db'))
     return {
       db,
-      store: await ContentStore.open({ home, db, ...(options.shared === undefined ? {} : { shared: options.shared }) })
+      store: await ContentStore.open({ home, db, ...parts })
     }
   }
   const place: Place = {
@@ -183,13 +190,21 @@ export async function openPlace(options: { folder?: string; shared?: SharedLeafH
 export async function startDownload(
   place: Place,
   made: Made,
-  options: { include?: string[]; overwrite?: boolean; rename?: boolean } = {}
+  options: { include?: string[]; overwrite?: boolean; rename?: boolean; lineage?: Uint8Array } = {}
 ): Promise<void> {
   await place.store.addDownload({
     ...{ content: made.id, folder: place.target, include: options.include ?? [], serve: true },
     ...{ overwrite: options.overwrite ?? false, rename: options.rename ?? false }
   })
-  await place.store.putManifest(made.id, made.info, made.layers)
+  const { lineage } = options
+  await place.store.putManifest(made.id, made.info, made.layers, lineage === undefined ? {} : { lineage })
+}
+
+/** What `publisher` signs: that `made` replaces `older`. */
+export function lineageOf({ signer }: Publisher, made: Made, older: readonly Made[] = []): Uint8Array {
+  const replaces = older.map(({ id }) => id)
+  const signature = signer.sign(LINEAGE_DOMAIN, encode(lineageClaim, { content: made.id, replaces }))
+  return encode(lineage, { publisher: signer.id, replaces, signature })
 }
 
 /** Writes whole pieces as the receiver would: leaf hashes first. */

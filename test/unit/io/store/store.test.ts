@@ -17,11 +17,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Prepared } from '../../../../src/core/exchange/contract.ts'
+import { newIdentity, publisherOf } from '../../../../src/io/identity.ts'
 import { LEAF_BYTES, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
 import {
   bytesOf,
   layOut,
   leafHashesOf,
+  lineageOf,
   makeContent,
   openPlace,
   randomBytes,
@@ -69,6 +71,23 @@ function folderContent(): Made {
     },
     PIECE
   )
+}
+
+/** The first file of the other, with another first byte. */
+function changedContent(old: Made): Made {
+  const bytes = Uint8Array.from(expectDefined(old.files[0], 'a file'))
+  bytes[0] = ~(bytes[0] ?? 0)
+  const run = { bytes: expectDefined(old.files[1], 'a file'), executable: true }
+  return makeContent('folder', { 'large.bin': { bytes }, 'run.sh': run }, PIECE)
+}
+
+const publisher = publisherOf(newIdentity())
+const stranger = publisherOf(newIdentity())
+
+function forged(claim: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(claim)
+  bytes[bytes.length - 1] = ~(bytes.at(-1) ?? 0)
+  return bytes
 }
 
 const top = (...names: string[]): string => join(place.target, 'folder', ...names)
@@ -179,31 +198,54 @@ describe('a download', () => {
 
   it('of a newer version to the same target moves only what differs, and replaces what an older one left', async () => {
     const old = folderContent()
-    await startDownload(place, old)
+    await startDownload(place, old, { lineage: lineageOf(publisher, old) })
     await complete(old)
-    const bytes = Uint8Array.from(expectDefined(old.files[0], 'a file'))
-    bytes[0] = ~(bytes[0] ?? 0)
-    const newer = makeContent(
-      'folder',
-      { 'large.bin': { bytes }, 'run.sh': { bytes: expectDefined(old.files[1], 'a file'), executable: true } },
-      PIECE
-    )
-    await startDownload(place, newer)
+    const newer = changedContent(old)
+    await startDownload(place, newer, { lineage: lineageOf(publisher, newer, [old]) })
     const { have, layout } = await prepared(newer)
     expect(have.count).toBe(layout.leaves - 4)
     await writePieces(place, newer, [0])
     expect(await place.store.finish(newer.id)).toEqual({ ok: true })
-    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(bytes)
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(newer.files[0])
+  })
+
+  it.each([
+    ['without a claim', () => undefined],
+    ['whose publisher says nothing of the other', (newer: Made) => lineageOf(publisher, newer)],
+    ['of another publisher', (newer: Made, old: Made) => lineageOf(stranger, newer, [old])],
+    ['with a forged claim', (newer: Made, old: Made) => forged(lineageOf(publisher, newer, [old]))]
+  ])('of another content %s replaces nothing', async (_, claim) => {
+    const old = folderContent()
+    await startDownload(place, old, { lineage: lineageOf(publisher, old) })
+    await complete(old)
+    const newer = changedContent(old)
+    const lineage = claim(newer, old)
+    await startDownload(place, newer, lineage === undefined ? {} : { lineage })
+    expect(await place.store.prepare(newer.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    expect(place.store.problem(newer.id)?.hint).toContain('--overwrite')
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(old.files[0])
+  })
+
+  it('that comes into the way before the end is not replaced by a content that does not replace it', async () => {
+    const old = folderContent()
+    const newer = changedContent(old)
+    await startDownload(place, newer, { lineage: lineageOf(publisher, newer) })
+    const { wanted } = await prepared(newer)
+    await writePieces(place, newer, wanted)
+    await layOut(old, place.target)
+    expect(await place.store.finish(newer.id)).toEqual({ ok: false, reason: 'conflict' })
+    expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(old.files[0])
   })
 
   it('of a newer version does not replace what was changed since', async () => {
     const old = folderContent()
-    await startDownload(place, old)
+    await startDownload(place, old, { lineage: lineageOf(publisher, old) })
     await complete(old)
-    writeFileSync(top('run.sh'), 'my own')
-    const newer = makeContent('folder', { 'run.sh': { bytes: randomBytes('new', 20) } }, PIECE)
-    await startDownload(place, newer)
+    writeFileSync(top('large.bin'), 'my own')
+    const newer = changedContent(old)
+    await startDownload(place, newer, { lineage: lineageOf(publisher, newer, [old]) })
     expect(await place.store.prepare(newer.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
+    expect(readFileSync(top('large.bin'), 'utf8')).toBe('my own')
   })
 })
 
@@ -267,9 +309,9 @@ describe('a target', () => {
     expect(readFileSync(outside, 'utf8')).toBe('untouched')
   })
 
-  it('that another version is on its way to is refused', async () => {
+  it('that another content is being fetched to is refused', async () => {
     const made = folderContent()
-    const other = makeContent('folder', { 'run.sh': { bytes: randomBytes('new', 20) } }, PIECE)
+    const other = makeContent('folder', { 'other.sh': { bytes: randomBytes('new', 20) } }, PIECE)
     await startDownload(place, made)
     await prepared(made)
     await startDownload(place, other)

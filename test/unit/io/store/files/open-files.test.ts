@@ -4,8 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { constants } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { SafeDir, OPEN_FOLDERS_MAX, closeFd, openFd } from '../../../../../src/io/store/files/safe-dir.ts'
-import { OpenFiles, readAt, writeAt } from '../../../../../src/io/store/files/open-files.ts'
+import { SafeDir } from '../../../../../src/io/store/files/safe-dir.ts'
+import {
+  OPEN_DESCRIPTORS_MAX,
+  OpenFiles,
+  closeFd,
+  openFd,
+  readAt,
+  writeAt
+} from '../../../../../src/io/store/files/open-files.ts'
 
 let folder: string
 beforeEach(() => {
@@ -30,7 +37,7 @@ function openBelow(): number {
 const make = (n: number) => (): Promise<number> => openFd(join(folder, String(n)), constants.O_RDWR | constants.O_CREAT)
 
 it('open files stay within their limit, and one that is in use is not closed', async () => {
-  const files = new OpenFiles(4)
+  const files = new OpenFiles({ limit: 4 })
   await files.use('0', make(0), async held => {
     for (let n = 1; n <= 20; n++) await files.use(String(n), make(n), fd => writeAt(fd, Uint8Array.of(n), 0))
     expect(files.size).toBe(4)
@@ -45,7 +52,7 @@ it('open files stay within their limit, and one that is in use is not closed', a
 })
 
 it('two who want the same file share one descriptor', async () => {
-  const files = new OpenFiles(4)
+  const files = new OpenFiles({ limit: 4 })
   let opened = 0
   const counting = (): Promise<number> => {
     opened++
@@ -57,14 +64,14 @@ it('two who want the same file share one descriptor', async () => {
 })
 
 it('open folders stay within their limit however deep and many, and all are closed at the end', async () => {
-  const safeDir = new SafeDir(folder)
+  const safeDir = new SafeDir(folder, new OpenFiles(), 'x/')
   const deep = Array.from({ length: 100 }, (_, n) => `d${n}`)
   await safeDir.makeFolder(deep)
   await Promise.all(Array.from({ length: 200 }, (_, n) => safeDir.makeFolder([`w${n}`, 'x'])))
   const { fd } = await safeDir.openFile([...deep, 'file'], constants.O_RDWR | constants.O_CREAT)
   await closeFd(fd)
   expect((await safeDir.lstat([...deep, 'file']))?.isFile()).toBe(true)
-  expect(openBelow()).toBeLessThanOrEqual(OPEN_FOLDERS_MAX + 1)
+  expect(openBelow()).toBeLessThanOrEqual(OPEN_DESCRIPTORS_MAX + 1)
   safeDir.close()
   await (await open(folder)).close()
   expect(openBelow()).toBe(0)

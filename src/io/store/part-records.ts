@@ -1,0 +1,112 @@
+/**
+ * What was seen of each unfinished file when it was last synced, on disk beside the manifest (24 bytes a file).
+ *
+ * The exchange records which leaves were synced. That says nothing of a file that was deleted, cut or replaced since, so
+ * those leaves count unchecked only while the file is the one that was synced (its inode) and is not shorter than it was.
+ * A record is durable before the exchange records the leaves that it covers. The states of a file:
+ *
+ *   none     nothing of it was synced: leaves count after their hash was checked
+ *   synced   synced leaves count unchecked, others after a check
+ *   failed   a sync failed: the page cache may show what the disk has not. Synced leaves count, others are fetched again
+ *   suspect  leaves that were recorded as synced are lost. No leaf counts unchecked until all those are right again
+ *
+ * `suspect` outlasts syncs: the exchange's own record still names the lost leaves until it writes the next one.
+ */
+import { constants, fdatasync, ftruncate, type BigIntStats } from 'node:fs'
+import { promisify } from 'node:util'
+import { readWhole } from './files/atomic.ts'
+import { closeFd, openFd, writeAt } from './files/open-files.ts'
+
+const syncData = promisify(fdatasync)
+const truncateFd = promisify(ftruncate)
+
+const ENTRY_BYTES = 24
+const STATES = ['none', 'synced', 'failed', 'suspect'] as const
+type State = (typeof STATES)[number]
+
+export interface PartRecord {
+  readonly state: State
+  /** At the last good sync. */
+  readonly sizeBytes: bigint
+  readonly ino: bigint
+}
+
+const NONE: PartRecord = { state: 'none', sizeBytes: 0n, ino: 0n }
+
+export class PartRecords {
+  private readonly path: string
+  private readonly bytes: Buffer
+  /** The entries that are not on disk: from, to before. */
+  private dirty: { from: number; end: number } | undefined
+
+  private constructor(path: string, bytes: Buffer) {
+    this.path = path
+    this.bytes = bytes
+  }
+
+  /** A file that is missing, damaged or of another length counts as no records. Throws the system's error. */
+  static async load(path: string, files: number): Promise<PartRecords> {
+    const bytes = await readWhole(path)
+    return new PartRecords(path, bytes?.length === files * ENTRY_BYTES ? bytes : Buffer.alloc(files * ENTRY_BYTES))
+  }
+
+  get(file: number): PartRecord {
+    const at = file * ENTRY_BYTES
+    const state = STATES[Number(this.bytes.readBigUInt64BE(at))] ?? 'none'
+    if (state === 'none') return NONE
+    return { state, sizeBytes: this.bytes.readBigUInt64BE(at + 8), ino: this.bytes.readBigUInt64BE(at + 16) }
+  }
+
+  private set(file: number, { state, sizeBytes, ino }: PartRecord): void {
+    const at = file * ENTRY_BYTES
+    this.bytes.writeBigUInt64BE(BigInt(STATES.indexOf(state)), at)
+    this.bytes.writeBigUInt64BE(sizeBytes, at + 8)
+    this.bytes.writeBigUInt64BE(ino, at + 16)
+    this.mark(file, file + 1)
+  }
+
+  private mark(from: number, end: number): void {
+    const known = this.dirty ?? { from, end }
+    this.dirty = { from: Math.min(known.from, from), end: Math.max(known.end, end) }
+  }
+
+  /** `stats` are from before the sync: all that was written until then is safe. */
+  synced(file: number, { size, ino }: BigIntStats): void {
+    if (this.get(file).state !== 'suspect') this.set(file, { state: 'synced', sizeBytes: size, ino })
+  }
+
+  failed(file: number): void {
+    const known = this.get(file)
+    if (known.state !== 'suspect') this.set(file, { ...known, state: 'failed' })
+  }
+
+  suspect(file: number): void {
+    if (this.get(file).state !== 'suspect') this.set(file, { ...NONE, state: 'suspect' })
+  }
+
+  clear(file: number): void {
+    if (this.get(file).state !== 'none') this.set(file, NONE)
+  }
+
+  /** Durable when it returns. Throws the system's error: then it is written with the next one. */
+  async flush(): Promise<void> {
+    const { dirty } = this
+    if (dirty === undefined) return
+    this.dirty = undefined
+    const [from, end] = [dirty.from * ENTRY_BYTES, dirty.end * ENTRY_BYTES]
+    try {
+      const fd = await openFd(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+      try {
+        await writeAt(fd, Buffer.from(this.bytes.subarray(from, end)), from)
+        // A file of another length counts as none.
+        await truncateFd(fd, this.bytes.length)
+        await syncData(fd)
+      } finally {
+        await closeFd(fd)
+      }
+    } catch (error) {
+      this.mark(dirty.from, dirty.end)
+      throw error
+    }
+  }
+}
