@@ -19,7 +19,7 @@ import { Naming } from './files/names.ts'
 import { foldsCase } from './prepare.ts'
 import { filesAtPlace, type PlaceParts } from './previous.ts'
 import type { Lineages } from './lineages.ts'
-import { PartRecords } from './part-records.ts'
+import { PartRecords } from './files/part-records.ts'
 import { FileStats, type Seen } from './files/stats.ts'
 
 /** Complete contents that are open at once. Downloads under way count beyond it. */

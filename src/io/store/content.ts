@@ -20,7 +20,7 @@ import { closeFd, readAt, writeAt, type OpenFiles } from './files/open-files.ts'
 import { syncFdData, type LeafFile } from './files/leaf-file.ts'
 import type { Held } from './manifests.ts'
 import type { Naming } from './files/names.ts'
-import type { PartRecords } from './part-records.ts'
+import type { PartRecords } from './files/part-records.ts'
 import { sameSeen, seenOf, type FileStats } from './files/stats.ts'
 
 /** Pieces whose leaf hashes are kept in memory, a content. */

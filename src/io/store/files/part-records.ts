@@ -14,8 +14,8 @@
  */
 import { constants, fdatasync, ftruncate, type BigIntStats } from 'node:fs'
 import { promisify } from 'node:util'
-import { readWhole } from './files/atomic.ts'
-import { closeFd, openFd, writeAt } from './files/open-files.ts'
+import { readWhole } from './atomic.ts'
+import { closeFd, openFd, writeAt } from './open-files.ts'
 
 const syncData = promisify(fdatasync)
 const truncateFd = promisify(ftruncate)
