@@ -384,6 +384,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
       this.badLeaves++
       this.give(world, node, key, 'bad-leaf')
     } else if (node.disk.full) this.give(world, node, key, 'disk-full')
+    else if (leaves.isLost) this.give(world, node, key, 'lost')
     else {
       leaves.write(leaves.layout.firstLeafOf(range.piece) + leaf)
       expected.written.add(leaf - range.leafStart)
@@ -404,6 +405,10 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     const leaves = this.leaves(node, content)
     const unsynced = leaves.unsynced()
     world.after(this.random.range(SYNC_MIN_MS, SYNC_MAX_MS) * node.disk.slowness, node, () => {
+      if (leaves.isLost) {
+        world.done(node, token, { ok: false, reason: 'lost' })
+        return
+      }
       const fails = node.disk.full && this.random.chance(FULL_SYNC_FAILS)
       if (fails) leaves.crash(this.random)
       else leaves.sync(unsynced)
@@ -413,6 +418,10 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
 
   private finish(world: World<M, C, E, N>, node: SimNode<N>, token: number, { content }: Command<'finish'>): void {
     const leaves = this.leaves(node, content)
+    if (leaves.isLost) {
+      world.done(node, token, { ok: false, reason: 'lost' })
+      return
+    }
     const wrong = leaves.firstWanted(leaf => leaves.good(leaf))
     if (wrong !== undefined)
       throw new SimFailure({ property: 'no-wrong-byte', detail: `${node.name} finishes with leaf ${wrong} wrong` })

@@ -26,6 +26,7 @@ export class Leaves {
   /** Recorded as synced when the process started: never to be asked for again. */
   recorded: Bitfield
   private readonly state: Uint8Array
+  private losses: 'none' | 'unnoticed' | 'noticed' = 'none'
 
   constructor(layout: Layout, wanted: Bitfield) {
     this.layout = layout
@@ -70,11 +71,24 @@ export class Leaves {
     }
   }
 
-  /** What `prepare` finds: what the record says is trusted, the rest is checked. */
+  /** Somebody deletes the unfinished files. The store notices at the next write, sync or finish. */
+  lose(): void {
+    this.state.fill(NOTHING)
+    this.recorded = new Bitfield(this.layout.leaves)
+    this.losses = 'unnoticed'
+  }
+
+  get isLost(): boolean {
+    return this.losses === 'unnoticed'
+  }
+
+  /** What `prepare` finds: what the record says is trusted while nothing was deleted, the rest is checked. */
   found(synced: Bitfield | undefined): Bitfield {
+    const isTrusted = this.losses === 'none'
+    if (!isTrusted) this.losses = 'noticed'
     const have = new Bitfield(this.layout.leaves)
     for (let leaf = 0; leaf < this.layout.leaves; leaf++)
-      if (synced?.has(leaf) === true || this.good(leaf)) have.add(leaf)
+      if ((isTrusted && synced?.has(leaf) === true) || this.good(leaf)) have.add(leaf)
     return have
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import type { ExchangeEvent } from '../../../../src/core/exchange/contract.ts'
-import { UPLOAD_QUEUE_MAX } from '../../../../src/core/exchange/settings.ts'
+import { LOSSES_MAX, UPLOAD_QUEUE_MAX, UPLOADS_PER_PEER_MAX } from '../../../../src/core/exchange/settings.ts'
 import { syncedKey } from '../../../../src/core/exchange/download/synced.ts'
 import { REQUEST_LEAVES_MAX } from '../../../../src/wire/exchange.ts'
 import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
@@ -208,6 +208,48 @@ describe('a full disk', () => {
   })
 })
 
+describe('an unfinished file that somebody deletes', () => {
+  const lose = (scene: Scene): void => {
+    scene.swarm.blocks.leaves(scene.getter, scene.content).lose()
+  }
+  const kindsOf = (scene: Scene): string[] => scene.kinds().filter(kind => kind === 'paused' || kind === 'complete')
+
+  it.each([1, 2, 3, 4])('is fetched again without a pause, draw %d', draw => {
+    const scene = new Scene(2, { seed: draw })
+    scene.get()
+    scene.runUntilBytes(draw * MIB)
+    scene.swarm.world.run(draw * 40)
+    lose(scene)
+    expect(scene.finish(20_000)).toBe(true)
+    expect(kindsOf(scene)).toEqual(['complete'])
+  })
+
+  it('is fetched again when it is deleted just before the end', () => {
+    const scene = new Scene(1)
+    scene.get()
+    scene.runUntilBytes(8 * MIB)
+    lose(scene)
+    expect(scene.finish(20_000)).toBe(true)
+  })
+
+  it(`more than ${LOSSES_MAX} times pauses the download until the user resumes it`, () => {
+    const scene = new Scene(1, { uplinkBytesPerSecond: MIB })
+    const { world } = scene.swarm
+    scene.get()
+    for (let loss = 0; loss <= LOSSES_MAX; loss++) {
+      expect(kindsOf(scene)).toEqual([])
+      scene.runUntilBytes(MIB)
+      lose(scene)
+      world.run(3_000)
+    }
+    expect(scene.heard().flatMap(event => (event.kind === 'paused' ? [event.reason] : []))).toEqual(['disk'])
+    world.call(scene.getter, (machine, now) => {
+      machine.resume(scene.content, now)
+    })
+    expect(scene.finish(20_000)).toBe(true)
+  })
+})
+
 describe('pause, resume and remove', () => {
   it('asks for nothing while paused, and goes on from there', () => {
     const scene = new Scene(2)
@@ -326,6 +368,42 @@ describe('a holder', () => {
       ['not-held', 2],
       ['busy', 128 - 4 + 1]
     ])
+  })
+})
+
+describe('a request number', () => {
+  it('that is queued or being sent is not taken again, and its sender is told of', () => {
+    const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [4_000 * LEAF_BYTES]), uplinkBytesPerSecond: 1_000 })
+    const { world } = scene.swarm
+    const seed = scene.seeds[0]!
+    world.call(seed, (machine, now) => {
+      machine.receive(scene.getter.contact, 'stream', { kind: 'interested', content: scene.content }, now)
+    })
+    world.run(10)
+    const uploads: number[] = []
+    const misbehaved: string[] = []
+    const ask = (numbers: readonly number[]): void => {
+      const requests = numbers.map(request => ({
+        request,
+        range: { piece: request as PieceIndex, leafStart: 0, leafCount: 1 },
+        hashes: false
+      }))
+      world.call(seed, (machine, now) => {
+        machine.receive(scene.getter.contact, 'stream', { kind: 'request', content: scene.content, requests }, now)
+        for (const effect of machine.drain()) {
+          if (effect.kind === 'command' && effect.command.kind === 'upload') uploads.push(effect.command.request)
+          if (effect.kind === 'emit' && effect.event.kind === 'misbehaved') misbehaved.push(effect.event.what)
+        }
+      })
+    }
+    const first = Array.from({ length: UPLOADS_PER_PEER_MAX + 1 }, (_, i) => i)
+    ask(first)
+    expect([uploads, misbehaved]).toEqual([first.slice(0, -1), []])
+    // Being sent, and queued.
+    ask([0, 0, UPLOADS_PER_PEER_MAX])
+    ask([0])
+    expect(uploads).toEqual(first.slice(0, -1))
+    expect(misbehaved).toEqual(['a request number used twice', 'a request number used twice'])
   })
 })
 
