@@ -1,6 +1,7 @@
 /** Whole downloads on a simulated network: what the owner hears, and in what order. */
 import { describe, expect, it, vi } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
+import type { Now } from '../../../../src/core/machine.ts'
 import type { ExchangeEvent } from '../../../../src/core/exchange/contract.ts'
 import { LOSSES_MAX, UPLOAD_QUEUE_MAX, UPLOADS_PER_PEER_MAX } from '../../../../src/core/exchange/settings.ts'
 import { syncedKey } from '../../../../src/core/exchange/download/synced.ts'
@@ -380,30 +381,44 @@ describe('a request number', () => {
       machine.receive(scene.getter.contact, 'stream', { kind: 'interested', content: scene.content }, now)
     })
     world.run(10)
-    const uploads: number[] = []
+    const tokens = new Map<number, number>()
     const misbehaved: string[] = []
-    const ask = (numbers: readonly number[]): void => {
+    /** The uploads that the machine begins. */
+    const call = (act: (machine: ExchangeNode['machine'], now: Now) => void): number[] => {
+      const begun: number[] = []
+      world.call(seed, (machine, now) => {
+        act(machine, now)
+        for (const effect of machine.drain()) {
+          if (effect.kind === 'emit' && effect.event.kind === 'misbehaved') misbehaved.push(effect.event.what)
+          if (effect.kind !== 'command' || effect.command.kind !== 'upload') continue
+          begun.push(effect.command.request)
+          tokens.set(effect.command.request, effect.token)
+        }
+      })
+      return begun
+    }
+    const ask = (numbers: readonly number[]): number[] => {
       const requests = numbers.map(request => ({
         request,
         range: { piece: request as PieceIndex, leafStart: 0, leafCount: 1 },
         hashes: false
       }))
-      world.call(seed, (machine, now) => {
-        machine.receive(scene.getter.contact, 'stream', { kind: 'request', content: scene.content, requests }, now)
-        for (const effect of machine.drain()) {
-          if (effect.kind === 'command' && effect.command.kind === 'upload') uploads.push(effect.command.request)
-          if (effect.kind === 'emit' && effect.event.kind === 'misbehaved') misbehaved.push(effect.event.what)
-        }
+      const message = { kind: 'request' as const, content: scene.content, requests }
+      return call((machine, now) => {
+        machine.receive(scene.getter.contact, 'stream', message, now)
       })
     }
     const first = Array.from({ length: UPLOADS_PER_PEER_MAX + 1 }, (_, i) => i)
-    ask(first)
-    expect([uploads, misbehaved]).toEqual([first.slice(0, -1), []])
+    expect([ask(first), misbehaved]).toEqual([first.slice(0, -1), []])
     // Being sent, and queued.
-    ask([0, 0, UPLOADS_PER_PEER_MAX])
-    ask([0])
-    expect(uploads).toEqual(first.slice(0, -1))
+    expect(ask([0, 0, UPLOADS_PER_PEER_MAX])).toEqual([])
+    expect(ask([0])).toEqual([])
     expect(misbehaved).toEqual(['a request number used twice', 'a request number used twice'])
+    const end = (request: number): number[] =>
+      call((machine, now) => {
+        machine.done(tokens.get(request)!, { ok: true }, now)
+      })
+    expect([end(1), end(2)]).toEqual([[UPLOADS_PER_PEER_MAX], []])
   })
 })
 

@@ -1,0 +1,102 @@
+/**
+ * node:fs with faults. Every asynchronous call of the file system counts, and one of them can be made to fail. Use it with
+ * `vi.mock('node:fs', faultyFs)`: only modules that are imported after that call it.
+ */
+import { promisify } from 'node:util'
+import type * as Fs from 'node:fs'
+
+export const fault = {
+  /** Calls since the last reset, by name. */
+  calls: [] as string[],
+  /** Fails the call at this place in `calls`. */
+  at: -1,
+  /** Fails every call for which it is true. */
+  when: (_name: string): boolean => false,
+  code: 'EIO',
+  reset(): void {
+    this.calls = []
+    this.at = -1
+    this.when = () => false
+  }
+}
+
+/** Throws when it is this call's turn. */
+function count(name: string): void {
+  const place = fault.calls.push(name) - 1
+  if (place !== fault.at && !fault.when(name)) return
+  throw Object.assign(new Error(`${fault.code}: injected, ${name}`), { code: fault.code })
+}
+
+const CALLBACKS = [
+  ...['open', 'close', 'read', 'write', 'fstat', 'fsync', 'fdatasync', 'fchmod', 'ftruncate']
+] as const
+/** Never made to fail: the descriptor is gone all the same. */
+const HARMLESS: ReadonlySet<string> = new Set(['close'])
+
+type Callback = (error: Error | null, ...results: unknown[]) => void
+type Call = (...args: unknown[]) => unknown
+
+export async function faultyFs(original: () => Promise<unknown>): Promise<typeof Fs> {
+  const real = (await original()) as typeof Fs & { default: typeof Fs }
+  const callbacks = Object.fromEntries(CALLBACKS.map(name => [name, withCallback(name, real[name] as unknown as Call)]))
+  const promises = faultyPromises(real.promises)
+  const faulty = { ...real, ...callbacks, promises }
+  return { ...faulty, default: { ...real.default, ...callbacks, promises } } as unknown as typeof Fs
+}
+
+export async function faultyFsPromises(original: () => Promise<unknown>): Promise<typeof Fs.promises> {
+  const real = (await original()) as typeof Fs.promises
+  const faulty = faultyPromises(real)
+  return { ...faulty, default: faulty } as unknown as typeof Fs.promises
+}
+
+function withCallback(name: string, real: Call): Call {
+  const promised = promisify(real as (done: Callback) => void) as unknown as (...args: unknown[]) => Promise<unknown>
+  const wrapped = (...args: unknown[]): unknown => {
+    const done = args.at(-1) as Callback
+    try {
+      if (!HARMLESS.has(name)) count(name)
+    } catch (error) {
+      setImmediate(() => done(error as Error))
+      return undefined
+    }
+    return real(...args)
+  }
+  const asPromise = async (...args: unknown[]): Promise<unknown> => {
+    if (!HARMLESS.has(name)) count(name)
+    return promised(...args)
+  }
+  return Object.assign(wrapped, { [promisify.custom]: asPromise })
+}
+
+function faultyPromises(real: typeof Fs.promises): typeof Fs.promises {
+  const wrapped = Object.entries(real).map(([name, value]) => {
+    if (typeof value !== 'function') return [name, value] as const
+    const call = async (...args: unknown[]): Promise<unknown> => {
+      count(`promises.${name}`)
+      const result: unknown = await (value as Call)(...args)
+      return name === 'open' ? faultyHandle(result as Fs.promises.FileHandle) : result
+    }
+    return [name, call] as const
+  })
+  return Object.fromEntries(wrapped) as unknown as typeof Fs.promises
+}
+
+function faultyHandle(handle: Fs.promises.FileHandle): Fs.promises.FileHandle {
+  return new Proxy(handle, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]): unknown => {
+        if (typeof name === 'string' && !HARMLESS.has(name)) {
+          try {
+            count(`handle.${name}`)
+          } catch (error) {
+            return Promise.reject(error as Error)
+          }
+        }
+        return (value as Call).apply(target, args)
+      }
+    }
+  })
+}
