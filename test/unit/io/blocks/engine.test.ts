@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { expectDefined } from '../../../../src/base/assert.ts'
 import type { Partial as PartialResult, RequestId } from '../../../../src/core/exchange/contract.ts'
 import type { Result } from '../../../../src/core/machine.ts'
@@ -182,6 +182,39 @@ describe('the block engine', () => {
     const { up, down } = await transfer(seed, leech, made, { piece: 0 })
     expect(up).toEqual({ ok: false, reason: 'changed' })
     expect(down).toMatchObject({ ok: false, reason: 'refused' })
+  })
+
+  it('answers a request once when its last write fails, or when the store breaks its word and rejects', async () => {
+    const made = content()
+    const { seed, leech } = await pair(made)
+    const { store } = leech.place
+    const failures: Array<() => Promise<Result>> = [
+      () => Promise.resolve({ ok: false, reason: 'disk-full' }),
+      () => Promise.reject(new Error('a fault of the store'))
+    ]
+    for (const [piece, fails] of failures.entries()) {
+      const write = vi.spyOn(store, 'write').mockImplementation(fails)
+      // One frame: its only write is the last one. A second answer throws (nodes.ts).
+      const { down } = await transfer(seed, leech, made, { piece, leafCount: 4 })
+      expect(down).toMatchObject({ ok: false, reason: piece === 0 ? 'disk-full' : 'disk' })
+      write.mockRestore()
+      expect((await transfer(seed, leech, made, { piece })).down).toEqual({ ok: true })
+    }
+    const keep = vi.spyOn(store, 'keepLeafHashes').mockImplementation(() => Promise.reject(new Error('a fault')))
+    const { down } = await transfer(seed, leech, made, { piece: 3 })
+    expect(down).toMatchObject({ ok: false, reason: 'disk' })
+    keep.mockRestore()
+  })
+
+  it('answers every upload when all reads that were begun ahead fail at once', async () => {
+    const made = content()
+    const broken = (): Promise<never> => Promise.reject(new Error('a fault of the store'))
+    const { seed, leech } = await pair(made, () => ({ layout: broken, leafHashesToSend: broken }))
+    const all = [0, 1, 2, 3].map(piece => begin(seed, leech, made, { piece, hashes: piece % 2 === 0 }))
+    for (const { up, down } of all) {
+      expect(await up).toEqual({ ok: false, reason: 'disk' })
+      expect(await down).toMatchObject({ ok: false, reason: 'refused' })
+    }
   })
 
   it('ends what is under way when the connection goes', async () => {

@@ -6,9 +6,10 @@ import type { Result } from '../../../../src/core/machine.ts'
 import { ManifestExchange } from '../../../../src/io/blocks/manifest-exchange.ts'
 import type { BlockNet } from '../../../../src/io/blocks/block-net.ts'
 import { manifestHead } from '../../../../src/wire/blocks.ts'
-import { encode } from '../../../../src/wire/codec/codec.ts'
+import { encode, tryDecode } from '../../../../src/wire/codec/codec.ts'
+import { lineage } from '../../../../src/wire/lineage.ts'
 import { makeContent, randomBytes, startDownload, type Made } from '../store/contents.ts'
-import { share, startNode, type Node } from './nodes.ts'
+import { share, shareIn, startNode, type Node } from './nodes.ts'
 
 const PIECE = 64 << 10
 const signal = new AbortController().signal
@@ -68,6 +69,41 @@ it('a manifest says whether its content is unlisted, and whoever keeps it passes
   await startDownload(second.place, made)
   expect(await ask(third, made, second)).toEqual({ ok: true })
   expect(third.place.store.isUnlisted(made.id)).toBe(true)
+})
+
+it('a manifest says which contents its own replaces, and whoever keeps it passes that on', async () => {
+  const old = content()
+  const made = makeContent('big.bin', { 'big.bin': { bytes: randomBytes('new', 2 * PIECE) } }, PIECE)
+  const [seed, second, third] = [await startNode(), await startNode(), await startNode()]
+  await share(seed, old)
+  await share(seed, made)
+  const lineages = [old, made].map(({ id }) => tryDecode(lineage, seed.place.store.lineage(id)))
+  expect(lineages.map(known => known?.replaces)).toEqual([[], [old.id]])
+  for (const one of [old, made]) {
+    expect(await ask(second, one, seed)).toEqual({ ok: true })
+    await startDownload(second.place, one)
+    expect(await ask(third, one, second)).toEqual({ ok: true })
+    expect(third.place.store.lineage(one.id)).toEqual(seed.place.store.lineage(one.id))
+  }
+})
+
+it('a manifest of a listed content does not name the unlisted ones that it replaces', async () => {
+  const versions = ['a', 'b', 'c'].map(seed =>
+    makeContent('big.bin', { 'big.bin': { bytes: randomBytes(seed, PIECE) } }, PIECE)
+  )
+  const [first, second, third] = versions as [Made, Made, Made]
+  const { place } = await startNode()
+  const replaces = (made: Made): readonly string[] | undefined =>
+    tryDecode(lineage, place.store.lineage(made.id))?.replaces
+  for (const made of [first, second]) {
+    await place.store.setUnlisted(made.id, true)
+    await shareIn(place, made)
+  }
+  expect(replaces(second)).toEqual([first.id])
+  await shareIn(place, third)
+  expect(replaces(third)).toEqual([])
+  await place.store.setUnlisted(second.id, false)
+  expect(replaces(second)).toBeUndefined()
 })
 
 it('a manifest that is cut short, damaged or of another content is refused, and nothing is kept', async () => {

@@ -74,13 +74,17 @@ export async function startNode(options: Partial<Pick<BlockEngineOptions, 'sourc
 }
 
 /** The content's files are laid out at the node and shared. */
-export async function share(node: Node, made: Made): Promise<void> {
-  const top = await layOut(made, node.place.folder)
+export function share(node: Node, made: Made): Promise<void> {
+  return shareIn(node.place, made)
+}
+
+export async function shareIn(place: Place, made: Made): Promise<void> {
+  const top = await layOut(made, place.folder)
   const files = made.manifest.files.map(file => {
     const stat = statSync(made.manifest.singleFile ? top : join(top, ...pathOf(file)), { bigint: true })
     return { stamp: { sizeBytes: Number(stat.size), mtimeNs: stat.mtimeNs, inode: stat.ino } }
   })
-  await node.place.store.adopt(top, { manifest: made.manifest, pieceLayers: made.pieceLayers, files })
+  await place.store.adopt(top, { manifest: made.manifest, pieceLayers: made.pieceLayers, files })
 }
 
 /** The content is prepared at the node, nothing of it there. */

@@ -17,6 +17,7 @@ export const fault = {
     this.calls = []
     this.at = -1
     this.when = () => false
+    this.code = 'EIO'
   }
 }
 
@@ -27,9 +28,9 @@ function count(name: string): void {
   throw Object.assign(new Error(`${fault.code}: injected, ${name}`), { code: fault.code })
 }
 
-const CALLBACKS = [
-  ...['open', 'close', 'read', 'write', 'fstat', 'fsync', 'fdatasync', 'fchmod', 'ftruncate']
-] as const
+const CALLBACKS = [...['open', 'close', 'read', 'write', 'fstat', 'fsync', 'fdatasync', 'fchmod', 'ftruncate']] as const
+/** Counted, and not carried out: nothing here needs what a power cut would leave, and disks are slow. */
+const SYNCS: ReadonlySet<string> = new Set(['fsync', 'fdatasync', 'sync', 'datasync'])
 /** Never made to fail: the descriptor is gone all the same. */
 const HARMLESS: ReadonlySet<string> = new Set(['close'])
 
@@ -51,7 +52,7 @@ export async function faultyFsPromises(original: () => Promise<unknown>): Promis
 }
 
 function withCallback(name: string, real: Call): Call {
-  const promised = promisify(real as (done: Callback) => void) as unknown as (...args: unknown[]) => Promise<unknown>
+  const promised: (...args: unknown[]) => Promise<unknown> = promisify(real as (done: Callback) => void)
   const wrapped = (...args: unknown[]): unknown => {
     const done = args.at(-1) as Callback
     try {
@@ -60,11 +61,13 @@ function withCallback(name: string, real: Call): Call {
       setImmediate(() => done(error as Error))
       return undefined
     }
-    return real(...args)
+    if (SYNCS.has(name)) setImmediate(() => done(null))
+    else real(...args)
+    return undefined
   }
   const asPromise = async (...args: unknown[]): Promise<unknown> => {
     if (!HARMLESS.has(name)) count(name)
-    return promised(...args)
+    return SYNCS.has(name) ? undefined : promised(...args)
   }
   return Object.assign(wrapped, { [promisify.custom]: asPromise })
 }
@@ -79,7 +82,7 @@ function faultyPromises(real: typeof Fs.promises): typeof Fs.promises {
     }
     return [name, call] as const
   })
-  return Object.fromEntries(wrapped) as unknown as typeof Fs.promises
+  return Object.fromEntries<unknown>(wrapped) as unknown as typeof Fs.promises
 }
 
 function faultyHandle(handle: Fs.promises.FileHandle): Fs.promises.FileHandle {
@@ -87,15 +90,9 @@ function faultyHandle(handle: Fs.promises.FileHandle): Fs.promises.FileHandle {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function') return value
-      return (...args: unknown[]): unknown => {
-        if (typeof name === 'string' && !HARMLESS.has(name)) {
-          try {
-            count(`handle.${name}`)
-          } catch (error) {
-            return Promise.reject(error as Error)
-          }
-        }
-        return (value as Call).apply(target, args)
+      return async (...args: unknown[]): Promise<unknown> => {
+        if (typeof name === 'string' && !HARMLESS.has(name)) count(`handle.${name}`)
+        return typeof name === 'string' && SYNCS.has(name) ? undefined : (value as Call).apply(target, args)
       }
     }
   })

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -12,6 +13,7 @@ import {
   utimesSync,
   writeFileSync
 } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
@@ -127,6 +129,28 @@ describe('a download', () => {
     await complete(made)
     expect(readdirSync(top()).sort()).toEqual(['a', 'a.part', long].sort())
     expect(statSync(top('a.part')).size).toBe(200)
+  })
+
+  it('that is finished holds none of its files open', async () => {
+    const made = folderContent()
+    await startDownload(place, made)
+    const { wanted } = await prepared(made)
+    await writePieces(place, made, wanted)
+    const openBelow = (): number =>
+      readdirSync('/proc/self/fd').filter(fd => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(place.target)
+        } catch {
+          return false
+        }
+      }).length
+    expect(openBelow()).toBeGreaterThan(0)
+    expect(await place.store.finish(made.id)).toEqual({ ok: true })
+    // A close that was begun before this one.
+    await (await open(place.folder)).close()
+    expect(openBelow()).toBe(0)
+    const into = new Uint8Array(LEAF_BYTES)
+    expect(await place.store.read(made.id, { piece: P(0), leafStart: 0, leafCount: 1 }, into)).toEqual({ ok: true })
   })
 
   it('takes only what the globs include, and wants only that', async () => {

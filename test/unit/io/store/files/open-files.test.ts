@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { constants } from 'node:fs'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { SafeDir } from '../../../../../src/io/store/files/safe-dir.ts'
 import {
   OPEN_DESCRIPTORS_MAX,
@@ -75,4 +75,36 @@ it('open folders stay within their limit however deep and many, and all are clos
   safeDir.close()
   await (await open(folder)).close()
   expect(openBelow()).toBe(0)
+})
+
+it('descriptors that nobody uses are closed after a while, and those in use are not', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const files = new OpenFiles({ idleMs: 1_000 })
+    const nothing = (): Promise<void> => Promise.resolve()
+    await files.use('idle', make(1), nothing)
+    await files.use('held', make(2), async () => {
+      await files.use('busy', make(3), nothing)
+      vi.advanceTimersByTime(1_000)
+      await files.use('busy', make(3), nothing)
+      vi.advanceTimersByTime(1_000)
+      expect(files.size).toBe(2)
+    })
+    vi.advanceTimersByTime(2_000)
+    expect([files.size, vi.getTimerCount()]).toEqual([0, 0])
+  } finally {
+    vi.useRealTimers()
+  }
+  await (await open(folder)).close()
+  expect(openBelow()).toBe(0)
+})
+
+it('who waits for a descriptor that another one fails to open tries for itself', async () => {
+  const files = new OpenFiles()
+  const refused = (): Promise<number> => Promise.reject(new Error('not allowed to make it'))
+  const first = files.use('0', refused, fd => Promise.resolve(fd))
+  const second = files.use('0', make(0), fd => Promise.resolve(fd))
+  await expect(first).rejects.toThrow('not allowed')
+  expect(await second).toBeGreaterThan(0)
+  files.drop('')
 })
