@@ -222,7 +222,7 @@ function contentCommands(program: Command, { add, act }: Tools): void {
       (glob: string, before: string[] | undefined) => [...(before ?? []), glob]
     )
   )
-  getCommand.option('--overwrite', 'replace files that are there with other bytes')
+  getCommand.option('--overwrite', 'replace files that are there with other bytes, whoever made them')
   getCommand.option('--no-share', 'do not serve it to others')
   getCommand.option('--rename', 'change names that the file system of DIR cannot hold')
   act(getCommand, (context, what: string, options: GetOptions) => get(context, what, options))

@@ -22,11 +22,22 @@ describe(`after 3 of ${size.files} files changed`, () => {
   it('share hashes 3, and get into the same folder moves those 3', async () => {
     const shared = await cluster.node(1).ok('share', [folder])
     expect(shared).toMatchObject({ files: size.files, filesHashed: 3 })
-    const options = ['-o', cluster.folder('fetched'), '--overwrite']
-    const done = await cluster.node(2).ok('get', [shared.id, ...options])
+    // Without --overwrite: the sharer signed that the new content replaces the one that was fetched.
+    const done = await cluster.node(2).ok('get', [shared.id, '-o', cluster.folder('fetched')])
     expect(contents(done.path)).toEqual(contents(folder))
     const moved = CHANGED.length * CHANGED_BYTES
     expect(done).toMatchObject({ bytes: shared.bytes, fetchedBytes: moved, reusedBytes: shared.bytes - moved })
+  })
+
+  it('get of another folder of that name into the same place is refused, and nothing is replaced', async () => {
+    const stranger = `${cluster.folder('elsewhere')}/album`
+    fs.mkdirSync(`${stranger}/d0`, { recursive: true })
+    makeFile(`${stranger}/d0/f7`, CHANGED_BYTES, 'of somebody else')
+    const { id } = await cluster.node(1).ok('share', [stranger])
+    const before = contents(`${cluster.folder('fetched')}/album`)
+    const refused = await cluster.node(2).run(['get', id, '-o', cluster.folder('fetched')])
+    expect([refused.code, JSON.stringify(refused.lines)]).toEqual([11, expect.stringContaining('--overwrite')])
+    expect(contents(`${cluster.folder('fetched')}/album`)).toEqual(before)
   })
 
   it('share of an unchanged folder hashes none, and has the same ID', async () => {
