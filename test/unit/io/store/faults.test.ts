@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { expectDefined } from '../../../../src/base/assert.ts'
 import type { NodeId } from '../../../../src/base/ids.ts'
+import type { ByteStream } from '../../../../src/io/net/stream/byte-stream.ts'
 import type { ExchangeCommand, Prepared, RequestId } from '../../../../src/core/exchange/contract.ts'
 import type { Result } from '../../../../src/core/machine.ts'
 import type { PieceIndex } from '../../../../src/wire/bittorrent/layout.ts'
@@ -72,21 +73,22 @@ function folderContent(): Made {
   )
 }
 
-/** Takes what is sent, and never says anything. */
-const stream = {
-  status: 'open',
-  send: () => true,
-  abort: () => undefined,
+/** Accepts every write, and never receives anything. */
+const stream: ByteStream = {
+  isOpen: true,
+  chunks: () => {
+    throw new Error('an uploader does not read')
+  },
+  write: () => Promise.resolve(),
   close: () => Promise.resolve(),
-  addEventListener: () => undefined,
-  removeEventListener: () => undefined
+  abort: () => undefined
 }
 
 /** Runs commands of the exchange on the place's store. Each must be answered, and only once. */
 function engineOf({ store }: Place): { run: (command: ExchangeCommand) => Promise<Result> } {
   const waiting = new Map<number, (result: Result) => void>()
   const net = {
-    openStream: () => Promise.resolve(stream as never),
+    openStream: () => Promise.resolve(stream),
     handle: () => Promise.resolve(),
     addressOf: () => ({ host: '127.0.0.1', port: 1 })
   }
