@@ -211,6 +211,8 @@ function contentCommands(program: Command, { add, act }: Tools): void {
       more: [
         'The daemon fetches into DIR/NAME, unfinished files end in .part; this follows it. Ctrl-C and SIGTERM pause the download',
         'and exit 7, a lost terminal leaves it going; the same command goes on. What is there with the right bytes is reused.',
+        'When nobody who answers has a missing file any more, this exits 3 and names the file and who had it. With',
+        '--timeout it waits for somebody to offer it, and exits 2 when the time is over. The download stays in the daemon.',
         'A NUMBER is a result of the last `shoal search` of this node; of a file inside a share only that file is fetched. When a share',
         'is called by the same number the command says so and does nothing: give the ID of the one that is meant.'
       ]
@@ -224,6 +226,9 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   )
   getCommand.option('--overwrite', 'replace files that are there with other bytes, whoever made them')
   getCommand.option('--no-share', 'do not serve it to others')
+  getCommand.addOption(
+    secondsOption('--timeout <seconds>', 'follow it for so long at most, also while nobody has what is missing')
+  )
   getCommand.option('--rename', 'change names that the file system of DIR cannot hold')
   act(getCommand, (context, what: string, options: GetOptions) => get(context, what, options))
 

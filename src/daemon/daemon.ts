@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { expectDefined } from '../base/assert.ts'
 import { EMPTY_BYTES, textOf, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
-import { peerIdText } from '../base/ids.ts'
+import { peerIdText, type ContentId } from '../base/ids.ts'
 import { publisherOf } from '../io/identity.ts'
 import { FolderLeafStore } from '../io/share/leaf-store.ts'
 import { StateDb } from '../io/state/db.ts'
@@ -31,6 +31,7 @@ import { Ops } from './ops/ops.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './node/runtime.ts'
 import { Searches } from './search/searches.ts'
 import type { Services } from './control/services.ts'
+import { ShareMonitor } from './sharing/monitor.ts'
 import { controlSocketPath, nameSocket } from './home/socket-path.ts'
 import { TicketFiles } from './node/ticket-files.ts'
 import { Transfers } from './downloads/transfers.ts'
@@ -78,6 +79,7 @@ interface Living {
   readonly runtime: Runtime
   readonly directory: Directory
   readonly transfers: Transfers
+  readonly monitor: ShareMonitor
 }
 
 class RunningDaemon implements Daemon {
@@ -141,6 +143,7 @@ class RunningDaemon implements Daemon {
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
       transfers: () => this.life.transfers,
+      monitor: () => this.life.monitor,
       passing: this.passing,
       gateway: () => this.listener?.address,
       adoptTicket: async ticket => this.adoptTicket(ticket),
@@ -212,9 +215,11 @@ class RunningDaemon implements Daemon {
     const store = expectDefined(this.store, 'the store is open')
     const indexing = expectDefined(this.indexing, 'the index is open')
     const runtime = await Runtime.open({ home: this.home, settings, db, store, index: indexing.index, log, seams })
-    const directory = new Directory(runtime.net, store)
-    const transfers = new Transfers({ runtime, store, db, log })
-    this.living = { runtime, directory, transfers }
+    const monitor = monitorOf(runtime, store, log)
+    const isSound = (content: ContentId): boolean => monitor.isSound(content)
+    const directory = new Directory({ net: runtime.net, store, isSound })
+    const transfers = new Transfers({ runtime, store, db, log, monitor })
+    this.living = { runtime, directory, transfers, monitor }
     this.ops.watch(runtime)
     runtime.watch(({ room, event }) => {
       if (room !== 'membership') return
@@ -232,6 +237,7 @@ class RunningDaemon implements Daemon {
     })
     await directory.serve()
     await transfers.restart()
+    monitor.start()
   }
 
   /** What finds no room on the disk is noted with the next news of a member. */
@@ -245,9 +251,10 @@ class RunningDaemon implements Daemon {
   }
 
   private async move(home: LivingHome): Promise<void> {
-    const { runtime } = this.life
+    const { runtime, monitor } = this.life
     this.indexing?.tellTo(undefined)
     await this.passing?.close()
+    await monitor.close()
     await runtime.close()
     this.home = home
     await this.dropStaleOverlay()
@@ -284,9 +291,28 @@ class RunningDaemon implements Daemon {
     await this.living?.runtime.sayGoodbye()
     await this.ops.close()
     this.indexing?.tellTo(undefined)
+    await this.living?.monitor.close()
     await this.living?.runtime.close()
     await this.indexing?.close()
     this.store?.closeAll()
     await this.db?.close()
   }
+}
+
+function monitorOf(runtime: Runtime, store: ContentStore, log: Logger): ShareMonitor {
+  return new ShareMonitor({
+    ...{ store, log, wallMs: () => Date.now() },
+    exchange: {
+      withdraw: (content, pieces) => {
+        runtime.call((node, at) => {
+          node.exchange.withdraw(content, pieces, at)
+        })
+      },
+      restore: (content, pieces) => {
+        runtime.call((node, at) => {
+          node.exchange.restore(content, pieces, at)
+        })
+      }
+    }
+  })
 }

@@ -33,7 +33,7 @@ export class Swarm {
   /** What each node's owner wants, again after every start. */
   private readonly wishes = new Map<ExchangeNode, Map<ContentId, 'seed' | 'get'>>()
   /** What the records say: who announced what. */
-  private readonly providers = new Map<ContentId, Set<ExchangeNode>>()
+  private readonly providers = new Map<ContentId, Map<ExchangeNode, 'part' | 'all'>>()
   private readonly layouts = new Map<ContentId, Layout>()
 
   constructor(options: SwarmSettings) {
@@ -85,7 +85,7 @@ export class Swarm {
       if (wish === 'seed') machine.seed(content, this.layouts.get(content)!, now)
       else machine.get(content, now)
     })
-    if (wish === 'seed') this.announced(content).add(node)
+    if (wish === 'seed') this.announced(content).set(node, 'all')
   }
 
   private started(node: ExchangeNode): undefined {
@@ -99,8 +99,13 @@ export class Swarm {
     })
   }
 
-  private announced(content: ContentId): Set<ExchangeNode> {
-    const known = this.providers.get(content) ?? new Set()
+  /** What the records say that it holds. */
+  announcedBy(node: ExchangeNode, content: ContentId): 'none' | 'part' | 'all' {
+    return this.announced(content).get(node) ?? 'none'
+  }
+
+  private announced(content: ContentId): Map<ExchangeNode, 'part' | 'all'> {
+    const known = this.providers.get(content) ?? new Map<ExchangeNode, 'part' | 'all'>()
     this.providers.set(content, known)
     return known
   }
@@ -108,9 +113,9 @@ export class Swarm {
   private hear(node: ExchangeNode, event: ExchangeEvent): void {
     if (event.kind === 'announce') {
       if (event.held === 'none') this.announced(event.content).delete(node)
-      else this.announced(event.content).add(node)
+      else this.announced(event.content).set(node, event.held)
     } else if (event.kind === 'wanted-providers') {
-      const contacts = [...this.announced(event.content)].filter(one => one !== node).map(one => one.contact)
+      const contacts = [...this.announced(event.content).keys()].filter(one => one !== node).map(one => one.contact)
       this.world.call(node, (machine, now) => {
         machine.sources(event.content, contacts, now)
       })

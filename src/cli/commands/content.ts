@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
 import type { EntryRow, EventOf, ResultOf, ShareRow } from '../../wire/control/methods.ts'
-import { escapeForTerminal } from '../../wire/control/text.ts'
+import { escapeForTerminal, problemText } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, shortId, table } from '../terminal/format.ts'
 
@@ -13,6 +13,8 @@ const SKIP_REASONS: Readonly<Record<string, string>> = {
   special: 'no file and no folder',
   name: 'a name that is not UTF-8, or too long'
 }
+
+const STATE_COLOURS = { partial: 'yellow', changed: 'red', missing: 'red' } as const
 
 type Shared = ResultOf<'share'>['shares'][number]
 
@@ -86,9 +88,20 @@ export async function ls(context: Context, id: string | undefined, options: { al
       ids: () => shares.map(share => share.id)
     })
     if (shares.length === 0) context.output.note('nothing is shared: shoal share PATH')
+    noteDamaged(context, shares)
     return
   }
   context.output.answer({ json: result, text: () => entriesText(result), ids: () => [result.id] })
+}
+
+/** A line for each share of this node that cannot be served whole. */
+function noteDamaged({ output }: Context, shares: readonly ShareRow[]): void {
+  for (const { name, problem } of shares) {
+    if (problem !== undefined)
+      output.note(
+        `${escapeForTerminal(name)}: ${escapeForTerminal(problemText(problem))}\n  ${escapeForTerminal(problem.fix)}`
+      )
+  }
 }
 
 function sharesText({ output }: Context, rows: readonly ShareRow[]): string {
@@ -101,7 +114,7 @@ function sharesText({ output }: Context, rows: readonly ShareRow[]): string {
       {
         head: 'STATE',
         cell: row => (row.unlisted === true ? `${row.state}, unlisted` : row.state),
-        style: (text, row) => (row.state === 'partial' ? output.colour('yellow', text) : text)
+        style: (text, row) => (row.state === 'complete' ? text : output.colour(STATE_COLOURS[row.state], text))
       },
       { head: 'NAME', cell: row => row.name },
       hasHolders
@@ -119,6 +132,9 @@ function entriesText(content: { id: string; name: string; bytes: number; files: 
     [
       { head: 'SIZE', cell: row => (row.path.endsWith('/') ? '-' : bytesText(row.bytes)), align: 'right' },
       { head: 'MODE', cell: row => (row.executable ? 'x' : '') },
+      ...(entries.some(({ state }) => state !== undefined)
+        ? [{ head: 'STATE', cell: (row: EntryRow) => row.state ?? '' }]
+        : []),
       { head: 'PATH', cell: row => row.path }
     ],
     entries

@@ -30,17 +30,25 @@ export interface GetOptions {
   /** Commander's form of --no-share. */
   share?: boolean
   rename?: boolean
+  /** Seconds. */
+  timeout?: number
 }
 
 export async function get(context: Context, what: string, options: GetOptions): Promise<void> {
   const { output } = context
   let id: string | undefined
+  let reason: string | undefined
   const onEvent = (event: EventOf<'get'>): void => {
     output.event(event)
     if (event.event === 'progress') id = event.id
     if (output.mode === 'json') return
     if (event.event === 'waiting') output.note(`waiting for ${escapeForTerminal(event.for)}`)
-    else output.progress(() => progressText(event))
+    else {
+      // A line of its own: without a terminal no progress is drawn.
+      if (event.reason !== undefined && event.reason !== reason) output.note(escapeForTerminal(event.reason))
+      ;({ reason } = event)
+      output.progress(() => progressText(event))
+    }
   }
   try {
     const done = await askDaemon(context, 'get', paramsOf(context, what, options), { onEvent })
@@ -52,14 +60,15 @@ export async function get(context: Context, what: string, options: GetOptions): 
 }
 
 function paramsOf({ cwd }: Context, what: string, options: GetOptions): Params<'get'> {
-  const { include, overwrite, share, rename } = options
+  const { include, overwrite, share, rename, timeout } = options
   return {
     ...contentOf(cwd, what),
     dir: path.resolve(cwd, options.output ?? '.'),
     ...(include === undefined ? {} : { include }),
     ...(overwrite === true ? { overwrite } : {}),
     ...(share === false ? { share } : {}),
-    ...(rename === true ? { rename } : {})
+    ...(rename === true ? { rename } : {}),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 })
   }
 }
 
@@ -79,7 +88,10 @@ export function progressText(row: TransferRow): string {
   if (state !== 'fetching') return `${label}  ${state}${reason === undefined ? '' : `: ${escapeForTerminal(reason)}`}`
   // Rounded down: 100 % is for what is whole.
   const percent = bytes === 0 ? 100 : Math.floor((haveBytes / bytes) * 1000) / 10
-  const left = bytesPerSecond > 0 ? `${secondsText((bytes - haveBytes) / bytesPerSecond)} left` : 'stalled'
+  const left =
+    bytesPerSecond > 0
+      ? `${secondsText((bytes - haveBytes) / bytesPerSecond)} left`
+      : escapeForTerminal(reason ?? 'stalled')
   const amount = `${bytesText(haveBytes)} of ${bytesText(bytes)}`
   return [
     label,

@@ -1,7 +1,15 @@
 /** Commands that look inside: status, ring. */
 import { ShoalError } from '../../base/errors.ts'
-import type { BannedRow, EventOf, ResultOf, RingResult, StatusResult, TransferRow } from '../../wire/control/methods.ts'
-import { escapeForTerminal } from '../../wire/control/text.ts'
+import type {
+  BannedRow,
+  EventOf,
+  ResultOf,
+  RingResult,
+  ShareRow,
+  StatusResult,
+  TransferRow
+} from '../../wire/control/methods.ts'
+import { escapeForTerminal, problemText } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, rateText, secondsText, shortId, table } from '../terminal/format.ts'
 import type { Answer } from '../terminal/output.ts'
@@ -35,7 +43,7 @@ function statusAnswer({ output }: Context, result: StatusResult): Answer {
 }
 
 export function statusText(result: StatusResult, alarm: (text: string) => string): string {
-  const { name, id, ready, overlay, addresses, gateway, members, transfers, banned, refused } = result
+  const { name, id, ready, overlay, addresses, gateway, members, transfers, damaged, banned, refused } = result
   const { uptimeSeconds, rssBytes } = result
   const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
   const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
@@ -52,6 +60,7 @@ export function statusText(result: StatusResult, alarm: (text: string) => string
   ]
   const parts = [`${head.join('\n')}\n`]
   if (transfers.length > 0) parts.push(transfersText(transfers))
+  if (damaged.length > 0) parts.push(alarm('changed or missing') + '\n' + damagedText(damaged))
   if (banned.length > 0) parts.push(alarm('banned') + '\n' + bannedText(banned))
   return parts.join('\n')
 }
@@ -66,6 +75,20 @@ function transfersText(rows: readonly TransferRow[]): string {
       { head: 'RATE', cell: row => rateText(row.bytesPerSecond), align: 'right' },
       { head: 'SOURCES', cell: row => row.sources.map(({ name }) => name).join(', ') },
       { head: 'NAME', cell: row => row.name }
+    ],
+    rows
+  )
+}
+
+function damagedText(rows: readonly ShareRow[]): string {
+  const problemOf = ({ problem }: ShareRow): string => (problem === undefined ? '' : problemText(problem))
+  return table<ShareRow>(
+    [
+      { head: 'ID', cell: row => shortId(row.id) },
+      { head: 'STATE', cell: row => row.state },
+      { head: 'NAME', cell: row => row.name },
+      { head: 'WHAT', cell: problemOf },
+      { head: 'DO', cell: row => row.problem?.fix ?? '' }
     ],
     rows
   )

@@ -76,12 +76,27 @@ export type ExchangeEvent =
   | { kind: 'paused'; content: ContentId; reason: PauseReason }
   | { kind: 'resumed'; content: ContentId }
   | { kind: 'banned'; content: ContentId; peer: NodeId; everywhere: boolean }
-  /** A file that is shared is not on disk any more as it was shared; the piece is withdrawn. */
+  /**
+   * io could not read a piece that is shared, and the piece was withdrawn. The owner finds out why, and may restore it.
+   */
   | { kind: 'changed'; content: ContentId; piece: PieceIndex }
   /** A peer says that this node sent it wrong bytes. */
   | { kind: 'accused'; content: ContentId; peer: NodeId; reason: BanReason }
   /** A peer broke the protocol; counted, never fatal. */
   | { kind: 'misbehaved'; peer: NodeId; what: string }
+
+/** Why a download stands still although sources answer: nobody offers what it misses. */
+export interface Shortage {
+  /** The first of the missing pieces, SHORTAGE_PIECES_MAX at most. Empty when even the manifest is missing. */
+  readonly pieces: readonly PieceIndex[]
+  readonly pieceCount: number
+  /** Sources that said that they no longer hold some of these pieces. */
+  readonly withdrawnBy: readonly NodeId[]
+  /** Sources that did not answer, or answered that they hold nothing. */
+  readonly silent: readonly NodeId[]
+  /** A source is being asked, or will be asked for the first time. */
+  readonly isAsking: boolean
+}
 
 export interface Progress {
   readonly state: 'finding' | 'preparing' | 'fetching' | 'finishing' | 'complete' | 'paused'

@@ -16,12 +16,12 @@ import type { ContentId, NodeId } from '../../base/ids.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { BanReason, ExchangeMessage } from '../../wire/exchange.ts'
-import type { Layout, LeafRange } from '../../wire/bittorrent/layout.ts'
+import type { Layout, LeafRange, PieceIndex } from '../../wire/bittorrent/layout.ts'
 import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../machine.ts'
 import { Outbox } from '../outbox.ts'
 import { unreachable } from '../../base/assert.ts'
 import { Bans, type Ban } from './download/bans.ts'
-import type { ExchangeCommand, ExchangeEvent, Progress, RequestId } from './contract.ts'
+import type { ExchangeCommand, ExchangeEvent, Progress, RequestId, Shortage } from './contract.ts'
 import type { ExchangeContext, Then } from './context.ts'
 import { Download } from './download/download.ts'
 import { HeldLeaves } from './held-leaves.ts'
@@ -83,9 +83,13 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     for (const [key, value] of machine.restored) this.synced.set(key, value)
     this.context = this.makeDesk(machine, options.settings)
     this.uploads = new Uploads(this.context, {
-      changed: (content, piece) => {
-        const withdrawn = this.entries.get(content)?.share.withdraw(piece)
-        if (withdrawn === true) this.outbox.emit({ kind: 'changed', content, piece })
+      unreadable: (content, piece, reason) => {
+        const entry = this.entries.get(content)
+        const isFetching = entry?.download !== undefined && !entry.download.complete
+        // A disk that fails during a download pauses the download.
+        if (entry === undefined || (reason === 'disk' && isFetching)) return
+        const isFresh = this.offering(content, share => share.withdraw([piece]).length > 0)
+        if (isFresh === true) this.outbox.emit({ kind: 'changed', content, piece })
       },
       fresh: (content, range) => this.entries.get(content)?.share.fresh(range) === true,
       sent: (content, range) => this.entries.get(content)?.share.sent(range)
@@ -175,6 +179,30 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.outbox.emit({ kind: 'announce', content, held: 'none' })
   }
 
+  /**
+   * These pieces cannot be read now: they are neither offered nor served until `restore`. Nothing is forgotten. The
+   * pieces lie in the content. Idempotent.
+   */
+  withdraw(content: ContentId, pieces: Iterable<PieceIndex>, _now: Now): void {
+    this.offering(content, share => share.withdraw(pieces))
+  }
+
+  /** These pieces can be read again, with the right bytes. Idempotent. */
+  restore(content: ContentId, pieces: Iterable<PieceIndex>, _now: Now): void {
+    this.offering(content, share => share.restore(pieces))
+  }
+
+  /** Changes what is offered of a content, and announces it when it is more or less than before. */
+  private offering<T>(content: ContentId, change: (share: SharedContent) => T): T | undefined {
+    const share = this.entries.get(content)?.share
+    const before = share?.held?.offer
+    if (share === undefined || before === undefined) return undefined
+    const changed = change(share)
+    const held = share.held?.offer ?? 'none'
+    if (held !== before) this.outbox.emit({ kind: 'announce', content, held })
+    return changed
+  }
+
   /** Providers that the records room found, or that the user named. */
   sources(content: ContentId, contacts: readonly Contact[], now: Now): void {
     this.entries.get(content)?.download?.sources(contacts, now)
@@ -207,6 +235,11 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
 
   progress(content: ContentId, now: Now): Progress | undefined {
     return this.entries.get(content)?.download?.progress(now)
+  }
+
+  /** Undefined while the download makes progress, or can. Looks at every missing piece: not for every tick. */
+  shortage(content: ContentId): Shortage | undefined {
+    return this.entries.get(content)?.download?.shortage()
   }
 
   banned(now: Now): Ban[] {

@@ -11,8 +11,8 @@ export class HeldLeaves {
   private heldBytes: number
   /** Pieces that are partly there. */
   private readonly partials = new Map<PieceIndex, number>()
-  /** Pieces whose file changed on disk: never served again. */
-  private readonly gone = new Set<PieceIndex>()
+  /** Pieces that cannot be read now. They are not served until they are restored. Made with the first. */
+  private gone: Bitfield | undefined
 
   /** `leaves` are the leaves that are there, numbered through the content; undefined means all. The bitfield is kept. */
   constructor(layout: Layout, leaves: Bitfield | undefined) {
@@ -38,7 +38,19 @@ export class HeldLeaves {
 
   /** Every piece is there. */
   get all(): boolean {
-    return (this.whole === undefined || this.whole.full) && this.gone.size === 0
+    return (this.whole === undefined || this.whole.full) && this.gone?.empty !== false
+  }
+
+  /** What can be served: of a download that has nothing yet it is `part`. */
+  get offer(): 'none' | 'part' | 'all' {
+    if (this.all) return 'all'
+    if (this.gone?.empty !== false) return 'part'
+    const isPartial = [...this.partials.keys()].some(piece => !this.isGone(piece))
+    return this.pieceBits().empty && !isPartial ? 'none' : 'part'
+  }
+
+  private isGone(piece: PieceIndex): boolean {
+    return this.gone?.has(piece) === true
   }
 
   get empty(): boolean {
@@ -59,7 +71,7 @@ export class HeldLeaves {
 
   /** The range must lie in the layout. */
   serves(range: LeafRange): boolean {
-    if (this.gone.has(range.piece)) return false
+    if (this.isGone(range.piece)) return false
     if (this.hasPiece(range.piece)) return true
     const first = this.layout.firstLeafOf(range.piece) + range.leafStart
     for (let i = 0; i < range.leafCount; i++) if (!this.hasLeaf(first + i)) return false
@@ -82,23 +94,34 @@ export class HeldLeaves {
     return { bytes, whole: whole.has(piece) }
   }
 
-  /** False when it was withdrawn before. */
-  withdraw(piece: PieceIndex): boolean {
-    if (this.gone.has(piece)) return false
-    this.gone.add(piece)
-    return true
+  /** Stops serving these pieces. Returns those that were served until now. They must lie in the layout. */
+  withdraw(pieces: Iterable<PieceIndex>): PieceIndex[] {
+    const gone = (this.gone ??= new Bitfield(this.layout.pieces))
+    return [...pieces].filter(piece => gone.add(piece))
+  }
+
+  /** Serves these pieces again. Returns those that were withdrawn until now. */
+  restore(pieces: Iterable<PieceIndex>): PieceIndex[] {
+    const { gone } = this
+    return gone === undefined || gone.empty ? [] : [...pieces].filter(piece => gone.delete(piece))
+  }
+
+  /** In ascending order. */
+  *withdrawn(): Generator<PieceIndex> {
+    for (const piece of this.gone ?? []) yield piece as PieceIndex
   }
 
   /** A bit for each piece that is whole and served. */
   pieceBits(): Bitfield {
     const bits = this.whole?.clone() ?? new Bitfield(this.layout.pieces).fill()
-    for (const piece of this.gone) bits.delete(piece)
+    for (const piece of this.withdrawn()) bits.delete(piece)
     return bits
   }
 
   /** The leaves of pieces that are partly there, in runs. */
   *partialRanges(): Generator<LeafRange> {
     for (const piece of this.partials.keys()) {
+      if (this.isGone(piece)) continue
       const first = this.layout.firstLeafOf(piece)
       yield* runs(piece, this.layout.leavesOf(piece), leaf => this.hasLeaf(first + leaf))
     }

@@ -1,6 +1,6 @@
 /** What the exchange waits for, and how much it lets grow. PROTOCOLS.md "Exchange" is where the constants come from. */
 import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
-import { REQUEST_LEAVES_MAX } from '../../wire/exchange.ts'
+import { GONE_PIECES_MAX, REQUEST_LEAVES_MAX } from '../../wire/exchange.ts'
 
 export interface ExchangeSettings {
   /** `cluster`: everybody is served in turn. `open` (tit-for-tat, BEP 3) plugs in at choker.ts. */
@@ -44,6 +44,8 @@ export const RETRY_MIN_MS = 1_000
 export const RETRY_MAX_MS = 60_000
 /** A source that is snubbed, or has nothing to give, makes room for another after this long. */
 export const USELESS_MS = 10_000
+/** Pieces that a report of what nobody offers lists; the others are counted. */
+export const SHORTAGE_PIECES_MAX = 4_096
 /** Between questions for providers: 1 s, doubled, at most 60 s. */
 export const PROVIDERS_MIN_MS = 1_000
 export const PROVIDERS_MAX_MS = 60_000
@@ -93,6 +95,11 @@ export const UPLOAD_DEADLINE_MS = 60_000
 export const REPEAT_WAIT_MS = 1_000
 /** Contents that one peer may be interested in. */
 export const INTERESTS_PER_PEER_MAX = 1_024
+/**
+ * Withdrawn pieces that one peer is told of at once. It is not told of the others by name: they are missing in
+ * `have-bits`.
+ */
+export const GONE_TOLD_MAX = 16 * GONE_PIECES_MAX
 /** A peer that was served this long makes room for one that waits. */
 export const UNCHOKED_MS = 10_000
 

@@ -10,6 +10,7 @@ import type { EphemeralDownloads } from '../downloads/ephemeral.ts'
 import type { Home } from '../home/home.ts'
 import type { Indexing } from '../sharing/indexing.ts'
 import type { Runtime } from '../node/runtime.ts'
+import type { ShareMonitor } from '../sharing/monitor.ts'
 import type { Searches } from '../search/searches.ts'
 import type { Transfers } from '../downloads/transfers.ts'
 
@@ -23,6 +24,7 @@ export interface Services {
   readonly runtime: () => Runtime
   readonly directory: () => Directory
   readonly transfers: () => Transfers
+  readonly monitor: () => ShareMonitor
   readonly indexing: Indexing
   readonly searches: Searches
   readonly passing: EphemeralDownloads

@@ -4,16 +4,18 @@
  */
 import type { Logger } from 'pino'
 import { LruMap } from '../../base/bounded.ts'
-import type { ContentId } from '../../base/ids.ts'
+import type { ContentId, NodeId } from '../../base/ids.ts'
 import { peerIdText } from '../../base/ids.ts'
 import { ShoalError } from '../../base/errors.ts'
-import type { PauseReason, Progress } from '../../core/exchange/contract.ts'
+import type { PauseReason, Progress, Shortage } from '../../core/exchange/contract.ts'
 import type { StateDb } from '../../io/state/db.ts'
 import type { Holding } from '../../io/store/catalogue.ts'
 import type { ContentStore } from '../../io/store/store.ts'
 import type { SourceRow, TransferRow } from '../../wire/control/methods.ts'
 import { nameOf } from '../node/member-names.ts'
 import type { Runtime } from '../node/runtime.ts'
+import type { ShareMonitor } from '../sharing/monitor.ts'
+import { shortageText, type ShortageOf } from './shortage.ts'
 import type { NodeEvent } from '../../core/node/node.ts'
 
 /** Downloads that their user paused: they stay so over a restart. */
@@ -21,20 +23,32 @@ const PAUSED_PREFIX = 'paused/'
 const PAUSED = Uint8Array.of(1)
 /** How the last downloads ended that are not served on: the exchange has forgotten them. */
 const ENDED_MAX = 256
+/** What a download lacks is found out anew after so long, and after so many times the time that it took. */
+const SHORTAGE_KEPT_MS = 500
+const SHORTAGE_KEPT_FACTOR = 20
 
 export class Transfers {
   private readonly runtime: Runtime
   private readonly store: ContentStore
   private readonly db: StateDb
   private readonly log: Logger
+  private readonly monitor: Pick<ShareMonitor, 'offered' | 'suspect'>
   private readonly pausedFor = new Map<ContentId, PauseReason>()
+  private readonly shortages = new LruMap<ContentId, { shortage: Shortage | undefined; untilMs: number }>(ENDED_MAX)
   private readonly ended = new LruMap<ContentId, Progress>(ENDED_MAX)
 
-  constructor(parts: { runtime: Runtime; store: ContentStore; db: StateDb; log: Logger }) {
+  constructor(parts: {
+    runtime: Runtime
+    store: ContentStore
+    db: StateDb
+    log: Logger
+    monitor: Pick<ShareMonitor, 'offered' | 'suspect'>
+  }) {
     this.runtime = parts.runtime
     this.store = parts.store
     this.db = parts.db
     this.log = parts.log
+    this.monitor = parts.monitor
     this.runtime.watch(event => {
       this.hear(event)
     })
@@ -67,6 +81,7 @@ export class Transfers {
       node.setOffered(content, true)
       node.seed(content, held.manifest.layout, at)
     })
+    this.monitor.offered(content)
   }
 
   /** Starts, or goes on with, a download that the store knows. */
@@ -117,12 +132,47 @@ export class Transfers {
     }))
   }
 
-  /** Undefined for what is not a download of this process. */
-  async row(content: ContentId): Promise<TransferRow | undefined> {
+  /**
+   * Why a download stands still; undefined when it does not, or may go on by itself. `holders`: members known to have
+   * had it.
+   */
+  async shortage(content: ContentId, holders: readonly NodeId[]): Promise<ShortageOf | undefined> {
+    const shortage = this.lookedUp(content)
+    if (shortage === undefined) return undefined
+    const manifest = (await this.store.manifest(content))?.manifest
+    const called = (id: NodeId): string => nameOf(id, this.runtime.view.membership.member(id))
+    return { content, shortage, manifest, holders, nameOf: called }
+  }
+
+  /** Looks at every missing piece: that takes a while for a large content, so the answer is kept for longer. */
+  private lookedUp(content: ContentId): Shortage | undefined {
+    const startedMs = performance.now()
+    const known = this.shortages.get(content)
+    if (known !== undefined && startedMs < known.untilMs) return known.shortage
+    const shortage = this.runtime.view.exchange.shortage(content)
+    const endedMs = performance.now()
+    const untilMs = endedMs + SHORTAGE_KEPT_MS + (endedMs - startedMs) * SHORTAGE_KEPT_FACTOR
+    this.shortages.set(content, { shortage, untilMs })
+    return shortage
+  }
+
+  private async reason(
+    content: ContentId,
+    { state, rateBytesPerSecond }: Progress,
+    holders: readonly NodeId[]
+  ): Promise<string | undefined> {
+    if (state === 'paused') return this.pausedFor.get(content)
+    if (state !== 'finding' && (state !== 'fetching' || rateBytesPerSecond > 0)) return undefined
+    const shortage = await this.shortage(content, holders)
+    return shortage?.shortage.isAsking === false ? shortageText(shortage) : undefined
+  }
+
+  /** Undefined for what is not a download of this process. `holders`: members known to have had it. */
+  async row(content: ContentId, holders: readonly NodeId[] = []): Promise<TransferRow | undefined> {
     const progress = this.progress(content)
     if (progress === undefined) return undefined
     const held = await this.store.manifest(content)
-    const reason = progress.state === 'paused' ? this.pausedFor.get(content) : undefined
+    const reason = await this.reason(content, progress, holders)
     return {
       ...{ id: content, name: held?.manifest.name ?? '', state: progress.state },
       ...(reason === undefined ? {} : { reason }),
@@ -161,7 +211,7 @@ export class Transfers {
         this.log.debug({ content: event.content }, 'accused of a wrong leaf')
         return
       case 'changed':
-        this.log.warn({ content: event.content, piece: event.piece }, 'a shared file changed: share it again')
+        this.monitor.suspect(event.content, event.piece)
         return
       case 'misbehaved':
       case 'progress':

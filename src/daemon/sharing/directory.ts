@@ -30,10 +30,13 @@ export interface Listed extends ShareSummary {
 export class Directory {
   private readonly net: Net
   private readonly store: ContentStore
+  private readonly isSound: (content: ContentId) => boolean
 
-  constructor(net: Net, store: ContentStore) {
+  /** `isSound`: whether all of a complete content can be served. */
+  constructor({ net, store, isSound }: { net: Net; store: ContentStore; isSound: (content: ContentId) => boolean }) {
     this.net = net
     this.store = store
+    this.isSound = isSound
   }
 
   async serve(): Promise<void> {
@@ -71,7 +74,7 @@ export class Directory {
       bytes: layout.bytes,
       files: files.length,
       pieceLengthBytes: layout.pieceLengthBytes,
-      complete
+      complete: complete && this.isSound(content)
     }
   }
 

@@ -81,10 +81,12 @@ export class ContentCache {
     const records = await PartRecords.load(this.recordsPath(content), count)
     const keyPrefix = `${content}/${++this.built}/`
     const leaves = new LeafFile({ path: this.leavesPath(content), key: `${keyPrefix}leaves`, held, files })
-    return new Content({
+    const opened: Content = new Content({
       ...{ holding, held, naming, files, keyPrefix, seen, records },
-      leaves: isDownload ? leaves : undefined
+      leaves: isDownload ? leaves : undefined,
+      shared: piece => this.sharedHashes(opened, piece)
     })
+    return opened
   }
 
   private async foldsCase(holding: Holding): Promise<boolean> {
@@ -130,6 +132,17 @@ export class ContentCache {
   }
 
   private async openComplete(content: ContentId): Promise<Content | undefined> {
+    const opened = await this.buildComplete(content)
+    if (opened !== undefined) this.passive.set(content, opened)?.value.close()
+    return opened
+  }
+
+  /** A complete content for somebody who only looks: one that is open already, else one that is not kept open. */
+  async glance(content: ContentId): Promise<Content | undefined> {
+    return this.active.get(content) ?? this.passive.get(content) ?? (await this.buildComplete(content))
+  }
+
+  private async buildComplete(content: ContentId): Promise<Content | undefined> {
     const holding = this.parts.catalogue.get(content)
     const held = await this.parts.manifests.get(content)
     if (holding === undefined || held === undefined || !holding.complete) return undefined
@@ -137,7 +150,6 @@ export class ContentCache {
     held.manifest.files.forEach((_, file) => {
       if (opened.seen.get(file) !== undefined) opened.placed.add(file)
     })
-    this.passive.set(content, opened)?.value.close()
     return opened
   }
 

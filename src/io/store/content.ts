@@ -5,6 +5,7 @@
 import { constants, type BigIntStats } from 'node:fs'
 import { Bitfield } from '../../base/bitfield.ts'
 import { LruMap } from '../../base/bounded.ts'
+import { compare } from '../../base/bytes.ts'
 import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { hash } from 'node:crypto'
@@ -44,6 +45,8 @@ export interface ContentParts {
   readonly keyPrefix: string
   /** Undefined for the user's own files: io/share keeps their leaf hashes. */
   readonly leaves: LeafFile | undefined
+  /** Leaf hashes that io/share keeps of a piece: right, or undefined. */
+  readonly shared: (piece: PieceIndex) => Promise<Uint8Array | undefined>
   readonly seen: FileStats
   readonly records: PartRecords
 }
@@ -69,6 +72,7 @@ export class Content {
   private readonly naming: Naming
   private readonly files: OpenFiles
   private readonly keyPrefix: string
+  private readonly shared: ContentParts['shared']
   private readonly hashesAtHand = new LruMap<PieceIndex, Uint8Array>(HASHES_AT_HAND_MAX)
   /** Leaf hashes on their way to the disk. */
   private readonly keeping = new Map<PieceIndex, Promise<void>>()
@@ -91,6 +95,7 @@ export class Content {
     this.leaves = parts.leaves
     this.naming = parts.naming
     this.files = parts.files
+    this.shared = parts.shared
   }
 
   finalNames(file: number): string[] {
@@ -214,21 +219,37 @@ export class Content {
     this.dirtyFiles.add(file)
   }
 
-  /** Fills `into` from that leaf on. Throws ChangedError when the file is no longer what was recorded. */
+  /**
+   * Fills `into` from that leaf on. A file that looks otherwise than it was recorded, but has its size, is checked leaf
+   * by leaf: equal bytes are equal bytes. Throws ChangedError when they are not, or when the file is gone or has
+   * another size.
+   */
   async read(piece: PieceIndex, leafStart: number, into: Uint8Array): Promise<void> {
+    if (await this.fill(piece, leafStart, into)) return
+    const hashes = await this.provenHashes(piece)
+    const from = leafStart * HASH_BYTES
+    const found = hashLeaves(into)
+    if (hashes === undefined || compare(found, hashes.subarray(from, from + found.length)) !== 0)
+      throw new ChangedError(`file ${this.manifest.layout.fileOf(piece)} changed`)
+  }
+
+  /**
+   * As read, without the check. False when the file looks otherwise than it was recorded: the bytes must be checked.
+   */
+  private async fill(piece: PieceIndex, leafStart: number, into: Uint8Array): Promise<boolean> {
     const { layout } = this.manifest
     const file = layout.fileOf(piece)
     const position = layout.offsetInFile(piece) + leafStart * LEAF_BYTES
     const placed = this.placed.has(file)
     try {
-      await this.files.use(
+      return await this.files.use(
         this.keyOf(file),
         () => this.openToRead(file),
         async fd => {
           const filled = await readAt(fd, into, position)
-          // Looked at after the read: a change that came before it shows.
-          if (filled < into.length || (placed && !(await this.asSeen(file, fd))))
-            throw new ChangedError(`file ${file} changed`)
+          if (filled < into.length) throw new ChangedError(`file ${file} is shorter than it was`)
+          // The stat comes after the read: it shows a change that came before the read.
+          return !placed || (await this.looksAsRecorded(file, fd))
         }
       )
     } catch (error) {
@@ -246,8 +267,12 @@ export class Content {
     return (await this.openPart(file)).fd
   }
 
-  private async asSeen(file: number, fd: number): Promise<boolean> {
-    return sameSeen(this.seen.get(file), seenOf(await fstatBig(fd)))
+  /** Throws ChangedError when it has another size. */
+  private async looksAsRecorded(file: number, fd: number): Promise<boolean> {
+    const found = seenOf(await fstatBig(fd))
+    if (found.size !== BigInt(this.manifest.layout.fileLengths[file] ?? 0))
+      throw new ChangedError(`file ${file} has another size`)
+    return sameSeen(this.seen.get(file), found)
   }
 
   /** A piece of one leaf whose root is that leaf's hash: nothing has to be kept of it. */
@@ -263,6 +288,14 @@ export class Content {
     const hashes = await this.leaves?.read(piece)
     if (hashes !== undefined) this.hashesAtHand.set(piece, hashes)
     return hashes
+  }
+
+  /**
+   * The leaf hashes of a piece from wherever they are had: kept here, kept by io/share, or made from the disk and
+   * proved.
+   */
+  private async provenHashes(piece: PieceIndex): Promise<Uint8Array | undefined> {
+    return (await this.leafHashes(piece)) ?? (await this.shared(piece)) ?? (await this.hashPiece(piece))
   }
 
   /** Keeps a copy, at hand at once; `hashes` were proved. Resolves when it is on disk; no leaf of the piece is written before. */
@@ -290,7 +323,8 @@ export class Content {
     const slice = Buffer.allocUnsafeSlow(Math.min(bytes, SLICE_BYTES))
     for (let at = 0; at < bytes; at += SLICE_BYTES) {
       const part = slice.subarray(0, Math.min(SLICE_BYTES, bytes - at))
-      await this.read(piece, at / LEAF_BYTES, part)
+      // Unchecked: the root that is proved below covers every byte.
+      await this.fill(piece, at / LEAF_BYTES, part)
       hashLeaves(part).copy(hashes, (at / LEAF_BYTES) * HASH_BYTES)
     }
     if (!this.held.proves(piece, hashes)) return undefined

@@ -35,6 +35,7 @@ import { makeFolders } from './files/safe-dir.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
 import { problemOf, reasonOf, type ReadResult } from './failures.ts'
 import { finish } from './finish.ts'
+import { Inspection } from './inspection.ts'
 import { Lineages, type Publisher } from './lineages.ts'
 import { Manifests, checkManifest, type Held } from './manifests.ts'
 import { prepare } from './prepare.ts'
@@ -75,6 +76,8 @@ export type { ReadResult, SharedLeafHashes, ScannedContent }
 export class ContentStore {
   /** For readers on this machine. */
   readonly reads: Reads
+  /** For whoever watches that complete contents can still be served. */
+  readonly inspection: Inspection
   private readonly home: string
   private readonly catalogue: Catalogue
   private readonly manifests: Manifests
@@ -93,6 +96,7 @@ export class ContentStore {
     const { home, shared } = options
     const { catalogue, manifests, lineages } = this
     this.cache = new ContentCache({ home, shared, catalogue, manifests, lineages })
+    this.inspection = new Inspection({ catalogue, cache: this.cache, removals: this.locks })
     this.reads = new Reads({
       ...{ catalogue, manifests, cache: this.cache },
       read: (content, range, into) => this.read(content, range, into),
@@ -217,6 +221,17 @@ export class ContentStore {
     const { contentId } = torrent.manifest
     await this.locks.work(contentId, () => this.manifests.put(heldOf(torrent)))
     this.changed(contentId)
+  }
+
+  /**
+   * Takes back a download that was complete and was asked for again in vain: it is held as before. What of it is still
+   * right on disk is found by its watcher. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'.
+   */
+  async putBack(before: Holding): Promise<void> {
+    this.close(before.content)
+    await this.locks.work(before.content, () => this.catalogue.set(before))
+    this.problems.delete(before.content)
+    this.changed(before.content)
   }
 
   /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */

@@ -9,6 +9,7 @@ export const DOCTOR_CHECKS = {
   disk: 'room for the home, and for what is still to be fetched',
   descriptors: 'open files and sockets, and how many there may be',
   clock: 'whether the time is possible, and whether it jumped; members are not asked for theirs',
+  shares: 'whether files that are shared changed or are missing',
   tcp: 'up to 8 members are asked over TCP; without a daemon: whether the port is free',
   udp: 'how many members answered pings over UDP; without a daemon: whether the port is free',
   peers: 'members that are alive, suspect, dead or left',

@@ -168,7 +168,12 @@ export const METHODS = {
       ),
       overwrite: maybe(flag('replace files that have other bytes')),
       share: maybe(flag('serve it to others; true unless told otherwise')),
-      rename: maybe(flag('change names that the file system cannot hold'))
+      rename: maybe(flag('change names that the file system cannot hold')),
+      timeoutMs: maybe(
+        duration(
+          'how long to wait at most; without it the call also ends when no member that answers has what is missing'
+        )
+      )
     },
     events: [waiting, event('progress', fields.transfer)],
     result: row({

@@ -39,13 +39,30 @@ export const memberRow = row({
 })
 export type MemberRow = Infer<typeof memberRow>
 
+const FILE_STATES = ['changed', 'missing'] as const
+
+/** Why a share cannot be served whole. */
+export const shareProblem = row({
+  files: list(
+    row({ path: text('path inside the content'), state: oneOf(FILE_STATES, 'what is wrong with the file') }),
+    'the first few of the files that are changed or missing'
+  ),
+  fileCount: whole('number of all such files'),
+  fix: text('what to do')
+})
+export type ShareProblem = Infer<typeof shareProblem>
+
 export const shareRow = row({
   id: text(CONTENT_ID),
   name: text('name of the file or folder'),
   bytes: whole('size of all its files'),
   files: whole('number of its files'),
   pieceLengthBytes: whole('length of a piece'),
-  state: oneOf(['complete', 'partial'], 'complete: this node has every byte; partial: a download that is not complete'),
+  state: oneOf(
+    ['complete', 'partial', 'changed', 'missing'],
+    'complete: all bytes are here; partial: a download goes on; changed, missing: files are not on disk as recorded'
+  ),
+  problem: maybe(shareProblem),
   unlisted: maybe(flag('kept out of searches and of the listings of others')),
   path: maybe(text('where it lies on this machine; absent for what only others hold')),
   holders: maybe(list(text('name or peer ID'), 'members that hold it, this node too'))
@@ -55,7 +72,8 @@ export type ShareRow = Infer<typeof shareRow>
 export const entryRow = row({
   path: text('path inside the content, with / between folders; an empty folder ends in /'),
   bytes: whole('size of the file'),
-  executable: flag('whether the file has the executable bit')
+  executable: flag('whether the file has the executable bit'),
+  state: maybe(oneOf(FILE_STATES, 'of a share of this node: the file is not on disk as recorded'))
 })
 export type EntryRow = Infer<typeof entryRow>
 
@@ -70,7 +88,7 @@ const transferEntries = {
   id: text(CONTENT_ID),
   name: text('name of the content; empty until its list of files is known'),
   state: text('finding, preparing, fetching, finishing, complete or paused'),
-  reason: maybe(text('why it is paused, or what it waits for')),
+  reason: maybe(text('why it is paused, or what it waits for and who had that')),
   bytes: whole('size of the files that are wanted'),
   haveBytes: whole('how much of that is here'),
   fetchedBytes: whole('bytes that came over the network in this run'),
@@ -122,6 +140,7 @@ export const statusEntries = {
   gateway: maybe(text('URL below which contents are read by HTTP as ID/PATH; absent without a listener')),
   members: memberCounts,
   transfers: list(transferRow, 'downloads of this process'),
+  damaged: list(shareRow, 'shares of this node that cannot be served whole: files are changed or missing'),
   banned: list(bannedRow, 'members from which nothing is fetched'),
   refused: dictionary(whole('number'), 'refused datagrams and connections since the start, by reason'),
   uptimeSeconds: whole('since the process started'),

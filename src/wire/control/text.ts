@@ -1,5 +1,6 @@
 /** Texts for people that the command line and the daemon in the foreground share. */
 import type { ShoalError } from '../../base/errors.ts'
+import type { ShareProblem } from './methods.ts'
 
 /** What moves the cursor, hides, or turns the direction of writing: C0, C1, format characters, line separators, lone surrogates. */
 // eslint-disable-next-line no-control-regex -- that is what it looks for
@@ -37,4 +38,11 @@ export function errorText({ message, hint }: ShoalError): string {
 /** Of the answer of a daemon that started. */
 export function readyText(ready: { id: string; name: string; addresses: readonly string[] }): string {
   return `${escapeForTerminal(ready.name)} is ready: ${ready.id}, on ${ready.addresses.join(', ')}\n`
+}
+
+/** `2.jpg is missing, 3.jpg is changed and 4 other files`. */
+export function problemText({ files, fileCount }: Omit<ShareProblem, 'fix'>): string {
+  const named = files.map(({ path, state }) => `${path} ${state === 'missing' ? 'is missing' : 'has changed'}`)
+  const others = fileCount - files.length
+  return named.join(', ') + (others > 0 ? ` and ${others} other ${others === 1 ? 'file' : 'files'}` : '')
 }

@@ -105,6 +105,42 @@ export const mutants: Mutant[] = [
     seeds: 100
   },
   {
+    name: 'restores-without-a-word',
+    property: 'completes',
+    file: `${ROOM}/upload/shared-content.ts`,
+    find: 'if (holding === undefined || back.length === 0) return back',
+    replace: 'if (back.length >= 0) return back',
+    scenario: 'withdrawal',
+    seeds: 50
+  },
+  {
+    name: 'forgets-that-files-come-back',
+    property: 'completes',
+    file: `${ROOM}/held-leaves.ts`,
+    find: 'return gone === undefined || gone.empty ? [] : [...pieces].filter(piece => gone.delete(piece))',
+    replace: 'return [...pieces].filter(() => gone === undefined)',
+    scenario: 'withdrawal',
+    seeds: 50
+  },
+  {
+    name: 'announces-what-is-gone',
+    property: 'announces-what-it-holds',
+    file: `${ROOM}/exchange.ts`,
+    find: "if (held !== before) this.outbox.emit({ kind: 'announce', content, held })",
+    replace: '',
+    scenario: 'withdrawal',
+    seeds: 50
+  },
+  {
+    name: 'does-not-say-what-it-has-lost',
+    property: 'names-what-is-missing',
+    file: `${ROOM}/upload/shared-content.ts`,
+    find: 'this.sendGone([contact], firstOf(holding.withdrawn(), GONE_TOLD_MAX))',
+    replace: '',
+    scenario: 'withdrawal',
+    seeds: 200
+  },
+  {
     name: 'hears-no-reader',
     property: 'needed-soon',
     file: `${ROOM}/picker/picker.ts`,

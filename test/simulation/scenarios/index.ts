@@ -8,6 +8,7 @@ import { reading } from './reading.ts'
 import { recordsFaults, recordsWipe } from './records.ts'
 import { ringChurn, ringFaults } from './ring.ts'
 import { searchDeaths, searchDynamic, searchFaults, searchFlood, searchGraph, searchLoad } from './search.ts'
+import { withdrawal } from './withdrawal.ts'
 
 export const scenarios: readonly Scenario[] = [
   outside,
@@ -20,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   recordsWipe,
   exchange,
   reading,
+  withdrawal,
   searchFlood,
   searchDynamic,
   searchGraph,

@@ -17,7 +17,7 @@ import { after, type Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
 import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
 import type { Now, Result } from '../../machine.ts'
-import type { PauseReason, Prepared, Progress } from '../contract.ts'
+import type { PauseReason, Prepared, Progress, Shortage } from '../contract.ts'
 import type { ExchangeContext } from '../context.ts'
 import { Fetch, type FetchOwner } from './fetch.ts'
 import { HeldLeaves } from '../held-leaves.ts'
@@ -25,6 +25,7 @@ import { Partners, type Stage } from './partners.ts'
 import { Readers, type ReaderId } from './readers.ts'
 import { Recorder } from './recorder.ts'
 import { DISK_RETRY_MS, LOSSES_MAX, MANIFEST_DEADLINE_MS, PROGRESS_MS } from '../settings.ts'
+import { shortageOf } from './shortage.ts'
 import type { OpenSource } from './source.ts'
 import type { Known } from './sources.ts'
 import { syncedKey } from './synced.ts'
@@ -269,7 +270,7 @@ export class Download implements FetchOwner, Stage {
     work.recorder.stop()
     this.synced = () => undefined
     context.persist(syncedKey(content), undefined, () => undefined)
-    context.emit({ kind: 'announce', content, held: work.holding.all ? 'all' : 'part' })
+    context.emit({ kind: 'announce', content, held: work.holding.offer })
     context.emit({ kind: 'complete', content, progress: this.progress(now) })
   }
 
@@ -415,6 +416,14 @@ export class Download implements FetchOwner, Stage {
     if (now.mono < this.progressAt || this.state.kind !== 'fetching') return
     this.progressAt = after(now.mono, PROGRESS_MS)
     this.context.emit({ kind: 'progress', content: this.content, progress: this.progress(now) })
+  }
+
+  /** Undefined while something is under way or can be. */
+  shortage(): Shortage | undefined {
+    const { state } = this
+    if (state.kind === 'finding') return shortageOf(this.partners.standings(), undefined)
+    if (state.kind !== 'fetching' || state.work.fetch.busy) return undefined
+    return shortageOf(this.partners.standings(), state.work.fetch.picker)
   }
 
   progress(now: Now): Progress {

@@ -154,6 +154,7 @@ export class Fetch {
       if (request === undefined) continue
       this.drop([request], false)
       if (reason === 'not-held' || reason === 'changed') this.picker.unlearn(source.peerCursor, request.range.piece)
+      if (reason === 'changed') source.withdrew(request.range.piece, this.layout.pieces)
     }
     if (reason === 'choked') source.choked = true
     if (reason === 'busy' || reason === 'failed') {

@@ -105,6 +105,11 @@ export class Partners {
     }
   }
 
+  /** Every peer that may have it. */
+  standings(): Iterable<Known> {
+    return this.known
+  }
+
   /** Undefined bits: it has every piece. False when the bits are not those of this content. */
   holds(from: Contact, bits: Uint8Array | undefined, now: Now): boolean {
     const work = this.stage.asking
@@ -118,13 +123,17 @@ export class Partners {
     const source = standing.kind === 'open' ? standing.source : work.fetch.open(known.contact, now)
     if (standing.kind === 'asking') source.pace.roundTrip(Math.max(1, now.mono - standing.since))
     known.standing = { kind: 'open', source }
+    known.hasDropped = false
     work.fetch.picker.holds(source.peerCursor, pieces)
+    source.withdrawn = undefined
     work.fetch.fill(source, now)
     return true
   }
 
   /** It has nothing of this content now. */
   notHeld(peer: NodeId, now: Now): void {
+    const known = this.known.get(peer)
+    if (known?.standing.kind === 'open') known.hasDropped = true
     this.lost(peer, { tell: false, keep: true }, now)
   }
 
@@ -139,15 +148,23 @@ export class Partners {
     const open = this.open(peer)
     if (open === undefined) return true
     const { source, work } = open
-    const sound = ranges.every(range => work.fetch.picker.learn(source.peerCursor, range))
+    const sound = ranges.every(range => {
+      source.withdrawn?.delete(range.piece)
+      return work.fetch.picker.learn(source.peerCursor, range)
+    })
     work.fetch.fill(source, now)
     return sound
   }
 
+  /** It no longer holds these pieces. */
   gone(peer: NodeId, pieces: readonly PieceIndex[]): void {
     const open = this.open(peer)
     if (open === undefined) return
-    for (const piece of pieces) open.work.fetch.picker.unlearn(open.source.peerCursor, piece)
+    const { source, work } = open
+    for (const piece of pieces) {
+      work.fetch.picker.unlearn(source.peerCursor, piece)
+      source.withdrew(piece, work.holding.layout.pieces)
+    }
   }
 
   choke(peer: NodeId, choked: boolean, now: Now): void {

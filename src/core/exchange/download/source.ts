@@ -1,6 +1,8 @@
 /** One peer that has said what it holds of a content, as a download sees it: what it is asked for, and how fast it is. */
+import { Bitfield } from '../../../base/bitfield.ts'
 import type { Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
+import type { PieceIndex } from '../../../wire/bittorrent/layout.ts'
 import type { Now } from '../../machine.ts'
 import type { RequestId } from '../contract.ts'
 import { Pace, type Mark } from './pace.ts'
@@ -33,6 +35,8 @@ export class OpenSource {
   arrivedAt: Instant
   inFlightBytes = 0
   borrowed = 0
+  /** Pieces that it said it no longer holds. Made with the first. */
+  withdrawn: Bitfield | undefined
 
   constructor(contact: Contact, peerCursor: PeerCursor, now: Now) {
     this.contact = contact
@@ -40,6 +44,11 @@ export class OpenSource {
     this.busyUntil = now.mono
     this.movedAt = now.mono
     this.arrivedAt = now.mono
+  }
+
+  /** It no longer holds this piece. Nothing happens when the content has fewer pieces. */
+  withdrew(piece: PieceIndex, pieces: number): void {
+    if (piece < pieces) (this.withdrawn ??= new Bitfield(pieces)).add(piece)
   }
 
   /** When its last request will have arrived; Infinity while it has shown no speed. */

@@ -18,6 +18,8 @@ export interface Known {
   contact: Contact
   /** In a row. */
   failures: number
+  /** It held some of this content and then said that it holds nothing. */
+  hasDropped: boolean
   standing: Standing
 }
 
@@ -37,6 +39,7 @@ export class Sources {
       this.known.set(contact.id, {
         contact,
         failures: 0,
+        hasDropped: false,
         standing: { kind: 'waiting', retryAt: now.mono, invited: false }
       })
     }

@@ -163,6 +163,20 @@ export class Picker {
     if (peerCursor.have.lose(piece)) this.rarity.fewer(piece)
   }
 
+  /** Pieces of which a wanted leaf is missing, in ascending order. */
+  *missingPieces(): Generator<PieceIndex> {
+    for (const piece of this.wanted) {
+      if (this.rarity.listed(piece as PieceIndex) || this.begun.has(piece as PieceIndex)) yield piece as PieceIndex
+    }
+  }
+
+  /** Whether the source says that it holds a leaf of the piece that is missing here. */
+  offers({ have }: PeerCursor, piece: PieceIndex): boolean {
+    const begun = this.begun.get(piece)
+    if (begun === undefined || have.hasPiece(piece)) return have.hasSome(piece)
+    return have.hasSome(piece) && begun.written.some((written, leaf) => written === 0 && have.has(piece, leaf))
+  }
+
   /** Whether leaves of the range are missing, and whether some of those are asked of nobody. */
   lack(range: LeafRange): { missing: boolean; free: boolean } {
     const begun = this.begun.get(range.piece)

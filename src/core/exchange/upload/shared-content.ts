@@ -6,12 +6,18 @@ import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
 import { after, type Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
-import { HAVE_RANGES_MAX, PEERS_PER_MESSAGE_MAX, type BlockRequest, type RejectReason } from '../../../wire/exchange.ts'
+import {
+  GONE_PIECES_MAX,
+  HAVE_RANGES_MAX,
+  PEERS_PER_MESSAGE_MAX,
+  type BlockRequest,
+  type RejectReason
+} from '../../../wire/exchange.ts'
 import type { LeafRange, PieceIndex } from '../../../wire/bittorrent/layout.ts'
 import type { Now } from '../../machine.ts'
 import type { ExchangeContext } from '../context.ts'
-import type { HeldLeaves } from '../held-leaves.ts'
-import { HAVE_BATCH_MS } from '../settings.ts'
+import { runs, type HeldLeaves } from '../held-leaves.ts'
+import { GONE_TOLD_MAX, HAVE_BATCH_MS } from '../settings.ts'
 
 export class SharedContent {
   readonly content: ContentId
@@ -75,6 +81,15 @@ export class SharedContent {
     }
     this.context.send(contact, { kind: 'have-bits', content, pieces: holding.pieceBits().encode() })
     this.sendHave([contact], [...holding.partialRanges()])
+    this.sendGone([contact], firstOf(holding.withdrawn(), GONE_TOLD_MAX))
+  }
+
+  private sendGone(to: Iterable<Contact>, pieces: readonly PieceIndex[]): void {
+    const contacts = [...to]
+    for (let i = 0; i < pieces.length; i += GONE_PIECES_MAX) {
+      const part = pieces.slice(i, i + GONE_PIECES_MAX)
+      for (const contact of contacts) this.context.send(contact, { kind: 'gone', content: this.content, pieces: part })
+    }
   }
 
   private sendHave(to: Iterable<Contact>, ranges: readonly LeafRange[]): void {
@@ -129,13 +144,29 @@ export class SharedContent {
     for (let i = 0; i < range.leafCount; i++) this.sentOnce.add(first + i)
   }
 
-  /** The file of this piece has changed. True when that was not known. */
-  withdraw(piece: PieceIndex): boolean {
-    if (this.holding?.withdraw(piece) !== true) return false
-    for (const contact of this.interested.values()) {
-      this.context.send(contact, { kind: 'gone', content: this.content, pieces: [piece] })
+  /** Stops serving the pieces and tells whoever is interested. Returns those that were served until now. */
+  withdraw(pieces: Iterable<PieceIndex>): readonly PieceIndex[] {
+    const fresh = this.holding?.withdraw(pieces) ?? []
+    if (fresh.length > GONE_PIECES_MAX) for (const contact of this.interested.values()) this.tell(contact)
+    else this.sendGone(this.interested.values(), fresh)
+    return fresh
+  }
+
+  /** Serves the pieces again and tells whoever is interested. Returns those that were withdrawn until now. */
+  restore(pieces: Iterable<PieceIndex>): readonly PieceIndex[] {
+    const { holding } = this
+    const back = holding?.restore(pieces) ?? []
+    if (holding === undefined || back.length === 0) return back
+    if (holding.all || back.length > HAVE_RANGES_MAX) {
+      for (const contact of this.interested.values()) this.tell(contact)
+    } else {
+      const ranges = back.flatMap(piece => {
+        const first = holding.layout.firstLeafOf(piece)
+        return [...runs(piece, holding.layout.leavesOf(piece), leaf => holding.hasLeaf(first + leaf))]
+      })
+      this.sendHave(this.interested.values(), ranges)
     }
-    return true
+    return back
   }
 
   /** Tells a newcomer who else is there, and remembers to tell the others of it. */
@@ -160,6 +191,15 @@ export class SharedContent {
   private sendPeers(to: Contact, contacts: Contact[]): void {
     if (contacts.length > 0) this.context.send(to, { kind: 'peers', content: this.content, contacts })
   }
+}
+
+function firstOf<T>(items: Iterable<T>, countMax: number): T[] {
+  const first: T[] = []
+  for (const item of items) {
+    if (first.length >= countMax) break
+    first.push(item)
+  }
+  return first
 }
 
 /** Whole pieces once, neighbouring ranges together. */

@@ -49,8 +49,8 @@ interface Served {
 
 /** What is known of the contents that are served. */
 export interface ContentBook {
-  /** Its file is not on disk any more as it was shared. */
-  changed(content: ContentId, piece: PieceIndex): void
+  /** io could not read the piece: its bytes changed, or the disk failed. */
+  unreadable(content: ContentId, piece: PieceIndex, reason: 'changed' | 'disk'): void
   /** Some of these leaves were never sent to anybody. */
   fresh(content: ContentId, range: LeafRange): boolean
   sent(content: ContentId, range: LeafRange): void
@@ -226,7 +226,7 @@ export class Uploads {
 
   private failed(served: Served, { content, request, range }: Active, reason: string): void {
     if (reason !== 'changed' && reason !== 'disk') return
-    if (reason === 'changed') this.content.changed(content, range.piece)
+    this.content.unreadable(content, range.piece, reason)
     this.context.send(served.contact, {
       kind: 'reject',
       requests: [request],

@@ -12,6 +12,7 @@ import { hasPieceLayers, parseTorrent } from '../../../wire/bittorrent/torrent.t
 import type { Call, Handlers } from '../server.ts'
 import { findResult, holdersOf, ownContent, type FoundContent } from '../../search/find.ts'
 import type { Services } from '../services.ts'
+import { shortageError } from '../../downloads/shortage.ts'
 import { every } from './every.ts'
 
 const TELL_MS = 100
@@ -23,13 +24,34 @@ const HOLDERS_ASKED_MAX = 2
 
 export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' | 'rm'> {
   return {
-    get: async (params, call) => get(services, params, call),
+    get: async (params, call) => getWithin(services, params, call),
     pause: async ({ id }) => {
       const content = await ownContent(services, id)
       await services.transfers().pause(content)
       return { id: content, paused: true }
     },
     rm: async (params, { signal }) => rm(services, params, signal)
+  }
+}
+
+/** Follows for `timeoutMs` at most. */
+async function getWithin(services: Services, params: Params<'get'>, call: Call<'get'>): Promise<ResultOf<'get'>> {
+  const { timeoutMs } = params
+  if (timeoutMs === undefined) return get(services, params, call)
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const heard = { reason: undefined as string | undefined }
+  const emit: Call<'get'>['emit'] = event => {
+    heard.reason = event.event === 'waiting' ? `waiting for ${event.for}` : event.reason
+    call.emit(event)
+  }
+  try {
+    return await get(services, params, { ...call, emit, signal: AbortSignal.any([call.signal, deadline]) })
+  } catch (error) {
+    if (!deadline.aborted || call.signal.aborted) throw error
+    const why = heard.reason === undefined ? '' : `: ${heard.reason}`
+    throw new ShoalError('timeout', `not complete after ${timeoutMs / 1_000} s${why}`, {
+      hint: 'a download that was started goes on: `shoal status` shows it, and `shoal get` follows it again'
+    })
   }
 }
 
@@ -54,7 +76,11 @@ async function get(services: Services, params: Params<'get'>, call: Call<'get'>)
   runtime.call((node, at) => {
     node.exchange.sources(content, contacts, at)
   })
-  const progress = await follow(services, found, call)
+  const progress = await follow(
+    services,
+    { found, before: again ? known : undefined, isPatient: params.timeoutMs !== undefined },
+    call
+  )
   return {
     ...{ event: 'done', id: content, path: expectDefined(services.store.pathOf(content), 'a download has a path') },
     ...{ bytes: progress.wantedBytes, fetchedBytes: progress.fetchedBytes, reusedBytes: progress.reusedBytes },
@@ -117,8 +143,20 @@ async function hasManifestOfHolder(services: Services, { content, holders }: Fou
   return false
 }
 
+interface Followed {
+  readonly found: FoundContent
+  /** How it was held before it was asked for again. */
+  readonly before: Holding | undefined
+  /** The caller waits for a holder as long as it said. */
+  readonly isPatient: boolean
+}
+
 /** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
-async function follow(services: Services, found: FoundContent, { signal, emit }: Call<'get'>): Promise<Progress> {
+async function follow(
+  services: Services,
+  { found, before, isPatient }: Followed,
+  { signal, emit }: Call<'get'>
+): Promise<Progress> {
   const { content } = found
   let movedMs = performance.now()
   for await (const _ of every(TELL_MS, signal)) {
@@ -130,21 +168,25 @@ async function follow(services: Services, found: FoundContent, { signal, emit }:
       throw new ShoalError('interrupted', 'the download was removed')
     }
     if (progress.state === 'complete') return progress
-    if (progress.state === 'paused') await judgePause(services, content)
+    if (progress.state === 'paused') await judgePause(services, content, before)
     if (progress.state === 'finding') {
       await judgeManifest(services, content)
       judgeHolders(services, found, progress)
     }
-    const isStanding = progress.state === 'fetching' && progress.rateBytesPerSecond === 0
-    if (!isStanding) movedMs = performance.now()
-    else if (performance.now() - movedMs >= STALLED_MS) judgeHolders(services, found, progress)
-    const row = await transfers.row(content)
+    const isStill = progress.state === 'finding' || (progress.state === 'fetching' && progress.rateBytesPerSecond === 0)
+    if (!isStill) movedMs = performance.now()
+    const stillMs = performance.now() - movedMs
+    if (stillMs >= STALLED_MS) {
+      judgeHolders(services, found, progress)
+      if (!isPatient) await judgeShortage(services, found, stillMs)
+    }
+    const row = await transfers.row(content, found.holders)
     if (row !== undefined) emit({ event: 'progress', ...row })
   }
   throw new ShoalError('interrupted', 'the caller hung up; the download goes on')
 }
 
-async function judgePause(services: Services, content: ContentId): Promise<void> {
+async function judgePause(services: Services, content: ContentId, before: Holding | undefined): Promise<void> {
   const reason = services.transfers().pauseReason(content)
   const problem = services.store.problem(content)
   switch (reason) {
@@ -159,8 +201,7 @@ async function judgePause(services: Services, content: ContentId): Promise<void>
     case 'conflict':
     case 'disk':
       // Nothing of it was touched; the next try may say --overwrite or another folder.
-      await services.transfers().forget(content)
-      await services.store.remove(content, { deleteFiles: false })
+      await giveUp(services, content, before)
       throw (
         problem ??
         new ShoalError(reason === 'disk' ? 'permission' : 'conflict', `${content} cannot be written`, {
@@ -168,6 +209,27 @@ async function judgePause(services: Services, content: ContentId): Promise<void>
         })
       )
   }
+}
+
+/**
+ * A download that cannot be written is forgotten, and what was complete before it was asked for again is held as
+ * before.
+ */
+async function giveUp(services: Services, content: ContentId, before: Holding | undefined): Promise<void> {
+  await services.transfers().forget(content)
+  if (before?.complete !== true) {
+    await services.store.remove(content, { deleteFiles: false })
+    return
+  }
+  await services.store.putBack(before)
+  if (before.serve) await services.transfers().offer(content)
+}
+
+/** Throws when nobody who answers has what is missing. */
+async function judgeShortage(services: Services, { content, holders }: FoundContent, stillMs: number): Promise<void> {
+  const shortage = await services.transfers().shortage(content, holders)
+  const error = shortage === undefined ? undefined : shortageError(shortage, stillMs)
+  if (error !== undefined) throw error
 }
 
 /** A manifest that is refused is that of the content: nobody has a better one. */

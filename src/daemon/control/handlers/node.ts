@@ -9,6 +9,7 @@ import { nameOf } from '../../node/member-names.ts'
 import type { Services } from '../services.ts'
 import { VERSION } from '../../process/version.ts'
 import { every } from './every.ts'
+import { damagedShares } from './share.ts'
 
 /** Between the lines of `status --follow`. */
 const FOLLOW_MS = 500
@@ -49,6 +50,7 @@ async function status(services: Services, only: ContentId | undefined): Promise<
     ...{ ready: true, id: peerIdText(runtime.self), name: services.settings.name, overlay: runtime.overlay.id },
     ...{ addresses: runtime.addresses.map(addressText), members, transfers: await transfers(services, only) },
     ...(gateway === undefined ? {} : { gateway: `http://${gateway}/content/` }),
+    damaged: await damagedShares(services),
     ...{ banned: banned(services), refused: { ...runtime.refused } },
     uptimeSeconds: Math.floor((performance.now() - services.startedMs) / 1000),
     rssBytes: process.memoryUsage.rss()

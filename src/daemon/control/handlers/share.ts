@@ -13,6 +13,7 @@ import { findContent } from '../../search/find.ts'
 import { nameOf } from '../../node/member-names.ts'
 import type { Services } from '../services.ts'
 import { shareCache } from '../../sharing/share-cache.ts'
+import { damageOf } from '../../sharing/damage.ts'
 
 /** Progress of hashing is told at most this often. */
 const TELL_MS = 100
@@ -102,7 +103,7 @@ function replaced({ store }: Services, target: string, content: ContentId): Hold
 async function own(services: Services): Promise<ShareRow[]> {
   const rows: ShareRow[] = []
   for (const summary of await services.directory().own({ name: undefined, content: undefined })) {
-    rows.push(rowOf(services, summary, []))
+    rows.push(await rowOf(services, summary, []))
   }
   return rows.toSorted(byName)
 }
@@ -112,20 +113,32 @@ async function everybodys(services: Services, signal: AbortSignal): Promise<Shar
   const runtime = services.runtime()
   const listed = await services.directory().ask(runtime.othersAlive(), filter, signal)
   const rows = new Map<ContentId, ShareRow>()
-  for (const one of listed.values()) rows.set(one.content, rowOf(services, one, one.holders))
+  for (const one of listed.values()) rows.set(one.content, await rowOf(services, one, one.holders))
   for (const summary of await services.directory().own(filter)) {
     const holders = [runtime.self, ...(listed.get(summary.content)?.holders ?? [])]
-    rows.set(summary.content, rowOf(services, summary, holders))
+    rows.set(summary.content, await rowOf(services, summary, holders))
   }
   return [...rows.values()].toSorted(byName)
 }
 
-function rowOf(services: Services, summary: ShareSummary, holders: readonly NodeId[]): ShareRow {
+/** What this node offers and cannot serve whole. */
+export async function damagedShares(services: Services): Promise<ShareRow[]> {
+  const rows: ShareRow[] = []
+  for (const content of services.monitor().damaged) {
+    const summaries = await services.directory().own({ name: undefined, content })
+    for (const summary of summaries) rows.push(await rowOf(services, summary, []))
+  }
+  return rows.filter(({ problem }) => problem !== undefined).toSorted(byName)
+}
+
+async function rowOf(services: Services, summary: ShareSummary, holders: readonly NodeId[]): Promise<ShareRow> {
   const { content, name, bytes, files, pieceLengthBytes, complete } = summary
   const where = services.store.pathOf(content)
   const names = holders.map(id => nameOf(id, services.runtime().view.membership.member(id)))
+  const damage = await damageOf(services, content)
   return {
     ...{ id: content, name, bytes, files, pieceLengthBytes, state: complete ? 'complete' : 'partial' },
+    ...damage,
     ...(where === undefined ? {} : { path: where }),
     ...(services.store.isUnlisted(content) ? { unlisted: true } : {}),
     ...(names.length === 0 ? {} : { holders: names })
@@ -137,9 +150,13 @@ const byName = (a: ShareRow, b: ShareRow): number => (a.name < b.name ? -1 : a.n
 async function listing(services: Services, what: string, signal: AbortSignal): Promise<ResultOf<'ls'>> {
   const { content, holders } = await findContent(services, what, signal)
   const manifest = await manifestOf(services, content, holders)
-  const entries: EntryRow[] = manifest.files.map(file => ({
-    ...{ path: pathOf(file).join('/'), bytes: file.lengthBytes, executable: file.executable }
-  }))
+  const entries: EntryRow[] = manifest.files.map((file, number) => {
+    const state = services.monitor().stateOf(content, number)
+    return {
+      ...{ path: pathOf(file).join('/'), bytes: file.lengthBytes, executable: file.executable },
+      ...(state === 'sound' ? {} : { state })
+    }
+  })
   for (const folder of manifest.emptyFolders) {
     entries.push({ path: `${folderPathOf(folder).join('/')}/`, bytes: 0, executable: false })
   }

@@ -9,6 +9,7 @@ import { diskRows, type Place } from './disk.ts'
 import { clockRow, descriptorsRow, homeRow, rowOr, versionsRow } from './home.ts'
 import { peersRow, refusedRow, tcpRow, udpRow } from './node.ts'
 import { portRow } from './ports.ts'
+import { sharesRow } from './shares.ts'
 
 /** `client`: the version of the command that asks. */
 export async function examineNode(
@@ -27,6 +28,7 @@ export async function examineNode(
         text: `it runs as process ${process.pid}, ${Math.floor(uptimeMs / 1_000)} s long`
       },
       ...(await machineRows(home, client, places(services))),
+      await rowOr('shares', () => sharesRow(services)),
       await rowOr('tcp', () => tcpRow(runtime, signal)),
       await rowOr('udp', () => udpRow(runtime, uptimeMs)),
       await rowOr('peers', () => peersRow(runtime)),

@@ -1,6 +1,7 @@
 /**
- * What was seen of every file of a content when its bytes were known to be right: size, mtime and inode. A file that still
- * looks so is trusted without reading it; one that does not is never served. Kept beside the manifest, 24 bytes a file.
+ * What was seen of every file of a content when its bytes were known to be right: size, mtime and inode. A file that
+ * still looks so is trusted without reading it; of one that does not, each leaf is checked before it is served. Kept
+ * beside the manifest, 24 bytes a file.
  */
 import type { BigIntStats } from 'node:fs'
 import { readWhole, writeWhole } from './atomic.ts'

@@ -73,6 +73,12 @@ describe('progress', () => {
     expect(progressText({ ...row, bytes: 0, haveBytes: 0 })).toContain('  100.0 %  ')
   })
 
+  it('says what a download that stands still waits for', () => {
+    expect(progressText({ ...row, bytesPerSecond: 0 })).toContain('stalled')
+    const reason = 'waiting for 2.jpg: ant no longer has it'
+    expect(progressText({ ...row, bytesPerSecond: 0, reason })).toContain(`  ${reason}  `)
+  })
+
   it('is stalled without a rate', () => {
     expect(progressText(row)).toBe('x  99.9 %  999 B of 1000 B  0 B/s  stalled  0 sources')
   })

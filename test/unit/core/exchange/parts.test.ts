@@ -216,11 +216,33 @@ describe('a holding', () => {
     expect([holding.all, holding.bytes]).toEqual([true, layout.bytes])
   })
 
-  it('does not serve a piece that was withdrawn', () => {
+  it('does not serve a piece that was withdrawn, until it is restored', () => {
     const holding = new HeldLeaves(layout, undefined)
-    expect([holding.withdraw(p(1)), holding.withdraw(p(1)), holding.all]).toEqual([true, false, false])
+    expect([holding.withdraw([p(1)]), holding.withdraw([p(1)]), holding.all]).toEqual([[1], [], false])
     expect([...holding.pieceBits()]).toEqual([0, 2])
     expect(holding.serves({ piece: p(1), leafStart: 0, leafCount: 1 })).toBe(false)
+    expect([holding.restore([p(0), p(1)]), holding.restore([p(1)]), holding.all]).toEqual([[1], [], true])
+    expect(holding.serves({ piece: p(1), leafStart: 0, leafCount: 1 })).toBe(true)
+  })
+
+  it('offers all, part or none, whatever was withdrawn', () => {
+    const whole = new HeldLeaves(layout, undefined)
+    expect(whole.offer).toBe('all')
+    whole.withdraw([p(0), p(1)])
+    expect(whole.offer).toBe('part')
+    whole.withdraw([p(2)])
+    expect([whole.offer, [...whole.withdrawn()]]).toEqual(['none', [0, 1, 2]])
+    whole.restore([p(2)])
+    expect(whole.offer).toBe('part')
+    expect(new HeldLeaves(layout, new Bitfield(layout.leaves)).offer).toBe('part')
+  })
+
+  it('does not tell of the leaves of a partial piece that was withdrawn', () => {
+    const leaves = new Bitfield(layout.leaves)
+    leaves.add(layout.firstLeafOf(p(2)))
+    const holding = new HeldLeaves(layout, leaves)
+    holding.withdraw([p(2)])
+    expect([[...holding.partialRanges()], holding.offer]).toEqual([[], 'none'])
   })
 })
 

@@ -17,6 +17,7 @@ import {
 } from '../../../../src/daemon/ops/doctor/home.ts'
 import { judgeLane, judgePeers } from '../../../../src/daemon/ops/doctor/node.ts'
 import { portRow } from '../../../../src/daemon/ops/doctor/ports.ts'
+import { judgeShares } from '../../../../src/daemon/ops/doctor/shares.ts'
 import { DOCTOR_CHECKS, type DoctorRow } from '../../../../src/wire/control/doctor.ts'
 import { VERSION } from '../../../../src/daemon/process/version.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -123,6 +124,18 @@ describe('the doctor looks at', () => {
     expect(judged(rows[0]!)).toBe('fail')
   })
 
+  it('shares, and names those of which files changed or are missing', () => {
+    expect(judged(judgeShares([]))).toBe('ok')
+    const files = [{ path: '2.jpg', state: 'missing' as const }]
+    const album = { name: 'album', problem: { files, fileCount: 2, fix: 'put it back' } }
+    expect(judgeShares([album])).toEqual({
+      ...{ check: 'shares', status: 'warn', text: 'album: 2.jpg is missing and 1 other file', fix: 'put it back' }
+    })
+    const row = judgeShares(Array.from({ length: 5 }, () => album))
+    expect(judged(row)).toBe('warn')
+    expect(row.text).toMatch(/; and 2 more$/)
+  })
+
   it('this process and this machine', () => {
     expect(descriptorsRow().text).toMatch(/^\d+ of (\d+|Infinity) files/)
     expect(clockRow(temporaryFolder()).status).not.toBe('fail')
@@ -145,7 +158,8 @@ describe('the doctor looks at', () => {
   it('everything but the node, where none runs', async () => {
     const { rows } = await examineHome(path.join(temporaryFolder(), 'none'))
     const checks = rows.map(({ check }) => check)
-    expect(checks).toEqual(Object.keys(DOCTOR_CHECKS).filter(check => check !== 'peers' && check !== 'refused'))
+    const ofNode = ['shares', 'peers', 'refused']
+    expect(checks).toEqual(Object.keys(DOCTOR_CHECKS).filter(check => !ofNode.includes(check)))
     rows.forEach(judged)
   })
 })

@@ -1,7 +1,11 @@
 import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   readlinkSync,
@@ -11,7 +15,8 @@ import {
   symlinkSync,
   truncateSync,
   utimesSync,
-  writeFileSync
+  writeFileSync,
+  writeSync
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -504,14 +509,46 @@ describe('a share', () => {
     expect(into).toEqual(bytesOf(made, 1, 0, 1))
   })
 
-  it('is not served once a file has changed, was exchanged, or is gone', async () => {
+  it('is served leaf by leaf when a file has other times or another inode, and the same bytes', async () => {
+    const made = folderContent()
+    const path = await shared(made)
+    const into = new Uint8Array(LEAF_BYTES)
+    const read = (piece: number): Promise<unknown> =>
+      place.store.read(made.id, { piece: P(piece), leafStart: 0, leafCount: 1 }, into)
+    const large = join(path, 'large.bin')
+    utimesSync(large, 1, 1)
+    expect(await read(0)).toEqual({ ok: true })
+    expect(into).toEqual(bytesOf(made, 0, 0, 1))
+    copyFileSync(large, `${large}.copy`)
+    renameSync(`${large}.copy`, large)
+    place.store.close(made.id)
+    expect(await read(1)).toEqual({ ok: true })
+    expect(into).toEqual(bytesOf(made, 1, 0, 1))
+  })
+
+  it('of which one byte has changed is served but for the leaf with that byte', async () => {
+    const made = folderContent()
+    const path = await shared(made)
+    const fd = openSync(join(path, 'large.bin'), 'r+')
+    writeSync(fd, Buffer.of(expectDefined(made.files[0], 'a file')[PIECE + LEAF_BYTES]! ^ 1), 0, 1, PIECE + LEAF_BYTES)
+    closeSync(fd)
+    const read = (piece: number, leafStart: number): Promise<unknown> =>
+      place.store.read(made.id, { piece: P(piece), leafStart, leafCount: 1 }, new Uint8Array(LEAF_BYTES))
+    expect(await read(0, 0)).toEqual({ ok: true })
+    expect(await read(1, 1)).toEqual({ ok: false, reason: 'changed' })
+    // No leaf hashes are kept of this piece, and they cannot be made from wrong bytes.
+    expect(await read(1, 0)).toEqual({ ok: false, reason: 'changed' })
+    expect(await read(2, 3)).toEqual({ ok: true })
+  })
+
+  it('is not served once a file has another size, was exchanged, or is gone', async () => {
     const made = folderContent()
     const path = await shared(made)
     const into = new Uint8Array(LEAF_BYTES)
     const read = (): Promise<unknown> => place.store.read(made.id, { piece: P(0), leafStart: 0, leafCount: 1 }, into)
     expect(await read()).toEqual({ ok: true })
     const large = join(path, 'large.bin')
-    utimesSync(large, 1, 1)
+    appendFileSync(large, 'x')
     expect(await read()).toEqual({ ok: false, reason: 'changed' })
     expect(place.store.problem(made.id)?.hint).toContain('share')
     rmSync(large)
