@@ -10,7 +10,9 @@ import { completion } from './commands/completion.ts'
 import { ls, rm, share, type ShareOptions } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { doctor } from './commands/doctor.ts'
+import { TOPIC_NAMES } from './docs/topics.ts'
 import { get, type GetOptions } from './commands/get.ts'
+import { help } from './commands/help.ts'
 import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
 import { search, type SearchFlags } from './commands/search.ts'
@@ -43,6 +45,7 @@ export function buildProgram(run: Run, version: string): Command {
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this; COMMAND --help says more')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .helpCommand(false)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError()
@@ -351,6 +354,17 @@ function shellCommands(program: Command, { add, act }: Tools): void {
   serviceCommand.option('--system', 'with print: for the whole machine')
   act(serviceCommand, (context, action: string, options: { system?: boolean }) => service(context, action, options))
 
+  const helpCommand = add(
+    program,
+    'help [topic...]',
+    `print a reference: ${TOPIC_NAMES.join(', ')}; or the help of a command`,
+    {
+      examples: ['shoal help exit-codes', 'shoal help settings', 'shoal --json help errors', 'shoal help config set'],
+      statuses: EVERY_COMMAND
+    }
+  )
+  act(helpCommand, (context, words: string[]) => help(context, program, words))
+
   const completionCommand = add(program, 'completion <shell>', 'print a completion script for bash, zsh or fish', {
     examples: [
       'source <(shoal completion bash)',
@@ -402,7 +416,7 @@ Answers go to stdout, progress and notes to stderr.
 
 Environment:
   SHOAL_HOME     the home, where --home is not given
-  SHOAL_…        settings: shoal config set --help
+  SHOAL_…        settings: shoal help settings
   NO_COLOR       no colours
   SHOAL_DEBUG=1  where a fault of Shoal happened
 

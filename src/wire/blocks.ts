@@ -99,7 +99,7 @@ export class FrameParser {
   }
 }
 
-/** Every piece of every file: more than any content that wire/metainfo.ts lets through. */
+/** Every piece of every file: more than any content that wire/bittorrent/metainfo.ts lets through. */
 export const MANIFEST_LAYER_BYTES_MAX = PIECES_MAX * HASH_BYTES
 /** status 1, lineageBytes 2, infoBytes 4, layerBytes 4. */
 export const MANIFEST_HEAD_BYTES = 11

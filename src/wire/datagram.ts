@@ -1,6 +1,6 @@
 /**
  * The frame of a sealed datagram. In front, in clear and bound to the seal: version, overlay, sender, the sender's boot
- * counter and a counter that never repeats within a boot. Behind it the sealed body. io/net/sessions.ts says what the
+ * counter and a counter that never repeats within a boot. Behind it the sealed body. io/net/datagram/sessions.ts says what the
  * kinds of body are for.
  *
  * Every datagram is at least DATAGRAM_BYTES_MIN long and the messages of the handshake are exactly that: an answer is

@@ -4,7 +4,11 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ShoalError, type ErrorCode } from '../../src/base/errors.ts'
 import { buildProgram } from '../../src/cli/program.ts'
-import { EXIT_STATUSES, exitStatus } from '../../src/wire/control/exit.ts'
+import { placesOf } from '../../src/cli/completion/tree.ts'
+import { TOPIC_NAMES, topicOf } from '../../src/cli/docs/topics.ts'
+import { ERROR_CODES, EXIT_STATUSES, exitStatus } from '../../src/wire/control/exit.ts'
+import { METHODS } from '../../src/wire/control/methods.ts'
+import { SETTING_KEYS } from '../../src/wire/control/settings.ts'
 import { placeOf, TABLES, tableText, type Table } from './docs.ts'
 import { root } from './tree.ts'
 
@@ -42,11 +46,68 @@ describe('the docs', () => {
     expect([...documented].toSorted()).toEqual(program.commands.map(one => one.name()).toSorted())
   })
 
+  it('print every setting, error code, exit status and method by `shoal help TOPIC`, and no other', () => {
+    const terms = (name: string): string[] => topicOf(name)?.entries.map(({ term }) => term) ?? []
+    expect(terms('settings')).toEqual(SETTING_KEYS)
+    expect(terms('errors')).toEqual(Object.keys(ERROR_CODES))
+    expect(terms('exit-codes')).toEqual(Object.keys(EXIT_STATUSES))
+    expect(terms('api')).toEqual(Object.keys(METHODS))
+    expect(TOPIC_NAMES).toEqual(['exit-codes', 'settings', 'errors', 'api'])
+  })
+
+  it.each(TOPIC_NAMES)('name the topic %s in the README, in the help and in the completion', name => {
+    const program = buildProgram(async () => undefined, '0.0.0')
+    expect(read('README.md')).toContain(`shoal help ${name}`)
+    expect(program.commands.find(one => one.name() === 'help')?.description()).toContain(name)
+    expect(placesOf(program).find(({ at }) => at === 'help')?.args).toEqual([TOPIC_NAMES])
+  })
+
   it('name every exit status in the help', () => {
     const help = { text: '' }
     const program = buildProgram(async () => undefined, '0.0.0')
     program.configureOutput({ writeOut: text => (help.text += text) }).outputHelp()
     for (const [status, meaning] of Object.entries(EXIT_STATUSES)) expect(help.text).toContain(`${status}  ${meaning}`)
+  })
+})
+
+describe('what a document cites', () => {
+  /** A file, a folder, or the beginning of a file's name. */
+  const exists = (name: string): boolean => {
+    const [folder, base] = [path.dirname(path.join(root, name)), path.basename(name)]
+    return fs.existsSync(folder) && fs.readdirSync(folder).some(entry => entry === base || entry.startsWith(`${base}.`))
+  }
+
+  it.each(documents())('%s: each path of sources and tests is there', name => {
+    const paths = [...read(name).matchAll(/(?<![\w./-])(?:src|test)\/[\w./-]*[\w-]/g)].map(match => match[0])
+    expect(paths.filter(one => !exists(one) && !/\b[A-Z]+\b/.test(one))).toEqual([])
+  })
+
+  it('is a file of this repository in the comments of the sources too', () => {
+    const files = ['src', 'test', 'bin', 'docker'].flatMap(namesBelow)
+    const missing = files.flatMap(name => {
+      const comments = read(name).match(/^ *(?:\/\*\*|\*|\/\/).*/gm) ?? []
+      const paths = comments.flatMap(line => line.match(/(?<![\w./'"-])(?:[\w-]+\/)+[\w-]+\.[jt]s\b/g) ?? [])
+      return paths
+        .filter(one => !files.some(file => file === one || file.endsWith(`/${one}`)))
+        .map(one => `${name}: ${one}`)
+    })
+    expect(missing).toEqual([])
+  })
+
+  it.each(documents())('%s: each link leads to a file', name => {
+    const links = [...read(name).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(match =>
+      path.join(path.dirname(name), match[1]!)
+    )
+    expect(links.filter(one => !fs.existsSync(path.join(root, one)))).toEqual([])
+  })
+
+  it('is a document of this repository, in the sources too', () => {
+    const cited = [...sources('src'), ...sources('test')].flatMap(text =>
+      [...text.matchAll(/(?<![\w./-])([A-Z][A-Z-]+|[\w./-]+\/[A-Z]+)\.md\b/g)].map(match => match[0])
+    )
+    const names = new Set(documents())
+    const known = (one: string): boolean => names.has(one) || [...names].some(name => name.endsWith(`/${one}`))
+    expect(cited.filter(one => !known(one))).toEqual([])
   })
 })
 
@@ -66,7 +127,22 @@ describe('a table', () => {
   })
 })
 
+function documents(): string[] {
+  const below = ['src', 'test', 'docker'].flatMap(folder =>
+    fs
+      .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.md'))
+      .map(name => path.join(folder, name))
+  )
+  return ['README.md', 'CHANGELOG.md', ...below]
+}
+
 function sources(folder: string): string[] {
+  return namesBelow(folder).map(read)
+}
+
+/** Of sources, from the root. */
+function namesBelow(folder: string): string[] {
   const names = fs.readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
-  return names.filter(name => name.endsWith('.ts')).map(name => read(path.join(folder, name)))
+  return names.filter(name => /\.[jt]s$/.test(name)).map(name => path.join(folder, name))
 }

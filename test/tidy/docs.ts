@@ -6,8 +6,6 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { METRICS } from '../../src/daemon/ops/metrics/all.ts'
 import { DOCTOR_CHECKS } from '../../src/wire/control/doctor.ts'
-import { ERROR_CODES, EXIT_STATUSES } from '../../src/wire/control/exit.ts'
-import { flagName, SETTING_KEYS, SETTINGS, variableName } from '../../src/wire/control/settings.ts'
 import { VERSION } from '../../src/daemon/process/version.ts'
 import { root } from './tree.ts'
 
@@ -23,25 +21,6 @@ const code = (text: string): string => `\`${text}\``
 const OF_THIS_BUILD = new Set([VERSION, process.version])
 
 export const TABLES: readonly Table[] = [
-  {
-    file: 'README.md',
-    head: ['setting', 'variable', 'default', 'what it is'],
-    rows: SETTING_KEYS.map(key => {
-      const { help, fallback } = SETTINGS[key]
-      const normally = fallback === undefined ? 'the host name' : fallback === '' ? 'empty' : code(fallback)
-      return [code(flagName(key).slice(2)), code(variableName(key)), normally, help]
-    })
-  },
-  {
-    file: 'README.md',
-    head: ['status', 'meaning'],
-    rows: Object.entries(EXIT_STATUSES).map(([status, meaning]) => [status, meaning])
-  },
-  {
-    file: 'README.md',
-    head: ['error code', 'status', 'when'],
-    rows: Object.entries(ERROR_CODES).map(([name, { status, when }]) => [code(name), String(status), when])
-  },
   {
     file: 'src/daemon/ops/README.md',
     head: ['metric', 'type', 'labels', 'meaning'],

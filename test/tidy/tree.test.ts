@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { root } from './tree.ts'
 
 const topLevel = new Set([
-  ...['package.json', 'package-lock.json', 'tsconfig.json', 'docker-compose.yml', 'README.md'],
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'docker-compose.yml', 'README.md', 'CHANGELOG.md'],
   ...['src', 'bin', 'docker', 'test']
 ])
 const floors = new Set(['base', 'wire', 'core', 'io', 'sim', 'daemon', 'cli', 'README.md'])

@@ -3,6 +3,7 @@
  * has one cannot be forgotten. IDs and names are not completed: asking the daemon at every key would be slow.
  */
 import type { Argument, Command, Option } from 'commander'
+import { TOPIC_NAMES } from '../docs/topics.ts'
 import { SETTING_KEYS } from '../../wire/control/settings.ts'
 
 /** What a value may be: words of a list, files, folders, or anything. */
@@ -39,7 +40,8 @@ const PLACEHOLDERS: Readonly<Record<string, Values>> = {
   preset: ['lan', 'local', 'wan'],
   LEVEL: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
   shell: ['bash', 'zsh', 'fish'],
-  action: ['install', 'remove', 'print']
+  action: ['install', 'remove', 'print'],
+  topic: TOPIC_NAMES
 }
 /** A key of the ring may be anything. */
 const NOT_A_SETTING = 'ring lookup'

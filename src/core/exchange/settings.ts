@@ -1,4 +1,4 @@
-/** What the exchange waits for, and how much it lets grow. PROTOCOLS.md "Exchange" is where the constants come from. */
+/** Time limits and bounds of the exchange. src/README.md, "Sources of the protocols", says where the constants come from. */
 import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
 import { GONE_PIECES_MAX, REQUEST_LEAVES_MAX } from '../../wire/exchange.ts'
 

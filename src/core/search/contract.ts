@@ -60,7 +60,7 @@ export type SearchMode = 'flood' | 'dynamic'
  *   constructor(machine: MachineContext, options: { settings: SearchSettings }, now: Now)
  *   start(now)                                    neighbours are looked for from now on
  *   memberUp(contact, now), memberDown(id, now)   from the membership, as for the ring
- *   search(query, options, now): SearchId         events follow; throws nothing: a bad text is refused before (`wire/search.ts`)
+ *   search(query, options, now): SearchId         events follow; throws nothing: a bad text is refused before (`wire/gnutella/search.ts`)
  *   cancel(search, now)                           the user left
  *   indexed(table: QrpTable, files, bytes, now)   the own index changed: its keyword table and what pongs say
  *   requestPush(holder, content, now)             by the way its hits came; without one a query for the content finds it first. Bounded.

@@ -1,5 +1,5 @@
 /**
- * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control.ts); and
+ * The control API's server: HTTP/1.1 on a Unix socket, a handler per method, answers as lines of JSON (wire/control/methods.ts); and
  * routes beside them: the bytes of contents (gateway/gateway.ts), health and metrics (ops/routes.ts).
  *
  * Whoever can open the socket is the owner of the node, so nothing is authenticated; but a client may be slow, broken or

@@ -1,4 +1,4 @@
-/** The methods that work on a home without its daemon (wire/control-home.ts). Each holds the lock for as long as it changes. */
+/** The methods that work on a home without its daemon (wire/control/home.ts). Each holds the lock for as long as it changes. */
 import { ShoalError } from '../../base/errors.ts'
 import { peerIdText } from '../../base/ids.ts'
 import type { HomeMethod, HomeParams, HomeResult } from '../../wire/control/home.ts'

@@ -228,7 +228,7 @@ function shareResult([, content, name, bytes]: ShareRow): SearchResult {
   return { content, name, path: undefined, bytes }
 }
 
-/** Words have letters and digits only (base/words.ts), so nothing in them can end the quotes. */
+/** Words have letters and digits only (wire/gnutella/words.ts), so nothing in them can end the quotes. */
 const whole = (word: string): string => `"${word}"`
 const prefix = (word: string): string => `"${word}"*`
 const beginOf = (word: string): string => [...word].slice(0, PREFIX_POINTS_MAX).join('')

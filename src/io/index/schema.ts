@@ -3,7 +3,7 @@
  * layout, words that were split by other rules) has one cure: begin anew, and be told by `contents` what is missing.
  *
  * A share has a number `seq`; its files are rows `seq * SHARE_SPAN + 1` and up in `file` and in `file_words`. The two indexes
- * keep no text of their own (contentless): they get words that base/words.ts has split, separated by spaces, and the tokenizer
+ * keep no text of their own (contentless): they get words that wire/gnutella/words.ts has split, separated by spaces, and the tokenizer
  * `ascii` leaves those as they are, since they have no ASCII but letters and digits.
  */
 import { rmSync, statSync } from 'node:fs'

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.ts'
 import { compare, utf8 } from '../../base/bytes.ts'
 import { DecodeError } from '../codec/cursor.ts'
 
-/** Lists and dictionaries inside one another; a path of wire/paths.ts takes one level a name. */
+/** Lists and dictionaries inside one another; a path of wire/bittorrent/paths.ts takes one level a name. */
 export const BENCODE_DEPTH_MAX = 160
 /** Digits of a 64-bit number with its sign: longer ones are refused unread. */
 const INTEGER_DIGITS_MAX = 20

@@ -35,7 +35,7 @@ export class Layout {
   /** The first leaf of every file. */
   private readonly firstLeaf: Float64Array
 
-  /** Lengths must be whole, safe and within the limits above: wire/metainfo.ts has checked them. */
+  /** Lengths must be whole, safe and within the limits above: wire/bittorrent/metainfo.ts has checked them. */
   constructor(pieceLengthBytes: number, fileLengths: readonly number[]) {
     assert(pieceLengthBytes >= LEAF_BYTES && Number.isInteger(Math.log2(pieceLengthBytes)), 'a piece is a power of two')
     this.pieceLengthBytes = pieceLengthBytes

@@ -1,6 +1,6 @@
 /**
  * A file's Merkle tree (BEP 52) grown leaf by leaf: what is kept is one hash a level and the piece layer, so a file of any
- * size costs the same, and no call takes longer than a few hashes. Gives the same roots as wire/merkle.ts over whole layers.
+ * size costs the same, and no call takes longer than a few hashes. Gives the same roots as wire/bittorrent/merkle.ts over whole layers.
  */
 import { assert, expectDefined } from '../../base/assert.ts'
 import { sha256 } from '../../base/bytes.ts'

@@ -32,7 +32,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** The order is that of help and `config show`. */
 export const SETTINGS = {
   listen: setting({
-    help: 'where to listen, TCP and UDP on one port number',
+    help: 'address to listen on; TCP and UDP use the same port number',
     placeholder: 'HOST:PORT',
     fallback: `0.0.0.0:${PORT_DEFAULT}`,
     parse: text => {
@@ -42,7 +42,7 @@ export const SETTINGS = {
     }
   }),
   advertise: setting({
-    help: 'what the others must dial, where that is not what this machine sees of itself; empty: found out',
+    help: 'address that other nodes dial, if it is not one of this machine; empty: detected',
     placeholder: 'HOST[:PORT]',
     fallback: '',
     parse: text => {
@@ -52,7 +52,7 @@ export const SETTINGS = {
     }
   }),
   name: setting({
-    help: 'what people call this node',
+    help: 'name of this node, shown to the other members',
     placeholder: 'NAME',
     fallback: undefined,
     parse: text => {
@@ -63,19 +63,19 @@ export const SETTINGS = {
     }
   }),
   'ticket-file': setting({
-    help: 'a file with a ticket, waited for by a node without an overlay; later it helps to find lost members; empty: none',
+    help: 'file with a ticket; a node without an overlay waits for it and joins, later it finds lost members again; empty: none',
     placeholder: 'FILE',
     fallback: '',
     parse: optionalFile
   }),
   'invite-file': setting({
-    help: 'a file in which to keep a ticket for others; whoever reads it is a member; empty: none',
+    help: 'file in which the node keeps a current ticket; whoever can read it can join; empty: none',
     placeholder: 'FILE',
     fallback: '',
     parse: optionalFile
   }),
   'log-level': setting({
-    help: `how much to log: ${LOG_LEVELS.join(', ')}`,
+    help: `least level that is logged: ${LOG_LEVELS.join(', ')}`,
     placeholder: 'LEVEL',
     fallback: 'info',
     parse: text => {
@@ -85,7 +85,7 @@ export const SETTINGS = {
     }
   }),
   'upload-slots': setting({
-    help: 'how many peers to serve at a time',
+    help: 'peers that are served at the same time',
     placeholder: 'N',
     fallback: '8',
     parse: text => {
@@ -95,20 +95,20 @@ export const SETTINGS = {
     }
   }),
   gateway: setting({
-    help: 'where programs of this machine read contents by HTTP, http://HOST:PORT/content/ID/PATH; loopback only; empty: nowhere',
+    help: 'address where programs of this machine read contents by HTTP, http://HOST:PORT/content/ID/PATH; loopback only; empty: none',
     placeholder: 'HOST:PORT',
     fallback: '',
     // Whoever reaches it reads all that this node holds, and nobody is asked who they are.
     parse: text => loopbackEndpoint(text, 'only this machine may reach it: 127.0.0.1, [::1] or localhost')
   }),
   'metrics-listen': setting({
-    help: 'serve /metrics, /healthz and /readyz there too, to whoever shows the token; loopback only; empty: nowhere',
+    help: 'address that serves /metrics, /healthz and /readyz to clients with the token; loopback only; empty: none',
     placeholder: 'HOST:PORT',
     fallback: '',
     parse: text => loopbackEndpoint(text, 'only 127.0.0.1, [::1] and localhost: a proxy can stand before it')
   }),
   'metrics-token-file': setting({
-    help: 'the file with the token for metrics-listen, made where there is none; empty: metrics-token in the home',
+    help: 'file with the token of metrics-listen, created if it does not exist; empty: metrics-token in the home',
     placeholder: 'FILE',
     fallback: '',
     parse: text => {

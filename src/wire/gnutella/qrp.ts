@@ -55,7 +55,7 @@ export class QrpTable {
     this.slots = slots
   }
 
-  /** Of folded words (`base/words.ts`); of 2^bitsMax slots, or of fewer as soon as they do. */
+  /** Of folded words (`wire/gnutella/words.ts`); of 2^bitsMax slots, or of fewer as soon as they do. */
   static of(words: Iterable<string>, bitsMax = QRP_BITS_MAX): QrpTable {
     const builder = QrpTable.builder(bitsMax)
     builder.add(words)

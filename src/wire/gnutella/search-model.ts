@@ -44,7 +44,7 @@ export interface Header {
   readonly hops: number
 }
 
-/** What kinds of files by their extension; `base/kinds.ts` has the lists. Or one extension, without its dot, folded. */
+/** What kinds of files by their extension; `wire/control/kinds.ts` has the lists. Or one extension, without its dot, folded. */
 export interface SearchFilter {
   readonly type: string | undefined
   readonly minBytes: number | undefined

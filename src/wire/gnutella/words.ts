@@ -8,7 +8,7 @@
  * neighbouring characters and the last one alone, so that any one or more characters of theirs find.
  */
 
-/** Code units of a text that are looked at: more than a path inside a share has (`PATH_BYTES_MAX` of wire/paths.ts). */
+/** Code units of a text that are looked at: more than a path inside a share has (`PATH_BYTES_MAX` of wire/bittorrent/paths.ts). */
 export const TEXT_CHARS_MAX = 4_096
 /** Distinct words of one name; later ones do not find it. */
 export const NAME_WORDS_MAX = 512

@@ -44,7 +44,7 @@ describe('members', () => {
   it('--wait says on stderr what it waits for, and hands its timeout on in milliseconds', async () => {
     const daemon = await fakeDaemon({
       members: async (_, { emit }) => {
-        emit({ event: 'waiting', alive: 1 })
+        emit({ event: 'waiting', alive: 1, for: '3 alive members' })
         throw new ShoalError('timeout', '1 of 3 members are alive after 2 s')
       }
     })
@@ -272,7 +272,9 @@ describe('get', () => {
   it('says so when the daemon goes away in the middle', async () => {
     const home = temporaryFolder()
     const net = await import('node:net')
-    const server = net.createServer(socket => socket.end('HTTP/1.1 200 OK\r\n\r\n{"v":1,"event":"progress"}\n'))
+    const server = net.createServer(socket =>
+      socket.end('HTTP/1.1 200 OK\r\n\r\n{"v":1,"event":"waiting","for":"x"}\n')
+    )
     await new Promise<void>(resolve => server.listen(`${home}/s`, resolve))
     fs.writeFileSync(`${home}/socket`, `${home}/s\n`)
     const { status, stderr } = await shoal(home, ['get', 'x'])

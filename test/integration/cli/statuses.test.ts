@@ -66,7 +66,8 @@ const commands = [
     'rm',
     'search',
     'status',
-    'ring'
+    'ring',
+    'help'
   ],
   ...['ring lookup', 'config show', 'config get', 'config set']
 ]
@@ -132,11 +133,13 @@ it('says the same of a daemon that was killed and left its socket', async () => 
   expect((await shoal(home, ['ls'])).status).toBe(6)
 })
 
-it('shows a stack only to whom asks', async () => {
-  const fault = async (): Promise<object> => ({ shares: 7 })
-  const { home } = await fakeDaemon({ ls: fault })
+it('shows the stack of an error only with SHOAL_DEBUG=1', async () => {
+  const misfit = async (): Promise<object> => ({ shares: 7 })
+  const { home } = await fakeDaemon({ ls: misfit })
   const [quiet, asked] = await Promise.all([shoal(home, ['ls']), shoal(home, ['ls'], { env: { SHOAL_DEBUG: '1' } })])
   expect(quiet.status).toBe(1)
-  expect(quiet.stderr).toMatch(/^shoal: a fault of Shoal: .*\n {2}SHOAL_DEBUG=1 shows where\n$/)
+  expect(quiet.stderr).toMatch(
+    /^shoal: this version of shoal cannot read the daemon's answer\n {2}client and daemon .*\n$/
+  )
   expect(asked.stderr).toMatch(/^ +at /m)
 })

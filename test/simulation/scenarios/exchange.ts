@@ -1,6 +1,6 @@
 /**
  * Several nodes fetch one or two contents from a few seeds and from each other, through crashes, pauses, partitions and full
- * disks, with a sender of wrong bytes among them; some are read while they are fetched. io (sim/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`,
+ * disks, with a sender of wrong bytes among them; some are read while they are fetched. io (sim/outside/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`,
  * `synced-kept` (a leaf that was recorded is asked for after a restart), `in-flight`, `one-ask` (two at once outside the endgame and
  * snubs), `hashes-first`, `quiet-close`. Here: `completes`, `bans-liars`, `no-honest-banned`.
  */

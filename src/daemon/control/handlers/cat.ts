@@ -1,6 +1,6 @@
 /**
  * cat: makes a file readable over the gateway for as long as the caller listens. What is neither held nor fetched is fetched in passing
- * (gateway/passing.ts), and goes with the caller. The bytes go by `GET`.
+ * (downloads/ephemeral.ts), and goes with the caller. The bytes go by `GET`.
  */
 import { ShoalError } from '../../../base/errors.ts'
 import { isId, type ContentId, type NodeId } from '../../../base/ids.ts'

