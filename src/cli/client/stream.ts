@@ -24,11 +24,11 @@ const ERROR_BYTES_MAX = 64 * 1024
  * Yields what came of the part, in order; it ends early when the daemon cut it off. Throws the ShoalError with which the daemon refused,
  * `unreachable`, or `interrupted`.
  */
-export async function* bytesOf(part: Part): AsyncGenerator<Buffer, void, void> {
+export async function* bytesOf(part: Part): AsyncGenerator<Uint8Array, void, void> {
   const response = await get(part)
   if (response.statusCode !== 206) throw await refusalIn(response)
   try {
-    yield* response as AsyncIterable<Buffer>
+    for await (const chunk of response) if (chunk instanceof Uint8Array) yield chunk
   } catch (cause) {
     if (part.signal.aborted) throw interrupted(cause)
   }
@@ -54,8 +54,8 @@ async function refusalIn(response: http.IncomingMessage): Promise<ShoalError> {
 
 async function textOf(response: http.IncomingMessage): Promise<string> {
   let text = ''
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
+  for await (const chunk of response.setEncoding('utf8')) {
+    text += String(chunk)
     if (text.length > ERROR_BYTES_MAX) break
   }
   return text

@@ -126,7 +126,8 @@ async function answerIn<M extends Method>(
 /** A line that was not ended was cut off, and is none. */
 async function* linesIn(stream: Readable): AsyncGenerator<string> {
   let rest = ''
-  for await (const chunk of stream.setEncoding('utf8') as AsyncIterable<string>) {
+  for await (const part of stream.setEncoding('utf8')) {
+    const chunk = String(part)
     rest += chunk
     // A listing of many files is one long line in many chunks: it is looked through once.
     if (!chunk.includes('\n')) continue

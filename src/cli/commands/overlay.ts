@@ -77,7 +77,7 @@ async function readTicket(context: Context, told: string | undefined, file: stri
 async function readAll(stdin: NodeJS.ReadStream): Promise<string> {
   let text = ''
   for await (const chunk of stdin.setEncoding('utf8')) {
-    text += chunk as string
+    text += String(chunk)
     if (text.length > TICKET_INPUT_LENGTH_MAX) throw new ShoalError('bad-input', 'what came on stdin is no ticket')
   }
   return text

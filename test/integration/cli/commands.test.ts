@@ -48,13 +48,13 @@ describe('members', () => {
         throw new ShoalError('timeout', '1 of 3 members are alive after 2 s')
       }
     })
-    const ended = await shoal(daemon.home, ['members', '--wait', '3', '--timeout', '2.5'])
+    const ended = await shoal(daemon.home, ['members', '--wait', '3', '--timeout', '1.001'])
     expect(ended).toEqual({
       status: 2,
       stdout: '',
       stderr: 'waiting for 3 live members, 1 so far\nshoal: 1 of 3 members are alive after 2 s\n'
     })
-    expect(daemon.calls).toEqual([['members', { wait: 3, timeoutMs: 2500 }]])
+    expect(daemon.calls).toEqual([['members', { wait: 3, timeoutMs: 1001 }]])
   })
 
   it('is coloured on a terminal, and not with NO_COLOR', async () => {

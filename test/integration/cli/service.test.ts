@@ -52,7 +52,9 @@ describe('shoal service', () => {
   })
 
   it('starts no second daemon beside one that runs', async () => {
-    const { home } = await fakeDaemon({ hello: async () => ({ id: 'x', pid: 1 }) })
+    const { home } = await fakeDaemon({
+      hello: async () => ({ id: 'x', name: 'cod', addresses: [], ready: true, overlay: 'y', version: '0', pid: 1 })
+    })
     const systemd = fakeSystemd(0)
     const { stdout, stderr } = await shoal(home, ['--json', 'service', 'install'], { env: systemd.env })
     expect(linesOf(stdout)).toMatchObject([{ started: false }])
