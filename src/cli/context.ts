@@ -16,7 +16,7 @@ export interface Context {
   readonly version: string
   readonly cwd: string
   readonly stdin: NodeJS.ReadStream
-  /** For bytes, and for a command that takes the whole terminal; answers go through `output`. */
+  /** For raw bytes and for a command that uses the whole terminal; answers go through `output`. */
   readonly stdout: NodeJS.WriteStream
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
@@ -24,11 +24,11 @@ export interface Context {
   readonly daemon: Transport<ControlApi>
   /** Of the home itself, where no daemon runs. */
   readonly homeProcess: Transport<HomeApi>
-  /** How the process ends although the command has answered; 0 unless it is called. */
+  /** Sets the exit status of a command that has printed its answer; 0 without a call. */
   readonly exit: (status: ExitStatus) => void
 }
 
-/** So long nobody wonders. */
+/** Delay before a "waiting" note is shown. */
 const SLOW_MS = 2_000
 
 interface AskOptions<M extends ControlMethod> {
@@ -45,11 +45,11 @@ export async function askDaemon<M extends ControlMethod>(
   options: AskOptions<M> = {}
 ): Promise<ResultOf<M>> {
   const asked = daemon.ask(method, params, { signal: options.signal ?? signal, onEvent: options.onEvent })
-  // What streams says itself what it waits for.
+  // A method that streams reports itself what it waits for.
   return options.onEvent === undefined ? noteIfSlow(output, "the daemon's answer", asked) : asked
 }
 
-/** A wait says what it waits for, once it is one. */
+/** Prints what it waits for when the work takes longer than SLOW_MS. */
 export async function noteIfSlow<T>(output: Output, what: string, work: Promise<T>): Promise<T> {
   const timer = setTimeout(() => {
     output.note(`waiting for ${what}`)
@@ -70,7 +70,7 @@ export async function askHome<M extends HomeMethod>(
   return homeProcess.ask(method, params, { signal })
 }
 
-/** Tries until `isSo`, or until the time is up or a signal came: then false. */
+/** Polls until `isSo` returns true. Resolves with false when the time is up or the signal aborts. */
 export async function eventually(
   isSo: () => Promise<boolean>,
   timeoutMs: number,

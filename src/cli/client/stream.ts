@@ -9,7 +9,7 @@ export interface Part {
   /** Absolute. */
   readonly home: string
   readonly startHint: string
-  /** As the daemon told it. */
+  /** From the event `open` of the daemon. */
   readonly url: string
   /** The first byte, and one past the last. */
   readonly start: number
@@ -17,11 +17,11 @@ export interface Part {
   readonly signal: AbortSignal
 }
 
-/** More is no answer of ours. */
+/** Longer answers are not from a daemon of Shoal. */
 const ERROR_BYTES_MAX = 64 * 1024
 
 /**
- * Yields what came of the part, in order; it ends early when the daemon cut it off. Throws the ShoalError with which the daemon refused,
+ * Yields the bytes of the part in order, and ends early when the connection ends early. Throws the ShoalError of the daemon's refusal,
  * `unreachable`, or `interrupted`.
  */
 export async function* bytesOf(part: Part): AsyncGenerator<Uint8Array, void, void> {
@@ -42,7 +42,9 @@ function get({ home, startHint, url, start, end, signal }: Part): Promise<http.I
     request.once('error', cause => {
       if (signal.aborted) reject(interrupted(cause))
       else
-        reject(new ShoalError('unreachable', 'the daemon went away', { hint: `start it again: ${startHint}`, cause }))
+        reject(
+          new ShoalError('unreachable', 'the daemon does not answer', { hint: `start it again: ${startHint}`, cause })
+        )
     })
   })
 }

@@ -1,7 +1,7 @@
 /**
- * How a command asks: a method and its parameters go in, events come while it works, one answer comes at the end. A daemon is
- * asked over its Unix socket; a home without one is asked of a child process that holds the home's lock meanwhile. Both
- * answer in the lines of the control API.
+ * The client of the control API: it sends a method and its parameters, receives events, and returns the result. The daemon is called
+ * over its Unix socket. The methods of a home without a daemon run in a child process, which holds the home's lock. Both
+ * answer in lines of the control API.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ export interface Transport<A extends Api> {
   ): Promise<ResultIn<A, M>>
 }
 
-/** There is nobody to ask, as against a daemon that reached nobody. */
+/** No daemon runs on the home, as opposed to a daemon that reaches no other node. */
 export class NoDaemonError extends ShoalError {
   constructor(home: string, startHint: string, cause: unknown) {
     super('unreachable', `no daemon runs on ${home}`, { hint: `start one: ${startHint}`, cause })
@@ -60,7 +60,7 @@ export function homeTransport(home: string): Transport<HomeApi> {
     async ask(method, params, asking) {
       const [command, ...args] = daemonEntry('home', method, '--home', home)
       const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], signal: asking.signal })
-      // What it died of shows in its answer, or in there being none.
+      // A failure shows in the answer, or as a missing answer.
       child.on('error', () => undefined)
       child.stdin.on('error', () => undefined)
       child.stdin.end(JSON.stringify(params))
@@ -69,7 +69,7 @@ export function homeTransport(home: string): Transport<HomeApi> {
   }
 }
 
-/** The daemon that runs has written where its socket is. Throws ShoalError. */
+/** The path that the running daemon wrote to the home. Throws ShoalError. */
 export function socketOf(home: string, startHint: string): string {
   try {
     return readFileSync(path.join(home, SOCKET_NAME_FILE), 'utf8').trim()
@@ -123,13 +123,13 @@ async function answerIn<M extends Method>(
   throw signal.aborted ? interrupted(undefined) : gone(undefined)
 }
 
-/** A line that was not ended was cut off, and is none. */
+/** A line without a line break at its end was cut off, and is dropped. */
 async function* linesIn(stream: Readable): AsyncGenerator<string> {
   let rest = ''
   for await (const part of stream.setEncoding('utf8')) {
     const chunk = String(part)
     rest += chunk
-    // A listing of many files is one long line in many chunks: it is looked through once.
+    // A listing of many files is one long line in many chunks: each chunk is searched once.
     if (!chunk.includes('\n')) continue
     const lines = rest.split('\n')
     rest = lines.pop() ?? ''
@@ -138,12 +138,12 @@ async function* linesIn(stream: Readable): AsyncGenerator<string> {
 }
 
 function gone(cause: unknown): ShoalError {
-  return new ShoalError('unreachable', 'the daemon went away before it had answered', {
+  return new ShoalError('unreachable', 'the daemon closed the connection before it answered', {
     hint: 'its log says why: daemon.log in the folder log of its home',
     cause
   })
 }
 
 export function interrupted(cause: unknown): ShoalError {
-  return new ShoalError('interrupted', 'interrupted; what the daemon began for it goes on', { cause })
+  return new ShoalError('interrupted', 'interrupted; the daemon goes on with the work', { cause })
 }

@@ -28,7 +28,7 @@ export interface Config {
   readonly rows: readonly SettingRow[]
 }
 
-/** Throws ShoalError `usage` that names the place of a text that will not do. */
+/** Throws ShoalError `usage` that names the place of a text that is invalid. */
 export function resolveConfig(home: string, from: { flags?: Told; env?: Env } = {}): Config {
   const { flags = {}, env = process.env } = from
   const file = readConfigFile(home)

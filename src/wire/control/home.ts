@@ -1,7 +1,7 @@
 /**
- * What a client must know of a home before it can talk to anyone: where it is, which file names the daemon's socket, and
- * the methods that work without a daemon. Those are asked of a child process (`daemon/main home METHOD`, parameters as
- * JSON on its stdin) which answers on stdout in the lines of the control API.
+ * What a client must know of a home before it can call anyone: where the home is, which file names the daemon's socket, and
+ * the methods that work without a daemon. These run in a child process (`daemon/main home METHOD`, parameters as JSON on
+ * stdin), which answers on stdout in lines of the control API.
  */
 import { ShoalError } from '../../base/errors.ts'
 import { paramsOf } from './check.ts'
@@ -24,16 +24,16 @@ import {
 
 /** A file in the home with the path of the control socket, written by every daemon that starts. */
 export const SOCKET_NAME_FILE = 'socket'
-/** A Unix socket's path has at most 107 bytes; one that is longer moves out of the home. */
+/** A Unix socket's path has at most 107 bytes; the socket of a home with a longer path is outside of the home. */
 export const SOCKET_PATH_BYTES_MAX = 100
 
 /**
- * The variable with the process id of a launcher that stands for the daemon, where a process cannot replace itself: the daemon
- * ends when that one was killed.
+ * The variable with the process id of the launcher, where a process cannot replace itself: the daemon ends when the launcher was
+ * killed.
  */
 export const GUARDIAN_VARIABLE = 'SHOAL_GUARDIAN'
 
-/** `flag` else SHOAL_HOME else the XDG data folder. The result is as absolute as what it was made from. */
+/** `flag`, else SHOAL_HOME, else the XDG data folder. A relative input gives a relative result. */
 export function homeFolder(from: {
   flag: string | undefined
   env: Readonly<Record<string, string | undefined>>
@@ -47,7 +47,7 @@ export function homeFolder(from: {
   if (data.startsWith('/')) return `${data}/shoal`
   const user = env['HOME'] ?? ''
   if (user === '') {
-    throw new ShoalError('usage', 'there is no HOME to keep a home in', { hint: 'give one: shoal --home DIR' })
+    throw new ShoalError('usage', 'the variable HOME is not set', { hint: 'give one: shoal --home DIR' })
   }
   return `${user}/.local/share/shoal`
 }

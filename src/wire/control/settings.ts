@@ -18,18 +18,18 @@ export interface Endpoint {
 
 export interface Setting<T> {
   readonly help: string
-  /** What stands for the value in help: `--listen HOST:PORT`. */
+  /** The value's placeholder in help: `--listen HOST:PORT`. */
   readonly placeholder: string
-  /** In the words of parse. Undefined: the machine's host name. */
+  /** As `parse` takes it. Undefined: the machine's host name. */
   readonly fallback: string | undefined
-  /** Throws Error with what is wrong; the caller says where it came from. */
+  /** Throws Error with the reason; the caller adds where the text came from. */
   readonly parse: (text: string) => T
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** The order is that of help and `config show`. */
+/** In the order of help and `config show`. */
 export const SETTINGS = {
   listen: setting({
     help: 'address to listen on; TCP and UDP use the same port number',
@@ -47,7 +47,7 @@ export const SETTINGS = {
     fallback: '',
     parse: text => {
       const told = text === '' ? undefined : endpoint(text)
-      if (told?.port === 0) throw new Error('nobody can dial port 0')
+      if (told?.port === 0) throw new Error('port 0 cannot be dialled')
       return told
     }
   }),
@@ -98,14 +98,15 @@ export const SETTINGS = {
     help: 'address where programs of this machine read contents by HTTP, http://HOST:PORT/content/ID/PATH; loopback only; empty: none',
     placeholder: 'HOST:PORT',
     fallback: '',
-    // Whoever reaches it reads all that this node holds, and nobody is asked who they are.
-    parse: text => loopbackEndpoint(text, 'only this machine may reach it: 127.0.0.1, [::1] or localhost')
+    // The gateway has no authentication and serves all that this node holds.
+    parse: text => loopbackEndpoint(text, 'only a loopback address: 127.0.0.1, [::1] or localhost')
   }),
   'metrics-listen': setting({
     help: 'address that serves /metrics, /healthz and /readyz to clients with the token; loopback only; empty: none',
     placeholder: 'HOST:PORT',
     fallback: '',
-    parse: text => loopbackEndpoint(text, 'only 127.0.0.1, [::1] and localhost: a proxy can stand before it')
+    parse: text =>
+      loopbackEndpoint(text, 'only a loopback address: 127.0.0.1, [::1] or localhost; use a proxy for others')
   }),
   'metrics-token-file': setting({
     help: 'file with the token of metrics-listen, created if it does not exist; empty: metrics-token in the home',
@@ -134,13 +135,13 @@ export function settingKey(text: string): SettingKey {
   throw new ShoalError('not-found', `there is no setting "${text}"`, { hint: `settings: ${SETTING_KEYS.join(', ')}` })
 }
 
-/** Throws ShoalError `usage`; `source` says where the text stands: a flag, a variable, a file. */
+/** Throws ShoalError `usage`; `source` is where the text came from: a flag, a variable, a file. */
 export function parseSetting<K extends SettingKey>(key: K, text: string, source: string): Settings[K] {
   try {
     return SETTINGS[key].parse(text) as Settings[K]
   } catch (error) {
     const wrong = error instanceof Error ? error.message : String(error)
-    throw new ShoalError('usage', `${source}: ${JSON.stringify(text)} will not do: ${wrong}`, {
+    throw new ShoalError('usage', `${source}: ${JSON.stringify(text)} is invalid: ${wrong}`, {
       hint: `${key} is ${SETTINGS[key].help}`
     })
   }
@@ -150,7 +151,7 @@ function setting<T>(one: Setting<T>): Setting<T> {
   return one
 }
 
-/** The daemon's working folder is nobody's business: the path says all. */
+/** Absolute, because the daemon's working folder is not the user's. */
 function optionalFile(text: string): string | undefined {
   if (text === '') return undefined
   if (!text.startsWith('/') || text.includes('\0')) throw new Error('a path from the root: /FOLDER/FILE')
@@ -161,7 +162,7 @@ const ENDPOINT = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:[\]]*))(?::(?<port>[0
 const IPV6 = /^(?=.*:)[0-9a-fA-F:.]+(?:%[\w.-]+)?$/
 const DNS_NAME = /^(?!.*\.\.)[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_])?\.?$/
 
-/** Undefined for none; throws `otherwise` for a host that is not this machine by its own words. */
+/** Undefined for an empty text; throws `otherwise` for a host that is not a loopback address or localhost. */
 function loopbackEndpoint(text: string, otherwise: string): Endpoint | undefined {
   if (text === '') return undefined
   const { host, port } = endpoint(text)

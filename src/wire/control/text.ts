@@ -6,7 +6,7 @@ import type { ShareProblem } from './methods.ts'
 // eslint-disable-next-line no-control-regex -- that is what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu
 
-/** A name or path of anybody's making, so that it can neither command a terminal nor pass for another line. */
+/** Escapes a name or path that others chose, so that it cannot control the terminal or imitate another line. */
 export function escapeForTerminal(text: string): string {
   return text.replace(UNPRINTABLE, letter => {
     switch (letter) {
@@ -29,13 +29,13 @@ export function jsonText(value: object): string {
   )
 }
 
-/** One line that says what happened, and one that says what to do next. */
+/** A line with the message, and one with the hint if there is one. */
 export function errorText({ message, hint }: ShoalError): string {
   const what = `shoal: ${escapeForTerminal(message)}\n`
   return hint === undefined ? what : `${what}  ${escapeForTerminal(hint)}\n`
 }
 
-/** Of the answer of a daemon that started. */
+/** For a daemon that has started. */
 export function readyText(ready: { id: string; name: string; addresses: readonly string[] }): string {
   return `${escapeForTerminal(ready.name)} is ready: ${ready.id}, on ${ready.addresses.join(', ')}\n`
 }

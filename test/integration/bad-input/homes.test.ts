@@ -71,10 +71,10 @@ describe('no daemon starts on a home', () => {
       { status: 1, says: /"lissen" is no setting/, next: /settings: listen, / }
     ],
     [
-      'with a setting that will not do',
+      'with a setting that is invalid',
       'config.json',
       '{"listen":"x"}',
-      { status: 64, says: /config\.json, "listen": "x" will not do/, next: /HOST:PORT|where to listen/ }
+      { status: 64, says: /config\.json, "listen": "x" is invalid/, next: /HOST:PORT|address to listen on/ }
     ],
     [
       'with a damaged state',
@@ -128,7 +128,7 @@ describe('no daemon starts on a home', () => {
   it('that nobody named, without a HOME', async () => {
     const env = { HOME: '', XDG_DATA_HOME: '', SHOAL_HOME: '' }
     const ended = await start({ args: ['ls'], env }).ended
-    expectRefusal(ended, { status: 64, says: /there is no HOME to keep a home in/, next: /shoal --home DIR/ })
+    expectRefusal(ended, { status: 64, says: /the variable HOME is not set/, next: /shoal --home DIR/ })
   })
 })
 
@@ -221,8 +221,16 @@ describe('a port', () => {
       ['--listen', '1.2.3:1'],
       { status: 64, says: /--listen: .* no address: 1\.2\.3/, next: /listen/ }
     ],
-    ['to dial has no host', ['--advertise', 'a b'], { status: 64, says: /--advertise: .* no host/, next: /must dial/ }],
-    ['to dial is 0', ['--advertise', 'a.org:0'], { status: 64, says: /nobody can dial port 0/, next: /must dial/ }],
+    [
+      'to dial has no host',
+      ['--advertise', 'a b'],
+      { status: 64, says: /--advertise: .* no host/, next: /other nodes dial/ }
+    ],
+    [
+      'to dial is 0',
+      ['--advertise', 'a.org:0'],
+      { status: 64, says: /port 0 cannot be dialled/, next: /other nodes dial/ }
+    ],
     [
       'is not of this machine',
       ['--listen', '192.0.2.77:7462'],

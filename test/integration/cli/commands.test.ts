@@ -280,7 +280,7 @@ describe('get', () => {
     const { status, stderr } = await shoal(home, ['get', 'x'])
     server.close()
     expect(status).toBe(6)
-    expect(stderr).toContain('shoal: the daemon went away before it had answered\n')
+    expect(stderr).toContain('shoal: the daemon closed the connection before it answered\n')
   })
 })
 

@@ -125,7 +125,7 @@ describe('without a daemon', () => {
     )
     expect((await shoal(home, ['config', 'get', 'colour'])).status).toBe(3)
     const bad = await shoal(home, ['config', 'show'], { env: { SHOAL_LISTEN: 'x' } })
-    expect([bad.status, bad.stderr]).toEqual([64, expect.stringMatching(/^shoal: SHOAL_LISTEN: "x" will not do/)])
+    expect([bad.status, bad.stderr]).toEqual([64, expect.stringMatching(/^shoal: SHOAL_LISTEN: "x" is invalid/)])
   })
 
   it('the home is --home, else SHOAL_HOME, else in the XDG data folder', async () => {

@@ -39,7 +39,7 @@ describe('the config file', () => {
     expect(fs.readdirSync(home)).toEqual(['config.json'])
   })
 
-  it('is not written for a value that will not do', () => {
+  it('is not written for a value that is invalid', () => {
     const home = temporaryFolder()
     expect(() => keepSettings(home, { listen: 'nowhere' })).toThrow(usage)
     expect(fs.existsSync(configPath(home))).toBe(false)
@@ -57,10 +57,10 @@ describe('the config file', () => {
     expect(() => resolveConfig(home, { env: {} })).toThrow(expect.objectContaining({ code: 'bad-input' }))
   })
 
-  it('with a value that will not do is named, with the key', () => {
+  it('with a value that is invalid is named, with the key', () => {
     const home = temporaryFolder()
     fs.writeFileSync(configPath(home), '{"listen":"x"}')
-    expect(() => resolveConfig(home, { env: {} })).toThrow(/config\.json, "listen": "x" will not do/)
+    expect(() => resolveConfig(home, { env: {} })).toThrow(/config\.json, "listen": "x" is invalid/)
   })
 })
 

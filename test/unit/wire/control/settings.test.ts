@@ -63,9 +63,9 @@ describe('a setting', () => {
     if (fallback !== undefined) expect(() => parseSetting(key, fallback, 'default')).not.toThrow()
   })
 
-  it('that will not do is named with its place, its text and what is wrong', () => {
+  it('that is invalid is named with its place, its text and what is wrong', () => {
     expect(() => parseSetting('upload-slots', '65', 'SHOAL_UPLOAD_SLOTS')).toThrow(
-      'SHOAL_UPLOAD_SLOTS: "65" will not do: a number from 1 to 64'
+      'SHOAL_UPLOAD_SLOTS: "65" is invalid: a number from 1 to 64'
     )
   })
 
@@ -78,7 +78,7 @@ describe('a setting', () => {
   })
 
   it.each(['0.0.0.0:80', '[::]:80', '192.168.1.1:80', 'example.org:80', 'localhost.evil:80', '127.0.0.1', ':80'])(
-    'gateway refuses %j: only this machine may reach it',
+    'gateway refuses %j: only a loopback address',
     text => {
       expect(() => parseSetting('gateway', text, 'x')).toThrow(ShoalError)
     }
@@ -114,7 +114,7 @@ describe('a setting', () => {
   it.each(['ticket-file', 'invite-file'] as const)('%s is a path from the root, or none', key => {
     expect(parseSetting(key, '/ticket/shoal', 'x')).toBe('/ticket/shoal')
     expect(parseSetting(key, '', 'x')).toBeUndefined()
-    expect(() => parseSetting(key, 'ticket', 'x')).toThrow(/x: "ticket" will not do: a path from the root/)
+    expect(() => parseSetting(key, 'ticket', 'x')).toThrow(/x: "ticket" is invalid: a path from the root/)
     expect(() => parseSetting(key, '/a\0b', 'x')).toThrow(ShoalError)
   })
 
