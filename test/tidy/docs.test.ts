@@ -82,6 +82,14 @@ describe('what a document cites', () => {
     expect(paths.filter(one => !exists(one) && !/\b[A-Z]+\b/.test(one))).toEqual([])
   })
 
+  it.each(documents())('%s: each source that it names in backticks is there', name => {
+    const files = ['src', 'test', 'bin', 'docker'].flatMap(namesBelow)
+    const named = [...read(name).matchAll(/`([\w/-]+\.[jt]s)`/g)].map(match => match[1]!)
+    expect(named.filter(one => !/\b[A-Z]+\b/.test(one) && !files.some(file => `/${file}`.endsWith(`/${one}`)))).toEqual(
+      []
+    )
+  })
+
   it('is a file of this repository in the comments of the sources too', () => {
     const files = ['src', 'test', 'bin', 'docker'].flatMap(namesBelow)
     const missing = files.flatMap(name => {
