@@ -112,8 +112,8 @@ describe('a shoal of five', () => {
       [['x'.repeat(257)], /at most 256 bytes of text, and this has 257/],
       [['a', '--type', 'no such'], /no type of file/],
       [['a', '--min-size', '2K', '--max-size', '1K'], /at least 2048 and at most 1024/],
-      [['a', '--timeout', '0'], /at most 60 s/],
-      [['a', '--limit', '1001'], /1 to 1000 results/]
+      [['a', '--timeout', '0'], /"timeoutMs" as whole number from 1 to 60000/],
+      [['a', '--limit', '1001'], /whole number from 1 to 1000/]
     ]
     for (const [args, why] of refusals) {
       const answer = await n1.run(['search', ...args])
