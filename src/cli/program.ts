@@ -7,7 +7,7 @@ import { SEARCH_LIMIT_MAX, SEARCH_TIMEOUT_MS_MAX, WAIT_MEMBERS_MAX } from '../wi
 import { DURATION_MS_MAX } from '../wire/control/schema.ts'
 import { cat, type CatOptions } from './commands/cat.ts'
 import { completion } from './commands/completion.ts'
-import { ls, rm, share, type ShareOptions } from './commands/content.ts'
+import { ls, rm } from './commands/content.ts'
 import { daemon, stop } from './commands/daemon.ts'
 import { doctor } from './commands/doctor.ts'
 import { TOPIC_NAMES } from './docs/topics.ts'
@@ -17,6 +17,7 @@ import { configGet, configSet, configShow, init } from './commands/home.ts'
 import { invite, join, leave, members, type JoinOptions } from './commands/overlay.ts'
 import { search, type SearchFlags } from './commands/search.ts'
 import { service } from './commands/service.ts'
+import { share, type ShareOptions } from './commands/share.ts'
 import { ring, ringLookup, status } from './commands/status.ts'
 import { top } from './commands/top.ts'
 import type { Context } from './context.ts'
@@ -178,9 +179,13 @@ function overlayCommands(program: Command, { add, act }: Tools): void {
 function contentCommands(program: Command, { add, act }: Tools): void {
   const shareCommand = add(program, 'share <path...>', 'share files and folders', {
     examples: ['shoal share ~/photos', 'shoal share ~/photos --invite', 'shoal share ~/draft.pdf --unlisted'],
-    statuses: [...WITH_DAEMON, 3, 9],
+    statuses: [...WITH_DAEMON, 3, 9, 11],
     more: [
-      'Share again after changes: only what changed is read again. Symbolic links are skipped and named.',
+      'Share again after changes: only what changed is read again. Symlinks are skipped and named. So are files and folders that',
+      'cannot be read, or change while they are read: the rest is shared, and the status is 0. With --strict the command fails',
+      'instead, and what was shared before stays as it was. When one of several paths fails, the others are shared, and the status',
+      'is that of the first failure.',
+      'Ctrl-C cancels the shares that are not made yet. When the terminal is lost, the daemon goes on: shoal status shows it.',
       'What is unlisted is found by nobody, and fetched by who has its ID; whoever fetches it keeps it unlisted too. It stays so',
       'when the same path is shared again, until --listed.'
     ]
@@ -188,6 +193,7 @@ function contentCommands(program: Command, { add, act }: Tools): void {
   shareCommand.option('--invite', 'print a ticket too')
   shareCommand.option('--unlisted', 'keep it out of searches and listings')
   shareCommand.option('--listed', 'take --unlisted back')
+  shareCommand.option('--strict', 'fail when a file or folder would be left out')
   act(shareCommand, (context, paths: string[], options: ShareOptions) => share(context, paths, options))
 
   const lsCommand = add(program, 'ls [id]', 'my shares and downloads, or the files of one', {

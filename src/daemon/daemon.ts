@@ -27,6 +27,8 @@ import { searchHandlers } from './control/handlers/search.ts'
 import { shareHandlers } from './control/handlers/share.ts'
 import { found, homePaths, join, leave, markMet, type Home } from './home/home.ts'
 import { Indexing } from './sharing/indexing.ts'
+import { publish, type PublishParts, type SharedRow } from './sharing/publish.ts'
+import { ShareJobs } from './sharing/share-jobs.ts'
 import { Ops } from './ops/ops.ts'
 import { forgetOverlay, Runtime, type RuntimeSeams } from './node/runtime.ts'
 import { Searches } from './search/searches.ts'
@@ -91,6 +93,7 @@ class RunningDaemon implements Daemon {
   private db: StateDb | undefined
   private store: ContentStore | undefined
   private indexing: Indexing | undefined
+  private sharing: ShareJobs<SharedRow> | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
   private passing: EphemeralDownloads | undefined
@@ -136,9 +139,10 @@ class RunningDaemon implements Daemon {
       transfers: () => this.life.transfers,
       runtime: () => this.life.runtime
     })
+    this.sharing = this.shareJobs({ db: this.db, store: this.store, leaves })
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
-      ...{ indexing: this.indexing, searches: new Searches(this.db) },
+      ...{ indexing: this.indexing, sharing: this.sharing, searches: new Searches(this.db) },
       home: () => this.home,
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
@@ -164,6 +168,22 @@ class RunningDaemon implements Daemon {
     const gateway = this.listener?.address
     this.ops.readiness.runs(services.runtime, () => this.home.overlay.met)
     log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id, gateway }, 'ready')
+  }
+
+  private shareJobs(parts: Pick<PublishParts, 'db' | 'store' | 'leaves'>): ShareJobs<SharedRow> {
+    const { log } = this.options
+    const publishing: PublishParts = {
+      ...{ ...parts, log, home: () => this.home.dir },
+      offer: content => this.life.transfers.offer(content),
+      withdraw: content => this.life.transfers.forget(content)
+    }
+    return new ShareJobs({
+      work: (request, work) => publish(publishing, request, work),
+      onUnheard: ({ target }, err) => {
+        if (err === undefined) log.info({ path: target }, 'shared')
+        else log.warn({ path: target, err }, 'not shared')
+      }
+    })
   }
 
   /** The home may have left or changed its overlay while no daemon ran: what was kept for the old one goes. */
@@ -286,6 +306,8 @@ class RunningDaemon implements Daemon {
   private async end(): Promise<void> {
     this.ops.readiness.stops()
     await this.tickets?.close()
+    // First: whoever follows a share hears why it ends.
+    await this.sharing?.close()
     await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
     if (this.living !== undefined) await this.passing?.close()
     await this.living?.runtime.sayGoodbye()

@@ -7,6 +7,16 @@ import { makeFile, sha256 } from './content.ts'
 import { bytesOf, cat } from './readers.ts'
 
 const MB = 1_000_000
+/** Read with a pattern, some of these names would mean others of them; some are names of folders elsewhere. */
+const HOSTILE_NAMES = ['a\\b', 'ab', 'a*b', 'axb', '[x]', 'x', 'sub/x/y', 'sub/a?', 'sub/az', '{a,b}', ' ', '%41', '🐟']
+/** More than a pipe and the buffers of a process hold. */
+const HOSTILE_BYTES = MB
+
+function filesIn(folder: string): string[] {
+  if (!fs.existsSync(folder)) return []
+  const entries = fs.readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries.filter(entry => entry.isFile()).map(entry => path.join(entry.parentPath, entry.name))
+}
 
 describe('on one that reads and a slow one that holds', () => {
   let cluster: Cluster
@@ -15,6 +25,7 @@ describe('on one that reads and a slow one that holds', () => {
   let id: string
   let album: string
   let albumId: string
+  let hostile: string
   beforeAll(async () => {
     cluster = await Cluster.start(1)
     reader = cluster.node(1)
@@ -25,7 +36,9 @@ describe('on one that reads and a slow one that holds', () => {
     makeFile(path.join(album, 'sub/a [1]*.jpg'), 300_000, 'one')
     makeFile(path.join(album, 'other.bin'), 8 * MB, 'other')
     fs.writeFileSync(path.join(album, 'empty'), '')
-    const { shares } = await cluster.node(2).ask('share', { paths: [film, album] })
+    hostile = cluster.folder('hostile')
+    for (const name of HOSTILE_NAMES) makeFile(path.join(hostile, name), HOSTILE_BYTES, name)
+    const { shares } = await cluster.node(2).ask('share', { paths: [film, album, hostile] })
     ;[id, albumId] = [shares[0]!.id, shares[1]!.id]
   })
   afterAll(() => cluster.close())
@@ -45,6 +58,23 @@ describe('on one that reads and a slow one that holds', () => {
     const { code, stdout, stderr } = await cat(reader, [`album/sub/a [1]*.jpg`]).printed
     expect([code, stderr]).toEqual([0, 'waiting for the members to say who has it\n'])
     expect(stdout.equals(fs.readFileSync(path.join(album, 'sub/a [1]*.jpg')))).toBe(true)
+    expect(await isForgotten()).toBe(true)
+  })
+
+  it.each(HOSTILE_NAMES)('prints the file %j, and fetches no other', async name => {
+    const { child, printed } = cat(reader, [`hostile/${name}`])
+    // What was fetched stays for as long as the reader does not go on.
+    child.stdout!.pause()
+    const fetched = await until('it is fetched', () => {
+      const files = filesIn(path.join(reader.home, 'passing'))
+      return files.length > 0 && !files.some(file => file.endsWith('.part')) && files
+    })
+    // By what they hold: in there a backslash of a name is replaced.
+    const sums = fetched.map(sha256)
+    child.stdout!.resume()
+    expect(sums).toEqual([sha256(path.join(hostile, name))])
+    const { code, stdout } = await printed
+    expect([code, stdout.equals(fs.readFileSync(path.join(hostile, name)))]).toEqual([0, true])
     expect(await isForgotten()).toBe(true)
   })
 

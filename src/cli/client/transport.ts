@@ -145,5 +145,5 @@ function gone(cause: unknown): ShoalError {
 }
 
 export function interrupted(cause: unknown): ShoalError {
-  return new ShoalError('interrupted', 'interrupted; the daemon goes on with the work', { cause })
+  return new ShoalError('interrupted', 'interrupted before the daemon answered', { cause })
 }

@@ -1,78 +1,12 @@
-/** Commands on what is shared: share, ls, rm. */
+/** Commands on what this node has: ls, rm. */
 import { createInterface } from 'node:readline/promises'
-import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
-import type { EntryRow, EventOf, ResultOf, ShareRow } from '../../wire/control/methods.ts'
+import type { EntryRow, ShareRow } from '../../wire/control/methods.ts'
 import { escapeForTerminal, problemText } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, shortId, table } from '../terminal/format.ts'
 
-/** Why something was left out of a share, for people. */
-const SKIP_REASONS: Readonly<Record<string, string>> = {
-  symlink: 'a symlink',
-  special: 'no file and no folder',
-  name: 'a name that is not UTF-8, or too long'
-}
-
 const STATE_COLOURS = { partial: 'yellow', changed: 'red', missing: 'red' } as const
-
-type Shared = ResultOf<'share'>['shares'][number]
-
-export interface ShareOptions {
-  invite?: boolean
-  listed?: boolean
-  unlisted?: boolean
-}
-
-export async function share(context: Context, paths: readonly string[], options: ShareOptions): Promise<void> {
-  const { listed, unlisted } = options
-  if (listed === true && unlisted === true) {
-    throw new ShoalError('usage', '--listed and --unlisted are two answers to one question', {
-      hint: 'give one of them'
-    })
-  }
-  const asListed = unlisted === true ? { unlisted } : listed === true ? { unlisted: false } : {}
-  const absolute = paths.map(one => path.resolve(context.cwd, one))
-  const onEvent = (event: EventOf<'share'>): void => {
-    context.output.progress(() => hashingText(event))
-  }
-  const { shares } = await askDaemon(context, 'share', { paths: absolute, ...asListed }, { onEvent })
-  const invitation = options.invite === true ? await askDaemon(context, 'invite', {}) : undefined
-  for (const [at, one] of shares.entries()) {
-    const isLast = at === shares.length - 1
-    const ticket = isLast && invitation !== undefined ? { ticket: invitation.ticket } : {}
-    const json = { ...one, ...ticket }
-    context.output.answer({ json, text: () => sharedText(one), ids: () => [one.id] })
-    noteSkipped(context, one)
-  }
-  if (invitation !== undefined) sayInvitation(context, invitation)
-}
-
-function hashingText({ path, files, bytes, totalBytes }: EventOf<'share'>): string {
-  const total = totalBytes === undefined ? '' : ` of ${bytesText(totalBytes)}`
-  return `hashing ${bytesText(bytes)}${total}, ${count(files, 'file')}: ${escapeForTerminal(path)}`
-}
-
-function sharedText({ id, name, bytes, files, filesHashed, filesReused, unlisted }: Shared): string {
-  const work = filesReused > 0 ? `, ${filesHashed} hashed anew` : ''
-  return `${id}  ${escapeForTerminal(name)}  (${bytesText(bytes)}, ${count(files, 'file')}${work})${unlisted === true ? '  unlisted' : ''}\n`
-}
-
-function noteSkipped({ output }: Context, { name, skipped }: Shared): void {
-  const { symlinks, specials, names, examples } = skipped
-  for (const { path, reason } of examples) {
-    output.note(`skipped ${escapeForTerminal(path)}: ${SKIP_REASONS[reason] ?? escapeForTerminal(reason)}`)
-  }
-  const more = symlinks + specials + names - examples.length
-  if (more > 0) output.note(`skipped ${more} more in ${escapeForTerminal(name)}`)
-}
-
-/** In JSON it stands in the last line. */
-function sayInvitation({ output }: Context, { ticket, warning }: ResultOf<'invite'>): void {
-  if (output.mode !== 'json') output.answer({ json: {}, text: () => `${ticket}\n`, ids: () => [ticket] })
-  if (warning !== undefined) output.note(`note: ${warning}`)
-  output.note('on the other machine: shoal join - --detach, and paste the ticket')
-}
 
 export async function ls(context: Context, id: string | undefined, options: { all?: boolean }): Promise<void> {
   if (id !== undefined && options.all === true) {

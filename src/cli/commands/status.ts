@@ -6,6 +6,7 @@ import type {
   ResultOf,
   RingResult,
   ShareRow,
+  SharingRow,
   StatusResult,
   TransferRow
 } from '../../wire/control/methods.ts'
@@ -44,7 +45,7 @@ function statusAnswer({ output }: Context, result: StatusResult): Answer {
 
 export function statusText(result: StatusResult, alarm: (text: string) => string): string {
   const { name, id, ready, overlay, addresses, gateway, members, transfers, damaged, banned, refused } = result
-  const { uptimeSeconds, rssBytes } = result
+  const { uptimeSeconds, rssBytes, sharing = [] } = result
   const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
   const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
   const head = [
@@ -61,6 +62,7 @@ export function statusText(result: StatusResult, alarm: (text: string) => string
   const parts = [`${head.join('\n')}\n`]
   if (transfers.length > 0) parts.push(transfersText(transfers))
   if (damaged.length > 0) parts.push(alarm('changed or missing') + '\n' + damagedText(damaged))
+  if (sharing.length > 0) parts.push(sharingText(sharing))
   if (banned.length > 0) parts.push(alarm('banned') + '\n' + bannedText(banned))
   return parts.join('\n')
 }
@@ -89,6 +91,19 @@ function damagedText(rows: readonly ShareRow[]): string {
       { head: 'NAME', cell: row => row.name },
       { head: 'WHAT', cell: problemOf },
       { head: 'DO', cell: row => row.problem?.fix ?? '' }
+    ],
+    rows
+  )
+}
+
+function sharingText(rows: readonly SharingRow[]): string {
+  return table<SharingRow>(
+    [
+      { head: 'SHARING', cell: row => row.state },
+      { head: 'HASHED', cell: row => bytesText(row.bytes), align: 'right' },
+      { head: 'OF', cell: row => bytesText(row.totalBytes), align: 'right' },
+      { head: 'FILES', cell: row => String(row.files), align: 'right' },
+      { head: 'PATH', cell: row => row.path }
     ],
     rows
   )

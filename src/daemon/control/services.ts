@@ -9,6 +9,8 @@ import type { Directory } from '../sharing/directory.ts'
 import type { EphemeralDownloads } from '../downloads/ephemeral.ts'
 import type { Home } from '../home/home.ts'
 import type { Indexing } from '../sharing/indexing.ts'
+import type { SharedRow } from '../sharing/publish.ts'
+import type { ShareJobs } from '../sharing/share-jobs.ts'
 import type { Runtime } from '../node/runtime.ts'
 import type { ShareMonitor } from '../sharing/monitor.ts'
 import type { Searches } from '../search/searches.ts'
@@ -26,6 +28,7 @@ export interface Services {
   readonly transfers: () => Transfers
   readonly monitor: () => ShareMonitor
   readonly indexing: Indexing
+  readonly sharing: ShareJobs<SharedRow>
   readonly searches: Searches
   readonly passing: EphemeralDownloads
   /** Where the gateway listens: HOST:PORT, or nowhere. */

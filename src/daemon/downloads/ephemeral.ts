@@ -6,10 +6,11 @@
  */
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
+import { expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
-import { compileGlobs, GLOB_LENGTH_MAX } from '../../io/store/files/glob.ts'
+import { compileGlobs, exactGlob } from '../../io/store/files/glob.ts'
 import type { ContentStore } from '../../io/store/store.ts'
 import { pathOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
 import type { Transfers } from './transfers.ts'
@@ -162,11 +163,9 @@ export class EphemeralDownloads {
   }
 }
 
-/** A pattern has no escapes: what would be one stands for any letter, and a long path for its end. */
+/** The pattern that matches this file and no other. */
 function globOf(manifest: Manifest, file: number): string {
-  const entry = manifest.files[file]
-  const plain = (entry === undefined ? [] : pathOf(entry)).join('/').replaceAll('*', '?')
-  return plain.length <= GLOB_LENGTH_MAX ? plain : `**${plain.slice(2 - GLOB_LENGTH_MAX)}`
+  return exactGlob(pathOf(expectDefined(manifest.files[file], 'a file of the manifest')).join('/'))
 }
 
 function bytesOf(manifest: Manifest, globs: readonly string[]): number {

@@ -1,6 +1,6 @@
 /**
- * One file's leaf hashes, root and piece layer. While one chunk is hashed, the next is read; between chunks others get their
- * turn. The file must be the same before and after, by its stamp: once it is tried again.
+ * One file's leaf hashes, root and piece layer. While one chunk is hashed, the next is read; between chunks the event loop runs other
+ * work. The file must have the same stamp before and after; one that changed is read a second time.
  */
 import { constants } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
@@ -15,7 +15,7 @@ import type { LeafHashes } from './leaves.ts'
 import { sameStamp, stampOf, type FileStamp } from './walk.ts'
 
 const ATTEMPTS = 2
-/** What was a file a moment ago may be a link or a pipe by now: follow none, wait for none. */
+/** The path may be a symlink or a pipe by now: do not follow it, do not block on it. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 export interface HashedFile {
@@ -39,8 +39,8 @@ export interface HashOptions {
 }
 
 /**
- * `stamp` is what the walk saw. Throws ShoalError: 'conflict' when the file changes each time while it is read, 'permission';
- * what `leaves` throws; or the signal's reason.
+ * `stamp` is what the walk saw. Throws EntryError when the file changes during every attempt, or cannot be read; what `leaves` throws;
+ * or the signal's reason.
  */
 export async function hashFile(diskPath: string, stamp: FileStamp, options: HashOptions): Promise<HashedFile> {
   let before = stamp

@@ -1,4 +1,4 @@
-/** All files of a scan: from the cache what it knows, the others hashed, a few at a time. */
+/** All files of a scan: those in the cache are reused, the others are hashed, a few at a time. Files that fail are left out. */
 import { expectDefined } from '../../base/assert.ts'
 import { EMPTY_BYTES, equal } from '../../base/bytes.ts'
 import { LEAF_BYTES } from '../../wire/bittorrent/layout.ts'
@@ -8,8 +8,10 @@ import { FileTree, type FinishedTree } from '../../wire/bittorrent/tree.ts'
 import { ReadBuffers } from './buffers.ts'
 import { settled, systemClock, type CachedFile, type ShareCache, type WallClock } from './cache.ts'
 import { hashFile, type HashedFile } from './hash-file.ts'
+import { EntryError } from './errors.ts'
 import type { LeafHashes } from './leaves.ts'
 import { eachOf } from './pool.ts'
+import type { SkipList } from './skipped.ts'
 import type { FileStamp, FoundFile } from './walk.ts'
 
 /** Files of one read: as many at once as keep Node's four threads busy. */
@@ -38,6 +40,18 @@ export interface ScanOptions {
   /** Called often: after every file, and every MiB of a large one. */
   readonly onProgress?: (progress: ScanProgress) => void
   readonly clock?: WallClock
+  /** Fails with the first file or folder that cannot be shared, instead of leaving it out. */
+  readonly strict?: boolean
+}
+
+/** What the attempts of one scan have in common. */
+export interface HashingState {
+  readonly found: readonly FoundFile[]
+  /** Files that failed, by their index in `found`. */
+  readonly leftOut: Set<number>
+  /** Files that were read and hashed, likewise; empty files are not. */
+  readonly hashed: Set<number>
+  readonly skips: SkipList
 }
 
 interface Task {
@@ -47,33 +61,32 @@ interface Task {
 
 export class Hashing {
   readonly pieceLayers = new Map<string, Uint8Array>()
-  filesHashed = 0
-  filesReused = 0
   bytesHashed = 0
-  private readonly found: readonly FoundFile[]
+  private readonly state: HashingState
   private readonly options: ScanOptions
   private readonly leavesPerPiece: number
   private readonly clock: WallClock
   private readonly bytesTotal: number
   /** Of all files in one place: as many small buffers would take several times the room. */
   private readonly roots: Uint8Array
-  /** Only of files that were not as the walk saw them. */
+  /** Only of files that changed since they were found. */
   private readonly stamps = new Map<number, FileStamp>()
   private filesDone = 0
   private fresh: CachedFile[] = []
   private bytesDone = 0
 
-  constructor(found: readonly FoundFile[], pieceLengthBytes: number, options: ScanOptions) {
-    this.found = found
+  constructor(state: HashingState, pieceLengthBytes: number, options: ScanOptions) {
+    const { found, leftOut } = state
+    this.state = state
     this.options = options
     this.roots = new Uint8Array(found.length * HASH_BYTES)
     this.clock = options.clock ?? systemClock
-    this.bytesTotal = found.reduce((sum, file) => sum + file.stamp.sizeBytes, 0)
+    this.bytesTotal = found.reduce((sum, { stamp }, at) => (leftOut.has(at) ? sum : sum + stamp.sizeBytes), 0)
     this.leavesPerPiece = pieceLengthBytes / LEAF_BYTES
   }
 
   stampOf(index: number): FileStamp {
-    return this.stamps.get(index) ?? expectDefined(this.found[index], 'a file that was found').stamp
+    return this.stamps.get(index) ?? expectDefined(this.state.found[index], 'a file that was found').stamp
   }
 
   /** A view; undefined for an empty file. */
@@ -82,19 +95,33 @@ export class Hashing {
     return this.roots.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
   }
 
-  /** What was hashed is kept for the next time even when this time ends early. */
+  /** Hashes go to the cache even when the scan is stopped. Throws what `skips` throws. */
   async run(): Promise<void> {
     const { signal } = this.options
-    const tasks = this.found.map((file, index): Task => ({ index, file }))
+    const { found, leftOut } = this.state
+    const tasks = found.map((file, index): Task => ({ index, file })).filter(({ index }) => !leftOut.has(index))
     const small = tasks.filter(({ file }) => file.stamp.sizeBytes <= SMALL_BYTES_MAX)
     const large = tasks.filter(({ file }) => file.stamp.sizeBytes > SMALL_BYTES_MAX)
     const smallReads = new ReadBuffers(SMALL_BYTES_MAX)
     const largeReads = new ReadBuffers(LARGE_READ_BYTES)
     try {
-      await eachOf(small, { limit: SMALL_FILES_AT_ONCE, signal }, (task, stop) => this.file(task, smallReads, stop))
-      await eachOf(large, { limit: LARGE_FILES_AT_ONCE, signal }, (task, stop) => this.file(task, largeReads, stop))
+      await eachOf(small, { limit: SMALL_FILES_AT_ONCE, signal }, (task, stop) => this.attempt(task, smallReads, stop))
+      await eachOf(large, { limit: LARGE_FILES_AT_ONCE, signal }, (task, stop) => this.attempt(task, largeReads, stop))
     } finally {
       this.flush()
+    }
+  }
+
+  private async attempt(task: Task, buffers: ReadBuffers, signal: AbortSignal): Promise<void> {
+    try {
+      await this.file(task, buffers, signal)
+    } catch (error) {
+      if (!(error instanceof EntryError)) throw error
+      this.state.skips.leaveOut(error)
+      this.state.leftOut.add(task.index)
+      this.state.hashed.delete(task.index)
+      this.filesDone++
+      this.report()
     }
   }
 
@@ -102,7 +129,6 @@ export class Hashing {
     const { file } = task
     const reused = await this.fromCache(file, signal)
     if (reused !== undefined) {
-      this.filesReused++
       this.bytesDone += file.stamp.sizeBytes
       this.keep(task, { ...reused, stamp: file.stamp })
       return
@@ -124,7 +150,7 @@ export class Hashing {
     })
     const { root, stamp } = hashed
     if (root !== undefined) {
-      this.filesHashed++
+      this.state.hashed.add(task.index)
       if (trust.settled) this.remember({ diskPath: file.diskPath, stamp, root })
     }
     this.keep(task, hashed)
@@ -153,7 +179,7 @@ export class Hashing {
   private report(): void {
     this.options.onProgress?.({
       files: this.filesDone,
-      filesTotal: this.found.length,
+      filesTotal: this.state.found.length,
       bytes: this.bytesDone,
       bytesTotal: this.bytesTotal
     })

@@ -1,7 +1,7 @@
 /**
- * The tree on the disk as it will stand in the manifest: children in the order of their names' bytes, as BEP 52 sorts them.
- * Symlinks, sockets, pipes, devices and names that are not UTF-8 are left out and counted. The path that the user gave may be
- * a symlink itself: it is what was asked for.
+ * Reads the tree on the disk in the order of the manifest: children sorted by the bytes of their names, as BEP 52 does. Symlinks,
+ * sockets, pipes and devices are skipped; so is every entry that cannot be read or has a path that no content can hold (skipped.ts).
+ * The path that the user gave may be a symlink itself: then its target is shared.
  */
 import fs from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
@@ -9,9 +9,10 @@ import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
 import { compare, utf8 } from '../../base/bytes.ts'
 import { FILES_MAX } from '../../wire/bittorrent/layout.ts'
-import { PATH_DEPTH_MAX, checkName, quotedPath } from '../../wire/bittorrent/paths.ts'
-import { diskError, errorCodeOf } from './errors.ts'
+import { PATH_BYTES_MAX, PATH_DEPTH_MAX, checkName, quotedPath } from '../../wire/bittorrent/paths.ts'
+import { changed, diskError, EntryError, errorCodeOf, nameProblem, pathTooLong } from './errors.ts'
 import { eachOf } from './pool.ts'
+import type { SkipList } from './skipped.ts'
 
 /** What tells a file from a changed one. */
 export interface FileStamp {
@@ -38,21 +39,8 @@ export interface FoundFolder {
 
 export type WalkedEntry = FoundFile | FoundFolder
 
-export type SkipReason = 'symlink' | 'special' | 'name'
-
-export interface Skipped {
-  readonly symlinks: number
-  /** Sockets, pipes, devices. */
-  readonly specials: number
-  /** Not UTF-8, or over a limit. */
-  readonly names: number
-  /** The first few of all, escaped for a terminal. */
-  readonly examples: ReadonlyArray<{ readonly path: string; readonly reason: SkipReason }>
-}
-
 /** Calls to the file system at once: Node does four at a time, and the others wait for their turn there and not here. */
 const CALLS_MAX = 16
-const EXAMPLES_MAX = 10
 /** The owner may execute it: the bit that BEP 47's `x` stands for. */
 const OWNER_EXECUTES = 0o100n
 
@@ -64,18 +52,37 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.inode === b.inode
 }
 
-/** Throws ShoalError: 'not-found', 'permission', 'conflict' when something vanishes under the walk, 'bad-input', 'limit'. */
-export async function walk(target: string, signal: AbortSignal): Promise<{ top: WalkedEntry; skipped: Skipped }> {
+export interface WalkOptions {
+  /** Entries that are left out are noted here. */
+  readonly skips: SkipList
+  readonly signal: AbortSignal
+}
+
+export interface Walked {
+  readonly top: WalkedEntry
+  /** Throws ShoalError when the path is not the same file or folder any more: removed, replaced, or its disk unmounted. */
+  readonly checkTop: () => Promise<void>
+}
+
+/** Throws ShoalError: 'not-found', 'bad-input', 'limit', those of `target` itself, and what `skips` throws. */
+export async function walk(target: string, options: WalkOptions): Promise<Walked> {
   const absolute = path.resolve(target)
   const checked = checkName(utf8(path.basename(absolute)))
   if (!checked.ok) throw notShareable(absolute, `it has ${checked.problem}`)
   const stat = await statOf(absolute)
-  const walker = new Walker(signal)
-  if (stat.isFile()) return { top: foundFile(checked.name, absolute, stat), skipped: walker.skipped() }
-  if (!stat.isDirectory()) throw notShareable(absolute, 'it is no file and no folder')
-  const children = await walker.folder(absolute, 1)
-  if (children.length === 0) throw notShareable(absolute, 'there is nothing in it to share')
-  return { top: { kind: 'folder', name: checked.name, children }, skipped: walker.skipped() }
+  const checkTop = async (): Promise<void> => {
+    const now = await statOf(absolute)
+    if (now.ino !== stat.ino || now.dev !== stat.dev) throw changed(absolute)
+  }
+  if (stat.isFile()) return { top: foundFile(checked.name, absolute, stat), checkTop }
+  if (!stat.isDirectory()) throw notShareable(absolute, 'it is neither a file nor a folder')
+  const children = await new Walker(options).children({ diskPath: absolute, depth: 0, pathBytes: 0 })
+  return { top: { kind: 'folder', name: checked.name, children }, checkTop }
+}
+
+/** There is no file or folder in `target` that can be shared. */
+export function nothingToShare(target: string): ShoalError {
+  return notShareable(path.resolve(target), 'there is nothing in it to share')
 }
 
 function notShareable(target: string, why: string): ShoalError {
@@ -98,44 +105,57 @@ function foundFile(name: string, diskPath: string, stat: BigIntStats): FoundFile
   return { kind: 'file', name, diskPath, stamp: stampOf(stat), executable: (stat.mode & OWNER_EXECUTES) !== 0n }
 }
 
+/** A folder on the way down, with the depth and length of its path inside the content. */
+interface Place {
+  readonly diskPath: string
+  readonly depth: number
+  readonly pathBytes: number
+}
+
 class Walker {
+  private readonly skips: SkipList
   private readonly signal: AbortSignal
-  private readonly counts = { symlink: 0, special: 0, name: 0 }
-  private readonly examples: Array<{ path: string; reason: SkipReason }> = []
   private entries = 0
 
-  constructor(signal: AbortSignal) {
+  constructor({ skips, signal }: WalkOptions) {
+    this.skips = skips
     this.signal = signal
   }
 
-  skipped(): Skipped {
-    const { symlink, special, name } = this.counts
-    return { symlinks: symlink, specials: special, names: name, examples: this.examples }
-  }
-
-  private skip(diskPath: string, reason: SkipReason): undefined {
-    this.counts[reason]++
-    if (this.examples.length < EXAMPLES_MAX) this.examples.push({ path: quotedPath(diskPath), reason })
-  }
-
-  /** One folder after another, the entries of one at once: what is open at a time is bounded. */
-  async folder(diskPath: string, depth: number): Promise<WalkedEntry[]> {
+  /**
+   * Reads one folder after another, the entries of one concurrently: the number of open folders is bounded. Throws the error of the
+   * folder itself; entries that fail are left out.
+   */
+  async children(place: Place): Promise<WalkedEntry[]> {
     this.signal.throwIfAborted()
-    if (depth > PATH_DEPTH_MAX) throw tooMuch(diskPath, `more than ${PATH_DEPTH_MAX} folders inside one another`)
-    const names = await this.names(diskPath)
+    const names = await this.names(place.diskPath)
     const found = new Array<WalkedEntry | undefined>(names.length)
-    const folders: Array<{ index: number; name: string; at: string }> = []
-    await eachOf(names.entries(), { limit: CALLS_MAX, signal: this.signal }, async ([index, name]) => {
-      const at = path.join(diskPath, name)
-      const stat = await lstatOf(at)
-      if (stat.isFile()) found[index] = foundFile(name, at, stat)
-      else if (stat.isDirectory()) folders.push({ index, name, at })
-      else this.skip(at, stat.isSymbolicLink() ? 'symlink' : 'special')
-    })
-    for (const { index, name, at } of folders) {
-      found[index] = { kind: 'folder', name, children: await this.folder(at, depth + 1) }
+    const folders: Array<{ index: number; name: string; inner: Place }> = []
+    await eachOf(names.entries(), { limit: CALLS_MAX, signal: this.signal }, ([index, name]) =>
+      this.attempt(async () => {
+        const inner = placeIn(place, name)
+        const stat = await lstatOf(inner.diskPath)
+        if (stat.isFile()) found[index] = foundFile(name, inner.diskPath, stat)
+        else if (stat.isDirectory()) folders.push({ index, name, inner })
+        else this.skips.skip(inner.diskPath, stat.isSymbolicLink() ? 'symlink' : 'special')
+      })
+    )
+    for (const { index, name, inner } of folders) {
+      await this.attempt(async () => {
+        found[index] = { kind: 'folder', name, children: await this.children(inner) }
+      })
     }
     return found.filter(one => one !== undefined)
+  }
+
+  /** Leaves out the entry whose error `read` throws. */
+  private async attempt(read: () => Promise<void>): Promise<void> {
+    try {
+      await read()
+    } catch (error) {
+      if (!(error instanceof EntryError)) throw error
+      this.skips.leaveOut(error)
+    }
   }
 
   /** In the order of their bytes. */
@@ -147,10 +167,22 @@ class Walker {
     for (const bytes of raw.sort(compare)) {
       const checked = checkName(bytes)
       if (checked.ok) names.push(checked.name)
-      else this.skip(path.join(diskPath, bytes.toString('utf8')), 'name')
+      else this.skips.leaveOut(nameProblem(path.join(diskPath, bytes.toString('utf8')), checked.problem))
     }
     return names
   }
+}
+
+/** Throws EntryError when no manifest can hold a path of this depth or length. */
+function placeIn({ diskPath, depth, pathBytes }: Place, name: string): Place {
+  const inner: Place = {
+    diskPath: path.join(diskPath, name),
+    depth: depth + 1,
+    pathBytes: pathBytes + (depth === 0 ? 0 : 1) + Buffer.byteLength(name)
+  }
+  if (inner.depth > PATH_DEPTH_MAX) throw pathTooLong(inner.diskPath, `more than ${PATH_DEPTH_MAX} names`)
+  if (inner.pathBytes > PATH_BYTES_MAX) throw pathTooLong(inner.diskPath, `more than ${PATH_BYTES_MAX} bytes`)
+  return inner
 }
 
 async function readFolder(diskPath: string): Promise<Buffer[]> {

@@ -12,6 +12,7 @@ import { doctorResult } from './doctor.ts'
 import { TICKET_INPUT_LENGTH_MAX } from './home.ts'
 import {
   entryRow,
+  failedRow,
   fields,
   memberRow,
   nodeName,
@@ -46,7 +47,7 @@ import {
 import { topEntries, topResult } from './top.ts'
 
 export type * from './rows.ts'
-export { HIT_HOLDERS_MAX } from './rows.ts'
+export { HIT_HOLDERS_MAX, SHARING_ROWS_MAX } from './rows.ts'
 
 export const CONTROL_VERSION = 1
 /** A request's body. */
@@ -54,7 +55,7 @@ export const CONTROL_BODY_BYTES_MAX = 1 << 20
 /** Paths in one `share`, globs in one `get`. */
 export const CONTROL_LIST_MAX = 1_000
 /** A path has at most 4,095 bytes on Linux; a glob may escape each letter of one. */
-const PATH_LENGTH_MAX = 8_192
+export const PATH_LENGTH_MAX = 8_192
 /** A magnet link, or any other word that names a content. */
 const WHAT_LENGTH_MAX = 16_384
 const SEARCH_TEXT_LENGTH_MAX = 65_536
@@ -119,23 +120,34 @@ export const METHODS = {
     events: [event('waiting', { alive: whole('members that are alive'), for: text('what the daemon waits for') })],
     result: row({ members: list(memberRow, 'this node first, then by name') })
   }),
-  share: method('Hashes and shares files and folders, one content for each path.', {
-    params: {
-      paths: listUpTo(CONTROL_LIST_MAX, textUpTo(PATH_LENGTH_MAX, 'path'), 'absolute paths'),
-      unlisted: maybe(
-        flag('true keeps them out of searches and listings, false lists them again; absent: as the path was before')
-      )
-    },
-    events: [
-      event('hashing', {
-        path: text('the path that is read'),
-        files: whole('files that are done'),
-        bytes: whole('bytes that are done'),
-        totalBytes: maybe(whole('bytes of all files'))
+  share: method(
+    'Hashes and shares files and folders, one content for each path. A path alone fails with its error; of several, the others are shared. The daemon goes on when the client hangs up.',
+    {
+      params: {
+        paths: listUpTo(CONTROL_LIST_MAX, textUpTo(PATH_LENGTH_MAX, 'path'), 'absolute paths'),
+        unlisted: maybe(
+          flag('true keeps them out of searches and listings, false lists them again; absent: as the path was before')
+        ),
+        strict: maybe(
+          flag('fail for a folder of which a file or folder would be left out, and leave the previous share')
+        ),
+        cancel: maybe(flag('give up the shares of these paths that are being made'))
+      },
+      events: [
+        event('hashing', {
+          path: text('the path that is read'),
+          files: whole('files that are done'),
+          bytes: whole('bytes that are done'),
+          totalBytes: maybe(whole('bytes of all files'))
+        })
+      ],
+      result: row({
+        shares: list(sharedRow, 'in the order of the paths'),
+        failed: maybe(list(failedRow, 'paths that could not be shared, in their order')),
+        cancelled: maybe(whole('shares that cancel gave up'))
       })
-    ],
-    result: row({ shares: list(sharedRow, 'in the order of the paths') })
-  }),
+    }
+  ),
   ls: method('Lists shares and downloads of this node, what all members share, or the files of one content.', {
     params: {
       id: maybe(what('content ID, a unique prefix of one, or a name: list its files')),

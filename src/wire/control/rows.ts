@@ -99,13 +99,21 @@ const transferEntries = {
 export const transferRow = row(transferEntries)
 export type TransferRow = Infer<typeof transferRow>
 
-/** What a share leaves out. */
+/** What a share leaves out, in numbers by reason. */
 export const skippedRow = row({
   symlinks: whole('symbolic links'),
   specials: whole('sockets, devices and pipes'),
   names: whole('entries whose name is not UTF-8 or is too long'),
+  paths: whole('entries whose path is too long or too deep'),
+  unreadable: whole('entries that the daemon has no permission to read'),
+  failing: whole('entries for which the disk gives an error'),
+  changed: whole('files that were written while they were read'),
+  vanished: whole('entries that were removed while the folder was read'),
   examples: list(
-    row({ path: text('path of the entry'), reason: text('symlink, special or name') }),
+    row({
+      path: text('path of the entry'),
+      reason: text('symlink, special, name, path, unreadable, failing, changed or vanished')
+    }),
     'the first few of the entries that were left out'
   )
 })
@@ -122,6 +130,26 @@ export const sharedRow = row({
   skipped: skippedRow,
   unlisted: maybe(flag('kept out of searches and of the listings of others'))
 })
+
+export const failedRow = row({
+  path: text('as it was given'),
+  code: text('code of the error'),
+  message: text('what happened'),
+  hint: maybe(text('what to do'))
+})
+export type FailedRow = Infer<typeof failedRow>
+
+/** Rows of one `status`. */
+export const SHARING_ROWS_MAX = 100
+
+export const sharingRow = row({
+  path: text('the path that is being shared'),
+  state: oneOf(['queued', 'hashing'], 'queued: it waits for others'),
+  files: whole('files that are done'),
+  bytes: whole('bytes that are done'),
+  totalBytes: whole('bytes of all files; 0 while the folder is being read')
+})
+export type SharingRow = Infer<typeof sharingRow>
 
 export const bannedRow = row({
   id: text(PEER_ID),
@@ -141,6 +169,7 @@ export const statusEntries = {
   members: memberCounts,
   transfers: list(transferRow, 'downloads of this process'),
   damaged: list(shareRow, 'shares of this node that cannot be served whole: files are changed or missing'),
+  sharing: maybe(list(sharingRow, 'shares that are being made, the first of them; absent when there are none')),
   banned: list(bannedRow, 'members from which nothing is fetched'),
   refused: dictionary(whole('number'), 'refused datagrams and connections since the start, by reason'),
   uptimeSeconds: whole('since the process started'),

@@ -64,50 +64,6 @@ describe('members', () => {
   })
 })
 
-describe('share', () => {
-  const none = { symlinks: 0, specials: 0, names: 0, examples: [] }
-  const one = { id, name: 'photos', bytes: 1536, files: 2, pieceLengthBytes: 16384, filesHashed: 2, filesReused: 0 }
-
-  it('makes paths absolute, prints ids, and names what was skipped on stderr', async () => {
-    const daemon = await fakeDaemon({
-      share: async (_, { emit }) => {
-        emit({ event: 'hashing', path: '/x/a', files: 1, bytes: 512, totalBytes: 1536 })
-        const skipped = { symlinks: 3, specials: 0, names: 0, examples: [{ path: 'a\nb', reason: 'symlink' }] }
-        return { shares: [{ ...one, skipped }] }
-      }
-    })
-    const cwd = temporaryFolder()
-    const ended = await shoal(daemon.home, ['share', 'photos', '../x', '/y'], { cwd })
-    expect(ended).toEqual({
-      status: 0,
-      stdout: `${id}  photos  (1.50 KiB, 2 files)\n`,
-      stderr: 'hashing 512 B of 1.50 KiB, 1 file: /x/a\nskipped a\\nb: a symlink\nskipped 2 more in photos\n'
-    })
-    expect(daemon.calls).toEqual([['share', { paths: [path.join(cwd, 'photos'), path.resolve(cwd, '../x'), '/y'] }]])
-  })
-
-  it('--invite ends with the ticket: on a line of its own, in the last object, after the ids', async () => {
-    const daemon = await fakeDaemon({
-      share: async () => ({
-        shares: [
-          { ...one, skipped: none },
-          { ...one, name: 'b', skipped: none }
-        ]
-      }),
-      invite: async () => ({ ticket: 'shoal1abc', warning: 'its only address is private' })
-    })
-    const { text, notes, json, ids } = await threeWays(daemon, ['share', 'a', 'b', '--invite'])
-    expect(text.split('\n').slice(-2)).toEqual(['shoal1abc', ''])
-    expect(notes).toContain('note: its only address is private\n')
-    expect(json.map(({ name, ticket }) => [name, ticket])).toEqual([
-      ['photos', undefined],
-      ['b', 'shoal1abc']
-    ])
-    expect(json[1]).toMatchObject({ v: 1, id, bytes: 1536, files: 2, pieceLengthBytes: 16384 })
-    expect(ids).toBe(`${id}\n${id}\nshoal1abc\n`)
-  })
-})
-
 describe('ls', () => {
   it('lists shares with short ids', async () => {
     const shares = [

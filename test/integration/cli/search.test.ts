@@ -174,7 +174,10 @@ it.each([
 })
 
 it('share refuses to list and unlist at once, and says of a share that it is unlisted', async () => {
-  const skipped = { symlinks: 0, specials: 0, names: 0, examples: [] }
+  const skipped = {
+    ...{ symlinks: 0, specials: 0, names: 0, paths: 0, unreadable: 0, failing: 0, changed: 0, vanished: 0 },
+    examples: []
+  }
   const row = {
     id: one,
     name: 'a',

@@ -44,6 +44,7 @@ export function nodeHandlers(services: Services): Pick<Handlers, 'hello' | 'stop
 async function status(services: Services, only: ContentId | undefined): Promise<StatusResult> {
   const runtime = services.runtime()
   const gateway = services.gateway()
+  const sharing = services.sharing.rows()
   const members = { alive: 0, suspect: 0, dead: 0, left: 0 }
   for (const member of runtime.view.membership.members()) members[member.state]++
   return {
@@ -51,6 +52,7 @@ async function status(services: Services, only: ContentId | undefined): Promise<
     ...{ addresses: runtime.addresses.map(addressText), members, transfers: await transfers(services, only) },
     ...(gateway === undefined ? {} : { gateway: `http://${gateway}/content/` }),
     damaged: await damagedShares(services),
+    ...(sharing.length === 0 ? {} : { sharing }),
     ...{ banned: banned(services), refused: { ...runtime.refused } },
     uptimeSeconds: Math.floor((performance.now() - services.startedMs) / 1000),
     rssBytes: process.memoryUsage.rss()

@@ -1,33 +1,25 @@
 /** share and ls. */
-import { promises as fs } from 'node:fs'
-import path from 'node:path'
+import type { Logger } from 'pino'
 import { ShoalError } from '../../../base/errors.ts'
 import { isId, type ContentId, type NodeId } from '../../../base/ids.ts'
-import { scan } from '../../../io/share/scan.ts'
-import type { Holding } from '../../../io/store/catalogue.ts'
-import type { EntryRow, ResultOf, ShareRow } from '../../../wire/control/methods.ts'
+import type { EntryRow, FailedRow, Params, ResultOf, ShareRow } from '../../../wire/control/methods.ts'
 import { folderPathOf, pathOf, type Manifest } from '../../../wire/bittorrent/metainfo.ts'
 import type { ShareSummary } from '../../../wire/shares.ts'
 import type { Call, Handlers } from '../server.ts'
 import { findContent } from '../../search/find.ts'
 import { nameOf } from '../../node/member-names.ts'
 import type { Services } from '../services.ts'
-import { shareCache } from '../../sharing/share-cache.ts'
 import { damageOf } from '../../sharing/damage.ts'
+import type { SharedRow } from '../../sharing/publish.ts'
+import type { Indexing } from '../../sharing/indexing.ts'
+import type { Follower, ShareJobs } from '../../sharing/share-jobs.ts'
 
-/** Progress of hashing is told at most this often. */
-const TELL_MS = 100
-type SharedRow = ResultOf<'share'>['shares'][number]
+/** Shortest time between two progress events of one path. */
+const PROGRESS_MS = 100
 
 export function shareHandlers(services: Services): Pick<Handlers, 'share' | 'ls'> {
   return {
-    share: async ({ paths, unlisted }, call) => {
-      if (paths.length === 0) throw new ShoalError('usage', 'share needs at least one path')
-      const shares: SharedRow[] = []
-      for (const one of paths) shares.push(await share(services, one, unlisted, call))
-      await services.indexing.settled()
-      return { shares }
-    },
+    share: shareHandler(services),
     ls: async ({ id, all }, { signal }) => {
       if (id !== undefined) return listing(services, id, signal)
       return { shares: all === true ? await everybodys(services, signal) : await own(services) }
@@ -35,69 +27,61 @@ export function shareHandlers(services: Services): Pick<Handlers, 'share' | 'ls'
   }
 }
 
+export interface ShareServices {
+  readonly sharing: ShareJobs<SharedRow>
+  readonly indexing: Pick<Indexing, 'settled'>
+  readonly log: Logger
+}
+
+export function shareHandler(services: ShareServices): Handlers['share'] {
+  return (params, call) => share(services, params, call)
+}
+
 async function share(
-  services: Services,
-  target: string,
-  unlisted: boolean | undefined,
-  { signal, emit }: Call<'share'>
-): Promise<SharedRow> {
-  if (!path.isAbsolute(target)) throw new ShoalError('usage', `share takes absolute paths, not ${target}`)
-  await refuseHome(services.home().dir, target)
-  const { store, leaves, db } = services
-  let toldAt = 0
-  const scanned = await scan(target, {
-    ...{ signal, leaves, cache: shareCache(db) },
-    onProgress: ({ files, bytes, bytesTotal }) => {
-      if (performance.now() - toldAt < TELL_MS) return
-      toldAt = performance.now()
-      emit({ event: 'hashing', path: target, files, bytes, totalBytes: bytesTotal })
-    }
+  services: ShareServices,
+  params: Params<'share'>,
+  call: Call<'share'>
+): Promise<ResultOf<'share'>> {
+  const { paths, unlisted, strict = false, cancel = false } = params
+  const { sharing, indexing, log } = services
+  const [only] = paths
+  if (only === undefined) throw new ShoalError('usage', 'share needs at least one path')
+  if (cancel) return { shares: [], cancelled: paths.reduce((sum, target) => sum + sharing.cancel(target), 0) }
+  // All are started before the first is awaited: they go on when the client hangs up.
+  const ends = await Promise.allSettled(
+    paths.map(target => sharing.follow({ target, unlisted, strict }, followerOf(target, call)))
+  )
+  if (call.signal.aborted) throw new ShoalError('interrupted', 'the client hung up; the daemon goes on sharing')
+  await indexing.settled()
+  const shares: SharedRow[] = []
+  const failed: FailedRow[] = []
+  ends.forEach((end, at) => {
+    if (end.status === 'fulfilled') shares.push(end.value)
+    else if (paths.length === 1) throw end.reason
+    else failed.push(failedRow(paths[at] ?? '', end.reason, log))
   })
-  const { manifest } = scanned
-  const before = replaced(services, target, manifest.contentId)
-  const wasUnlisted = before.some(old => store.isUnlisted(old.content)) ? true : undefined
-  const asUnlisted = unlisted ?? wasUnlisted
-  // Before anything of it can be seen.
-  if (asUnlisted !== undefined) await store.setUnlisted(manifest.contentId, asUnlisted)
-  // Before what it replaces goes: the store notes which contents those are, and a failure leaves them as they are.
-  await store.adopt(target, scanned)
-  for (const old of before) {
-    await services.transfers().forget(old.content)
-    await store.remove(old.content, { deleteFiles: false })
-  }
-  await services.transfers().offer(manifest.contentId)
+  return failed.length === 0 ? { shares } : { shares, failed }
+}
+
+function followerOf(path: string, { signal, emit }: Call<'share'>): Follower {
+  let emittedMs = -Infinity
   return {
-    ...{ id: manifest.contentId, name: manifest.name, bytes: manifest.layout.bytes, files: manifest.files.length },
-    ...{ pieceLengthBytes: manifest.layout.pieceLengthBytes },
-    ...{
-      filesHashed: scanned.filesHashed,
-      filesReused: scanned.filesReused,
-      skipped: { ...scanned.skipped, examples: [...scanned.skipped.examples] }
-    },
-    ...(store.isUnlisted(manifest.contentId) ? { unlisted: true } : {})
+    signal,
+    onProgress: progress => {
+      if (performance.now() - emittedMs < PROGRESS_MS) return
+      emittedMs = performance.now()
+      emit({ event: 'hashing', path, ...progress })
+    }
   }
 }
 
-/** Whoever fetched the home would be this node, and has the overlay's keys. */
-async function refuseHome(home: string, target: string): Promise<void> {
-  const real = (one: string): Promise<string> => fs.realpath(one).catch(() => one)
-  const [inner, outer] = await Promise.all([real(home), real(target)])
-  if (!holds(outer, inner) && !holds(inner, outer)) return
-  throw new ShoalError('bad-input', `cannot share ${target}: this node's home is in it, and its keys would be shared`, {
-    hint: `share folders beside ${home}, or keep the home elsewhere: shoal --home DIR`
-  })
-}
-
-function holds(outer: string, inner: string): boolean {
-  const below = path.relative(outer, inner)
-  return below !== '..' && !below.startsWith('../')
-}
-
-/** What was shared from this path before it changed. */
-function replaced({ store }: Services, target: string, content: ContentId): Holding[] {
-  return store
-    .holdings()
-    .filter(old => old.kind === 'share' && old.content !== content && store.pathOf(old.content) === target)
+function failedRow(path: string, error: unknown, log: Logger): FailedRow {
+  if (!(error instanceof ShoalError)) {
+    log.error({ err: error, path }, 'a share failed')
+    return { path, code: 'internal', message: `a fault of the daemon: ${String(error)}` }
+  }
+  const { code, message, hint } = error
+  return { path, code, message, ...(hint === undefined ? {} : { hint }) }
 }
 
 async function own(services: Services): Promise<ShareRow[]> {

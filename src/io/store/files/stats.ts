@@ -8,21 +8,31 @@ import { readWhole, writeWhole } from './atomic.ts'
 
 const MAGIC = Buffer.from('shoalst1')
 const ENTRY_BYTES = 24
+const MTIME_BITS = 64
 /** The inode of an entry that says nothing. */
 const NONE = 0n
 
 export interface Seen {
   readonly size: bigint
+  /**
+   * Nanoseconds since 1970, modulo 2^64: the file keeps 64 bits, which reach from 1677 to 2262. Other dates wrap around, and still differ
+   * from each other unless they lie a multiple of 584 years apart.
+   */
   readonly mtimeNs: bigint
   readonly ino: bigint
 }
 
 export function seenOf(stats: BigIntStats): Seen {
-  return { size: stats.size, mtimeNs: stats.mtimeNs, ino: stats.ino }
+  return { size: stats.size, mtimeNs: wrapped(stats.mtimeNs), ino: stats.ino }
+}
+
+function wrapped(mtimeNs: bigint): bigint {
+  return BigInt.asIntN(MTIME_BITS, mtimeNs)
 }
 
 export function sameSeen(a: Seen | undefined, b: Seen | undefined): boolean {
-  return a !== undefined && b !== undefined && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino
+  if (a === undefined || b === undefined) return false
+  return a.size === b.size && wrapped(a.mtimeNs) === wrapped(b.mtimeNs) && a.ino === b.ino
 }
 
 export class FileStats {
@@ -44,7 +54,7 @@ export class FileStats {
   set(file: number, seen: Seen | undefined): void {
     const at = file * ENTRY_BYTES
     this.bytes.writeBigUInt64BE(seen?.size ?? 0n, at)
-    this.bytes.writeBigInt64BE(seen?.mtimeNs ?? 0n, at + 8)
+    this.bytes.writeBigInt64BE(wrapped(seen?.mtimeNs ?? 0n), at + 8)
     this.bytes.writeBigUInt64BE(seen?.ino ?? NONE, at + 16)
   }
 
