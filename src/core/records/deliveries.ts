@@ -27,6 +27,8 @@ export type Delivered =
 export interface Cargo {
   readonly key: Key
   readonly provider: NodeId
+  /** By its membership this node is no replica of the key: a location that names it as one is out of date. */
+  readonly isStray: boolean
   /** As it is now; undefined when there is none any more. */
   copy(now: Instant): RecordCopy | undefined
   delivered(how: Delivered, now: Instant): void
@@ -39,7 +41,7 @@ interface Parcel {
   /** Replicas that have not acked yet, of how many. */
   pending: Set<NodeId>
   of: number
-  /** The owner named a replica that this node cannot reach. */
+  /** The replicas named are not all there are, or not those that will remain: acks of all of them are not enough. */
   short: boolean
 }
 
@@ -162,6 +164,7 @@ export class Deliveries {
     const { replicas, missing = 0 } = location
     // An owner that knows of fewer members than this node is behind: what it counts as all is not all.
     const expected = this.context.charge?.replicas.length ?? 1
+    const namesSelf = replicas.some(one => one.id === this.context.self.id)
     const shipped: Array<{ parcel: Parcel; copy: RecordCopy }> = []
     for (const parcel of parcels) {
       const copy = parcel.cargo.copy(now)
@@ -171,7 +174,9 @@ export class Deliveries {
       }
       parcel.pending = new Set(replicas.map(one => one.id))
       parcel.of = replicas.length
-      parcel.short = missing > 0 || replicas.length < expected
+      // The ring is behind the membership: its owner will not own the key for long, nor hand over what lies there.
+      const isOutdated = namesSelf && parcel.cargo.isStray
+      parcel.short = missing > 0 || replicas.length < expected || isOutdated
       shipped.push({ parcel, copy })
     }
     for (const to of replicas) this.putAll(to, shipped, now)

@@ -129,7 +129,7 @@ export class Publications {
       if (this.byKey.get(key) === publication) this.delivered(publication, how, at)
     }
     const copy = () => ({ record, leftMs: record.ttlMs })
-    this.deliveries.add({ key, provider: record.provider, copy, delivered }, now)
+    this.deliveries.add({ key, provider: record.provider, isStray: false, copy, delivered }, now)
   }
 
   private delivered(publication: Publication, how: Delivered, now: Instant): void {

@@ -303,12 +303,14 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
   private deliverStray(entry: Entry, now: Instant): void {
     const { record } = entry
     if (this.deliveries.has(record)) return
-    const present = (): Entry | undefined => this.store.get(record.key, record.provider)
+    const isStray = (): boolean =>
+      this.store.get(record.key, record.provider) === entry && !this.context.isMine(record.key)
     this.deliveries.add(
       {
         key: record.key,
         provider: record.provider,
-        copy: at => (present() === entry ? this.store.copy(entry, at) : undefined),
+        isStray: true,
+        copy: at => (isStray() ? this.store.copy(entry, at) : undefined),
         delivered: ({ kind }, at) => {
           if (kind !== 'void') entry.handedOverAt = at
         }

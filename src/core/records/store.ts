@@ -153,6 +153,8 @@ export class RecordStore {
   private compare(present: Entry, record: ProviderRecord, now: Instant): Outcome {
     const { sequence } = present.record
     if (sequence > record.sequence || present.print !== fingerprint(record)) return { verdict: 'stale', sequence }
+    // The sender counts this node as a holder from now on, so what was handed over before is to be handed over again.
+    present.handedOverAt = undefined
     if (present.disk.state === 'safe') return { verdict: 'stored', sequence }
     if (present.disk.state === 'writing') return { verdict: 'stored', sequence, token: present.disk.token }
     return { verdict: 'stored', sequence, token: this.write(present, now) }

@@ -400,21 +400,75 @@ describe('comparing an arc', () => {
 })
 
 describe('handing over', () => {
-  it('drops what is not its own only some time after all whose it is have it', () => {
+  /** The node holds a record, and by its membership it is no replica of its key any more. */
+  const stray = (): void => {
     node.owns()
     node.hear(a, { kind: 'put', request: 1, copies: [copyOf(recordOf(b))] })
     node.sync()
+    leave()
+  }
+  const leave = (): void => {
     const from = add(placeOf(me.id), -1n)
     node.owns([me, a, b], { replicaFrom: from, acceptFrom: from })
+  }
+  const deliverTo = (replicas: readonly Contact[]): void => {
+    node.locate(replicas)
+    for (const replica of replicas) if (replica.id !== me.id) node.ack(replica)
+  }
+
+  it('drops a record only some time after all replicas of its key have it', () => {
+    stray()
     node.until(1_000)
-    node.locate([a, b, c])
-    for (const replica of [a, b]) node.ack(replica)
+    deliverTo([a, b])
     node.until(20_000)
     expect(node.records.stored()).toBe(1)
-    node.locate([a, b, c])
-    for (const replica of [a, b, c]) node.ack(replica)
+    deliverTo([a, b, c])
     expect(node.records.stored()).toBe(1)
     node.until(120_000)
     expect(node.records.stored()).toBe(0)
+  })
+
+  it('goes on while the ring, being behind the membership, still names this node as a replica', () => {
+    stray()
+    // It takes records of the whole ring, so that its own ack counts too.
+    node.owns([me, a, b], { replicaFrom: add(placeOf(me.id), -1n), acceptFrom: placeOf(me.id) })
+    node.until(1_000)
+    deliverTo([me, a, b])
+    leave()
+    node.until(30_000)
+    expect(node.events).toContainEqual(expect.objectContaining({ kind: 'locate', key: key('1') }))
+    node.until(120_000)
+    expect(node.records.stored()).toBe(1)
+    deliverTo([a, b, c])
+    node.until(240_000)
+    expect(node.records.stored()).toBe(0)
+  })
+
+  it('begins again when others have counted on this node since', () => {
+    stray()
+    node.owns([me, a, b], { replicaFrom: add(placeOf(me.id), -1n), acceptFrom: placeOf(me.id) })
+    node.until(1_000)
+    deliverTo([a, b, c])
+    node.until(10_000)
+    node.hear(c, { kind: 'put', request: 2, copies: [copyOf(recordOf(b))] })
+    expect(node.last('stored')?.outcomes).toEqual([{ verdict: 'stored', sequence: 1 }])
+    leave()
+    node.until(120_000)
+    expect(node.records.stored()).toBe(1)
+    deliverTo([a, b, c])
+    node.until(240_000)
+    expect(node.records.stored()).toBe(0)
+  })
+
+  it("ends when the record is this node's again", () => {
+    stray()
+    node.until(1_000)
+    node.locate([a, b, c])
+    node.owns([me, a, b])
+    node.until(30_000)
+    node.events.length = 0
+    node.until(60_000)
+    expect(node.events).toEqual([])
+    expect(node.records.stored()).toBe(1)
   })
 })
