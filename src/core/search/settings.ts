@@ -41,7 +41,7 @@ export interface SearchSettings {
   /** Queries of others that it passes on: likewise. */
   readonly queriesPerSecond: number
   readonly queriesBurst: number
-  /** A neighbour that is so many queries over one of these rates is cut off. */
+  /** A neighbour that is so many queries over one of these rates is cut off; those that arrive as a backlog (bucket.ts) do not count. */
   readonly ownOverMax: number
   readonly queriesOverMax: number
   /** Matches that the index works on at once, those that wait for it for each neighbour, and how long one may take. */

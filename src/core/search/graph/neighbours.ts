@@ -180,7 +180,10 @@ export class SearchNeighbours {
 
   private fill(now: Instant): void {
     while (this.lacking() > 0 && this.asked.size < ASKED_MAX) {
-      if (!this.ask('more', now)) break
+      if (this.ask('more', now)) continue
+      // All others are banned, resting or neighbours: looks again later, less and less often.
+      this.failures++
+      break
     }
     if (this.lacking() > 0) this.askAt = after(now, this.pauseMs())
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { instant } from '../../../../src/base/time.ts'
-import { Bucket } from '../../../../src/core/search/graph/bucket.ts'
+import { BACKLOG_EVERY_MS, BACKLOG_MS, Bucket } from '../../../../src/core/search/graph/bucket.ts'
 import { Generations } from '../../../../src/core/search/flood/generations.ts'
 import { reachedBy } from '../../../../src/core/search/tables/horizon.ts'
 
@@ -13,11 +13,28 @@ describe('a bucket', () => {
 
   it('counts what was asked for beyond as debt, so that asking harder gets less', () => {
     const bucket = new Bucket({ perSecond: 10, burst: 1 }, instant(0))
-    for (let i = 0; i < 6; i++) bucket.take(instant(0))
+    for (let i = 0; i < 2; i++) bucket.take(instant(0))
+    for (let i = 0; i < 6; i++) bucket.take(instant(BACKLOG_MS))
     expect(bucket.debt).toBe(5)
-    expect(bucket.take(instant(500))).toBe(false)
-    expect(bucket.take(instant(2_000))).toBe(true)
+    expect(bucket.take(instant(BACKLOG_MS + 500))).toBe(false)
+    expect(bucket.take(instant(BACKLOG_MS + 2_000))).toBe(true)
     expect(bucket.debt).toBe(0)
+  })
+
+  it('refuses a backlog that exceeds the rate, and counts it as no debt, once in a while', () => {
+    const bucket = new Bucket({ perSecond: 10, burst: 1 }, instant(0))
+    const takeMany = (ms: number): number => {
+      let taken = 0
+      for (let i = 0; i < 100; i++) if (bucket.take(instant(ms))) taken++
+      return taken
+    }
+    expect(takeMany(0)).toBe(1)
+    expect(takeMany(BACKLOG_MS - 1)).toBe(1)
+    expect(bucket.debt).toBe(0)
+    expect(takeMany(BACKLOG_EVERY_MS)).toBe(1)
+    expect(bucket.debt).toBe(0)
+    expect(takeMany(2 * BACKLOG_EVERY_MS - 1)).toBe(1)
+    expect(bucket.debt).toBe(99)
   })
 })
 

@@ -1,6 +1,12 @@
 /** What the 0.4 specification says of descriptors on their way; its sentences are quoted. */
 import { describe, expect, it } from 'vitest'
-import { HITS_PER_QUERY_MAX, IDS_PER_GENERATION_MAX, SEARCH_DEFAULTS } from '../../../../../src/core/search/settings.ts'
+import { BACKLOG_MS } from '../../../../../src/core/search/graph/bucket.ts'
+import {
+  HITS_PER_QUERY_MAX,
+  IDS_PER_GENERATION_MAX,
+  OUT_SHARE,
+  SEARCH_DEFAULTS
+} from '../../../../../src/core/search/settings.ts'
 import type { Contact } from '../../../../../src/wire/common.ts'
 import {
   HIT_DOMAIN,
@@ -10,10 +16,11 @@ import {
   nodeTag,
   QUERY_ASKED_MAX,
   TTL_HARD_MAX,
-  type NodeTag
+  type NodeTag,
+  type Query
 } from '../../../../../src/wire/gnutella/search.ts'
 import { pageOf, readPage } from '../../../wire/gnutella/pages.ts'
-import { among, descriptor, hitOf, idsOf, me, notary, others, queryOf, result } from '../lone.ts'
+import { among, descriptor, hitOf, idsOf, type Lone, me, notary, others, queryOf, result } from '../lone.ts'
 
 const near = others.slice(0, 4)
 const [a, b, c, d] = near as [(typeof near)[0], (typeof near)[0], (typeof near)[0], (typeof near)[0]]
@@ -265,14 +272,40 @@ describe('a neighbour that asks too much', () => {
     SEARCH_DEFAULTS
   const passedOn = (i: number) => queryOf({ id: descriptor(i), hops: 1 })
 
+  /** Asks for `first` at once, then for one that exceeds the rate, and for `next` more when no backlog arrives any more. */
+  const exceed = (lone: Lone, ask: (i: number) => Query, first: number, next: number): void => {
+    for (let i = 0; i <= first; i++) lone.hear(a, ask(i))
+    lone.ms += BACKLOG_MS
+    for (let i = 0; i < next; i++) lone.hear(a, ask(first + 1 + i))
+  }
+  const backlogTokens = (perSecond: number): number => (perSecond * BACKLOG_MS) / 1_000
+
   it('for itself is served less, dropped beyond, and cut off too, whatever it passes on for others', () => {
     const lone = among(near)
-    for (let i = 0; i < ownFirst + ownOverMax; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
+    const later = backlogTokens(ownPerSecond)
+    exceed(lone, i => queryOf({ id: descriptor(i) }), ownFirst, later + ownOverMax)
     lone.hear(a, passedOn(1_000))
-    expect(lone.search.counters().queries).toBe(ownFirst + 1)
-    expect(lone.search.counters().dropped.rate).toBe(ownOverMax)
+    expect(lone.search.counters().queries).toBe(ownFirst + later + 1)
+    expect(lone.search.counters().dropped.rate).toBe(1 + ownOverMax)
+    expect(lone.to('bye')).toEqual([])
     lone.hear(a, queryOf({ id: descriptor(9_999) }))
     expect(lone.to('bye')).toEqual([a.id])
+  })
+
+  it('only because its queries waited in a stalled stream, or this process was stopped, is not cut off', () => {
+    const lone = among(near)
+    // At the rate at which nodes send: a link may stall for longer than it is idle between two stalls.
+    for (const stallMs of [11_000, 7_000, 60_000, 3_000, 6_000]) {
+      lone.ms += stallMs
+      const count = OUT_SHARE * (ownBurst + (ownPerSecond * stallMs) / 1_000)
+      for (let i = 0; i < count; i++) lone.hear(a, queryOf({ id: descriptor(lone.ms + i) }))
+      const countOfOthers = OUT_SHARE * (queriesBurst + (queriesPerSecond * stallMs) / 1_000)
+      for (let i = 0; i < countOfOthers; i++) lone.hear(a, passedOn(1_000_000 + lone.ms + i))
+      lone.match()
+    }
+    expect(lone.search.counters().dropped.rate).toBeGreaterThan(ownOverMax)
+    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.to('bye')).toEqual([])
   })
 
   it('for itself may ask more at once when it has been a neighbour for a while', () => {
@@ -285,9 +318,10 @@ describe('a neighbour that asks too much', () => {
 
   it('is served up to its rate, dropped beyond, and cut off when it is far over it', () => {
     const lone = among(near)
-    for (let i = 0; i < queriesBurst + queriesOverMax; i++) lone.hear(a, passedOn(i))
-    expect(lone.search.counters().queries).toBe(queriesBurst)
-    expect(lone.search.counters().dropped.rate).toBe(queriesOverMax)
+    const later = backlogTokens(queriesPerSecond)
+    exceed(lone, passedOn, queriesBurst, later + queriesOverMax)
+    expect(lone.search.counters().queries).toBe(queriesBurst + later)
+    expect(lone.search.counters().dropped.rate).toBe(1 + queriesOverMax)
     expect(lone.told('misbehaved')).toEqual([])
     lone.hear(a, passedOn(9_999))
     expect(lone.told('misbehaved')).toMatchObject([{ peer: a.id }])
@@ -297,11 +331,13 @@ describe('a neighbour that asks too much', () => {
 
   it('keeps its debts when it makes itself a neighbour anew', () => {
     const lone = among(near)
-    for (let i = 0; i < queriesBurst + queriesOverMax; i++) {
+    const later = backlogTokens(queriesPerSecond)
+    const ask = (i: number): Query => {
       if (i % 20 === 0) lone.hear(a, { kind: 'connect', degree: 6 })
-      lone.hear(a, passedOn(i))
+      return passedOn(i)
     }
-    expect(lone.search.counters().queries).toBe(queriesBurst)
+    exceed(lone, ask, queriesBurst, later + queriesOverMax)
+    expect(lone.search.counters().queries).toBe(queriesBurst + later)
     lone.hear(a, passedOn(9_999))
     expect(lone.to('bye')).toEqual([a.id])
   })

@@ -218,12 +218,27 @@ describe('rewiring', () => {
 describe('a ban', () => {
   it('keeps out one that was cut off for as long as it lasts', () => {
     const lone = among(others.slice(0, 3))
-    for (let i = 0; i < 400; i++) lone.hear(others[0]!, queryOf({ id: descriptor(i) }))
+    for (let i = 0; i < 400; i++) {
+      lone.ms += 10
+      lone.hear(others[0]!, queryOf({ id: descriptor(i) }))
+    }
     expect(idsOf(lone.search.neighbours())).not.toContain(others[0]!.id)
     lone.hear(others[0]!, connect(0))
     expect(lone.to('refuse')).toEqual([others[0]!.id])
     lone.ms = banMs * 1.5
     lone.hear(others[0]!, connect(0))
     expect(idsOf(lone.search.neighbours())).toContain(others[0]!.id)
+  })
+
+  it('does not wake the node again and again when it leaves nobody to ask', () => {
+    const lone = among(others.slice(0, 3))
+    lone.start()
+    for (let i = 0; i < 400; i++) {
+      lone.ms += 10
+      lone.hear(others[0]!, queryOf({ id: descriptor(i) }))
+    }
+    let wakes = 0
+    for (const until = lone.ms + 60_000; lone.ms < until; wakes++) lone.until(lone.search.nextWake() ?? until)
+    expect(wakes).toBeLessThan(120)
   })
 })
