@@ -39,8 +39,11 @@ export type Effect<M, C, E> =
 export interface Machine<M, C, E> {
   /** One decoded message; `from.address` is where it came from (datagram) or the peer's known address (stream). */
   receive(from: Contact, via: Channel, message: M, now: Now): void
-  /** The stream to a peer came up or ended; state tied to it ends with it. `down` also answers a dial that failed. */
-  link(peer: NodeId, state: 'up' | 'down', now: Now): void
+  /**
+   * The stream to a peer came up or ended; state tied to it ends with it. `down` also answers a dial that failed. `epoch`
+   * grows with each link that comes up; `down` names the epoch that ended, or NO_LINK after a failed dial (link-epochs.ts).
+   */
+  link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void
   done(token: number, result: Result, now: Now): void
   /** Call at or after nextWake(); early or repeated calls are harmless. */
   wake(now: Now): void

@@ -1,5 +1,6 @@
 /** A node of the world: a host, and the machine that its process of now runs. */
 import type { NodeId } from '../base/ids.ts'
+import { LinkEpochs } from '../core/link-epochs.ts'
 import type { Random } from '../base/random.ts'
 import type { Address } from '../wire/common.ts'
 import type { Clock } from './outside/clock.ts'
@@ -18,6 +19,8 @@ export class SimNode<N> extends SimHost {
   /** Wakes in a row after which the machine wanted another one at once, and those for the same instant. */
   lateWakes = 0
   sameWakes = 0
+  /** Of the links of its process of now. */
+  epochs = new LinkEpochs()
   /** Bulk sent so far leaves the uplink then. */
   uplinkFreeMs = 0
   /** May be changed at any time. */

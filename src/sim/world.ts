@@ -9,6 +9,7 @@ import { assert, expectDefined } from '../base/assert.ts'
 import { sha256, utf8 } from '../base/bytes.ts'
 import { nodeId, overlayId, type NodeId } from '../base/ids.ts'
 import { Random } from '../base/random.ts'
+import { LinkEpochs } from '../core/link-epochs.ts'
 import type { Machine, Now, Result } from '../core/machine.ts'
 import { addressText, type Address, type Contact } from '../wire/common.ts'
 import type { SimEvent } from './event-queue.ts'
@@ -128,6 +129,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
       node.process = 'running'
       node.powered = true
       node.boots++
+      node.epochs = new LinkEpochs()
       node.clock.boot(this.timeMs)
       this.note('start', node, undefined, digestText(node.id) + node.boots, addressText(node.address))
       this.settings.outside?.started?.(this, node)
@@ -301,8 +303,9 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     const node = this.nodeAt(host)
     this.note(state === 'up' ? 'link-up' : 'link-down', node, this.byId.get(peer), 0, undefined)
     this.settings.outside?.link?.(this, node, peer, state)
+    const epoch = node.epochs.changed(peer, state)
     this.driver.feed(node, (machine, now) => {
-      machine.link(peer, state, now)
+      machine.link(peer, state, now, epoch)
     })
   }
 

@@ -149,8 +149,8 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
     this.settle(now)
   }
 
-  link(peer: NodeId, state: 'up' | 'down', now: Now): void {
-    for (const one of this.rooms) one.link(peer, state, now)
+  link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void {
+    for (const one of this.rooms) one.link(peer, state, now, epoch)
     this.settle(now)
   }
 

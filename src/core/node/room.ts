@@ -16,7 +16,7 @@ export type RoomName = (typeof ROOMS)[number]
 export interface Room<E, V> {
   readonly name: RoomName
   receive(from: Contact, via: Channel, message: unknown, now: Now): void
-  link(peer: NodeId, state: 'up' | 'down', now: Now): void
+  link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void
   done(token: number, result: Result, now: Now): void
   wake(now: Now): void
   nextWake(): Instant | undefined
@@ -38,8 +38,8 @@ export function room<M, C, V, NM, NC, NE>(
     receive: (from, via, message, now) => {
       machine.receive(from, via, message as M, now)
     },
-    link: (peer, state, now) => {
-      machine.link(peer, state, now)
+    link: (peer, state, now, epoch) => {
+      machine.link(peer, state, now, epoch)
     },
     done: (token, result, now) => {
       machine.done(token, result, now)

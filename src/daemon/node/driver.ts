@@ -7,6 +7,7 @@ import { decode, encode } from '../../wire/codec/codec.ts'
 import { DecodeError } from '../../wire/codec/cursor.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { NodeId } from '../../base/ids.ts'
+import { LinkEpochs } from '../../core/link-epochs.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../../core/machine.ts'
 
 /** setTimeout takes 32 bits; a machine with nothing to do for longer is woken in vain, which is harmless. */
@@ -32,6 +33,7 @@ export class Driver<M, C, E> {
   private readonly codec: Codec<M>
   private readonly outside: Outside<C, E>
   private readonly inputs: Array<(now: Now) => void> = []
+  private readonly epochs = new LinkEpochs()
   private timer: NodeJS.Timeout | undefined
   private running = false
   private closed = false
@@ -64,8 +66,9 @@ export class Driver<M, C, E> {
   }
 
   link(peer: NodeId, state: 'up' | 'down'): void {
+    const epoch = this.epochs.changed(peer, state)
     this.input(now => {
-      this.machine.link(peer, state, now)
+      this.machine.link(peer, state, now, epoch)
     })
   }
 
