@@ -16,6 +16,20 @@ export function inArc(from: Key, x: Key, to: Key): boolean {
   return x === to || between(from, x, to)
 }
 
+/** The keys of (from, to] clockwise; from = to is the whole ring. */
+export interface KeyRange {
+  readonly from: Key
+  readonly to: Key
+}
+
+export function inRange({ from, to }: KeyRange, key: Key): boolean {
+  return inArc(from, key, to)
+}
+
+export function sameRange(a: KeyRange, b: KeyRange): boolean {
+  return a.from === b.from && a.to === b.to
+}
+
 /** The clockwise way from one key to another, 0 to 2^256 - 1. */
 export function distance(from: Key, to: Key): bigint {
   const way = BigInt(`0x${to}`) - BigInt(`0x${from}`)

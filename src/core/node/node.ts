@@ -19,7 +19,9 @@ import type { Channel, Effect, Machine, Now, Result, MachineContext } from '../m
 import type { Member, MembershipEvent } from '../membership/member.ts'
 import { Membership } from '../membership/membership.ts'
 import type { MembershipSettings } from '../membership/settings.ts'
-import { Ring, type RingEvent, type RingSettings } from '../ring/ring.ts'
+import { Chord } from '../ring/chord/chord.ts'
+import type { Ring, RingEvent } from '../ring/ring.ts'
+import type { RingSettings } from '../ring/settings.ts'
 import { Records, type RecordsEvent, type RecordsSettings } from '../records/records.ts'
 import type { SearchCommand, SearchEvent } from '../search/contract.ts'
 import { Search, type SearchSettings } from '../search/search.ts'
@@ -79,7 +81,7 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
       { name: options.name, settings: settings.membership },
       now
     )
-    this.ring = new Ring(contextOf('ring'), { settings: settings.ring }, now)
+    this.ring = new Chord(contextOf('ring'), { settings: settings.ring }, now)
     this.records = new Records(contextOf('records'), { settings: settings.records }, now)
     this.exchange = new Exchange(contextOf('exchange'), { settings: settings.exchange }, now)
     this.search = new Search(contextOf('search'), { settings: settings.search }, now)
@@ -240,8 +242,8 @@ export class Node implements Machine<NodeMessage, NodeCommand, NodeEvent> {
 
   private onRing(event: RingEvent, now: Now): void {
     switch (event.kind) {
-      case 'arc':
-        this.records.arcChanged(event, now)
+      case 'ranges':
+        this.records.rangesChanged(event.ranges, now)
         return
       case 'found':
       case 'lost': {

@@ -1,6 +1,6 @@
 /** What the parts of the records share. */
 import type { NodeId } from '../../base/ids.ts'
-import { inArc } from '../../base/ring.ts'
+import { inRange, type KeyRange } from '../../base/ring.ts'
 import type { Key } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { RecordsMessage } from '../../wire/records.ts'
@@ -8,16 +8,19 @@ import type { Channel, MachineContext } from '../machine.ts'
 import { RoomContext } from '../room-context.ts'
 import type { RecordsEvent } from './events.ts'
 import { DATAGRAM_COPIES_MAX, DATAGRAM_MARKS_MAX, DATAGRAM_OUTCOMES_MAX, type RecordsSettings } from './settings.ts'
-import type { Arc } from './store.ts'
 
-/** What this node owns, who holds copies of that, and what it holds for others. */
-export interface Charge extends Arc {
-  /** This node first. */
+/** What this node owns, who holds copies of that, and what it holds for others: the ring's event `ranges`. */
+export interface Charge {
+  /** Keys that this node owns, by the replicas that they have: this node is the first. */
+  readonly owned: readonly OwnedRange[]
+  /** By membership this node is a replica of these keys. */
+  readonly replicated: KeyRange
+  /** It takes records of these, since some of the members beside it may be no replicas yet. */
+  readonly accepted: KeyRange
+}
+
+export interface OwnedRange extends KeyRange {
   readonly replicas: readonly Contact[]
-  /** By membership this node is a replica of (replicaFrom, to]. */
-  readonly replicaFrom: Key
-  /** It takes records of (acceptFrom, to], since some of the members before it may be no replicas yet. */
-  readonly acceptFrom: Key
 }
 
 export class RecordsContext extends RoomContext<RecordsSettings, RecordsMessage, never, RecordsEvent> {
@@ -37,12 +40,17 @@ export class RecordsContext extends RoomContext<RecordsSettings, RecordsMessage,
 
   /** Whether this node may be among the replicas of the key: it takes records of it. */
   mayBeMine(key: Key): boolean {
-    return this.charge !== undefined && inArc(this.charge.acceptFrom, key, this.charge.to)
+    return this.charge !== undefined && inRange(this.charge.accepted, key)
   }
 
   /** Whether this node is among the replicas of the key, as far as it knows. */
   isMine(key: Key): boolean {
-    return this.charge !== undefined && inArc(this.charge.replicaFrom, key, this.charge.to)
+    return this.charge !== undefined && inRange(this.charge.replicated, key)
+  }
+
+  /** How many replicas a key has, as far as this node knows: those of its own keys. 0 before the ring has told. */
+  get replicaCount(): number {
+    return Math.max(0, ...(this.charge?.owned.map(({ replicas }) => replicas.length) ?? []))
   }
 
   /** Returns the channel. */

@@ -1,13 +1,13 @@
 /**
  * Bringing records to all the replicas of their keys, until every one of them has it on disk: this node's own claims, and
- * records of others that this node holds and that are not its any more. What lies in one arc travels together.
+ * records of others that this node holds and that are not its any more. What lies in one range travels together.
  *
- * A parcel: waiting (until its time) -> ready -> located together with its neighbours in the arc -> shipped, one put to
+ * A parcel: waiting (until its time) -> ready -> located together with its neighbours in the range -> shipped, one put to
  * each replica -> delivered when all have acked, or waiting again for longer.
  */
 import { Alarms } from '../../base/alarms.ts'
-import { placeOf, type Key, type NodeId } from '../../base/ids.ts'
-import { inArc } from '../../base/ring.ts'
+import type { Key, NodeId } from '../../base/ids.ts'
+import { inRange } from '../../base/ring.ts'
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import { PUT_RECORDS_MAX, type RecordCopy, type RecordsMessageOf, type Verdict } from '../../wire/records.ts'
@@ -131,7 +131,7 @@ export class Deliveries {
     this.locate()
   }
 
-  /** Lookups for what is ready; one at a time for what may lie in one arc would be slow, all at once a flood. */
+  /** Lookups for what is ready; one at a time for what may lie in one range would be slow, all at once a flood. */
   private locate(): void {
     const asked = new Set(this.locating.values())
     for (const name of this.ready) {
@@ -144,14 +144,13 @@ export class Deliveries {
     }
   }
 
-  /** What is ready and lies in the same arc. */
-  private sharing(name: string, { owner, from }: Location): Parcel[] {
-    const to = placeOf(owner.id)
+  /** What is ready and lies in the same range. */
+  private sharing(name: string, { range }: Location): Parcel[] {
     const shared = []
     for (const other of [name, ...this.ready]) {
       const parcel = this.parcels.get(other)
       if (parcel?.state !== 'ready') continue
-      if (other !== name && (from === undefined || !inArc(from, parcel.cargo.key, to))) continue
+      if (other !== name && (range === undefined || !inRange(range, parcel.cargo.key))) continue
       parcel.state = 'shipped'
       this.ready.delete(other)
       shared.push(parcel)
@@ -163,7 +162,7 @@ export class Deliveries {
   private ship(parcels: readonly Parcel[], location: Location, now: Instant): void {
     const { replicas, missing = 0 } = location
     // An owner that knows of fewer members than this node is behind: what it counts as all is not all.
-    const expected = this.context.charge?.replicas.length ?? 1
+    const expected = this.context.replicaCount
     const namesSelf = replicas.some(one => one.id === this.context.self.id)
     const shipped: Array<{ parcel: Parcel; copy: RecordCopy }> = []
     for (const parcel of parcels) {

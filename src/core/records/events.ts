@@ -1,5 +1,6 @@
 /** What the records tell their owner. */
 import type { Key, NodeId } from '../../base/ids.ts'
+import type { KeyRange } from '../../base/ring.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Held } from '../../wire/records.ts'
 
@@ -8,8 +9,8 @@ export interface Location {
   readonly owner: Contact
   /** The owner first. */
   readonly replicas: readonly Contact[]
-  /** The owner vouches for (from, its place]: keys there need no lookup of their own. */
-  readonly from?: Key
+  /** Keys with the same owner and the same replicas: they need no lookup of their own. */
+  readonly range?: KeyRange
   /** Replicas that the owner named and that this node cannot reach at the moment. */
   readonly missing?: number
 }

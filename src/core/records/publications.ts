@@ -74,7 +74,7 @@ export class Publications {
 
   /** Where there were fewer than k members to hold it, and are more now, it is delivered again. */
   charged(now: Instant): void {
-    const wanted = this.context.charge?.replicas.length ?? 0
+    const wanted = this.context.replicaCount
     for (const publication of this.byKey.values()) {
       const { state } = publication
       if (state.kind === 'settled' && state.of < Math.min(wanted, this.context.settings.replicas))
@@ -102,7 +102,7 @@ export class Publications {
   wake(now: Instant): void {
     const first = this.due.take(now)
     if (first === undefined) return
-    // What is due soon goes along, so that an arc is put in one batch.
+    // What is due soon goes along, so that what lies in one range is put in one batch.
     const ahead = after(now, this.context.settings.refreshMs * REFRESH_AHEAD)
     for (let key: Key | undefined = first; key !== undefined; key = this.due.take(ahead)) {
       const publication = this.byKey.get(key)

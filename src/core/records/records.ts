@@ -5,7 +5,7 @@
  * means that the claim is on the disks of all k replicas (of all members where there are fewer).
  *
  * Participants: the ring, through the owner of this machine: it answers `locate` with `located`, and tells of each change
- * of this node's arc (arcChanged). Replicas hold what is theirs (store.ts), compare arcs (syncs.ts), and hand over what is
+ * of what this node owns or holds (rangesChanged). Replicas hold what is theirs (store.ts), compare ranges (syncs.ts), and hand over what is
  * no longer theirs before they drop it (deliveries.ts). Providers keep their claims fresh (publications.ts).
  *
  * Time: records carry durations. Each holder counts a record's time to live from when it got it, less what the giver says
@@ -109,8 +109,8 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
     this.settle(now.mono)
   }
 
-  /** As the ring's event `arc` has it. */
-  arcChanged(charge: Charge, now: Now): void {
+  /** As the ring's event `ranges` has it. */
+  rangesChanged(charge: Charge, now: Now): void {
     this.context.charge = charge
     this.syncs.charged(now.mono)
     this.publications.charged(now.mono)
@@ -118,7 +118,7 @@ export class Records implements Machine<RecordsMessage, never, RecordsEvent> {
     this.settle(now.mono)
   }
 
-  /** What it held is replicated anew as the ring tells of the arcs that have changed by that. */
+  /** What it held is replicated anew as the ring tells of the ranges that have changed by that. */
   memberDown(id: NodeId, now: Now): void {
     this.deliveries.memberDown(id, now.mono)
     this.finds.memberDown(id)

@@ -15,7 +15,7 @@ export interface RecordsSettings {
   readonly backoffMs: number
   readonly backoffMsMax: number
   readonly findDeadlineMs: number
-  /** From one comparison of an arc with a replica to the next, once they agree. */
+  /** From one comparison of a range with a replica to the next, once they agree. */
   readonly syncMs: number
   /** What is no longer this node's stays so long after others have it. */
   readonly graceMs: number
@@ -51,7 +51,7 @@ export const RECORDS_DEFAULTS: RecordsSettings = {
   publicationsMax: 50_000
 }
 
-/** From a new record in this node's arc to the comparison with its replicas, so that several make one. */
+/** From a new record in a range of this node to the comparison with its replicas, so that several make one. */
 export const TOUCHED_MS = 2_000
 /** Lookups for deliveries in flight at once, and deliveries that share the answer to one. */
 export const LOCATES_MAX = 8
@@ -62,7 +62,7 @@ export const FINDS_MAX = 1_024
 export const PROVIDERS_MAX = 256
 /** Puts of others that wait for the disk. */
 export const WAITING_PUTS_MAX = 1_024
-/** A refresh takes along what is due within this share of the pause between two: arcs are put in batches. */
+/** A refresh takes along what is due within this share of the pause between two: ranges are put in batches. */
 export const REFRESH_AHEAD = 1 / 16
 /** What is left of a record's time to live is written down again after each such share of it. */
 export const LEFT_STEP = 1 / 8

@@ -5,7 +5,7 @@
  */
 import { expectDefined } from '../../base/assert.ts'
 import type { Key, NodeId } from '../../base/ids.ts'
-import { inArc } from '../../base/ring.ts'
+import { inArc, type KeyRange } from '../../base/ring.ts'
 import { after, type Instant } from '../../base/time.ts'
 import { encode, tryDecode } from '../../wire/codec/codec.ts'
 import { recordCopy, type Position, type ProviderRecord, type RecordCopy, type Verdict } from '../../wire/records.ts'
@@ -25,11 +25,6 @@ export interface Entry {
   safeSequence: number
   /** Not this node's any more, and acked by all whose it is, at this time. */
   handedOverAt: Instant | undefined
-}
-
-export interface Arc {
-  readonly from: Key
-  readonly to: Key
 }
 
 /** `token`: the answer is true only once this write has ended. */
@@ -122,8 +117,8 @@ export class RecordStore {
     this.persist(diskKey({ key, provider }), undefined)
   }
 
-  /** All of the arc but what the disk refused, clockwise by key and then by provider, from behind a position on. */
-  *inArc({ from, to }: Arc, behind?: Position): Generator<Entry> {
+  /** All of the range but what the disk refused, clockwise by key and then by provider, from behind a position on. */
+  *inRange({ from, to }: KeyRange, behind?: Position): Generator<Entry> {
     if (behind !== undefined && !inArc(from, behind.key, to)) return
     const start = behind?.key ?? from
     if (behind !== undefined) {

@@ -1,15 +1,15 @@
 /**
- * Keeping the replicas of an arc alike. The owner compares what it holds of its arc with each of its replicas, when the arc
- * or the replicas change and every `syncMs`: first by digest; where that differs, by the replica's inventory, page by page.
- * It puts what the replica lacks and pulls what it lacks itself, so that a new owner fills up from those who held the arc
- * before, and a new replica from the owner. Both sides may run it about one arc while the ring is in motion: records
+ * Keeping the replicas of a range alike. The owner compares what it holds of its ranges with each of their replicas, when they
+ * change and every `syncMs`: first by digest; where that differs, by the replica's inventory, page by page.
+ * It puts what the replica lacks and pulls what it lacks itself, so that a new owner fills up from those who held the range
+ * before, and a new replica from the owner. Both sides may run it about one range while the ring is in motion: records
  * only ever grow towards the higher sequence.
  */
 import { Alarms } from '../../base/alarms.ts'
 import { equal, hex } from '../../base/bytes.ts'
 import { expectDefined } from '../../base/assert.ts'
 import type { Key, NodeId } from '../../base/ids.ts'
-import { inArc } from '../../base/ring.ts'
+import { inArc, inRange, type KeyRange } from '../../base/ring.ts'
 import { after, type Instant } from '../../base/time.ts'
 import type { Contact } from '../../wire/common.ts'
 import {
@@ -24,14 +24,16 @@ import {
 import { digestOf, markOf } from './claims.ts'
 import type { RecordsContext } from './context.ts'
 import { TOUCHED_MS } from './settings.ts'
-import type { Arc, Entry, RecordStore } from './store.ts'
+import type { Entry, RecordStore } from './store.ts'
 
-/** From a change of the arc to the first comparison: several changes in a row make one. */
+/** From a change of the ranges to the first comparison: several changes in a row make one. */
 const SETTLE_MS = 300
 
 interface Session {
+  /** Of the replica and the range: an owner may compare several ranges with one replica. */
+  readonly name: string
   to: Contact
-  readonly arc: Arc
+  readonly range: KeyRange
   /** The message that waits for its answer; undefined between two comparisons. */
   asked: { request: number; message: RecordsMessage; sends: number; behind: Position | undefined } | undefined
   /** Comparisons in a row that failed or differed. */
@@ -42,44 +44,47 @@ interface Session {
 export class Syncs {
   private readonly context: RecordsContext
   private readonly store: RecordStore
-  private readonly sessions = new Map<NodeId, Session>()
-  private readonly alarms = new Alarms<NodeId>()
+  private readonly sessions = new Map<string, Session>()
+  private readonly alarms = new Alarms<string>()
 
   constructor(context: RecordsContext, store: RecordStore) {
     this.context = context
     this.store = store
   }
 
-  /** The arc or its replicas have changed. */
+  /** The ranges or their replicas have changed. */
   charged(now: Instant): void {
-    const charge = this.context.charge
-    const others = charge?.replicas.filter(one => one.id !== this.context.self.id) ?? []
-    for (const id of [...this.sessions.keys()]) if (!others.some(one => one.id === id)) this.end(id)
-    if (charge === undefined) return
-    for (const to of others) {
-      const present = this.sessions.get(to.id)
-      if (present?.arc.from === charge.from && present.arc.to === charge.to) {
+    const wanted = new Map<string, { to: Contact; range: KeyRange }>()
+    for (const { from, to, replicas } of this.context.charge?.owned ?? []) {
+      for (const replica of replicas) {
+        const range = { from, to }
+        if (replica.id !== this.context.self.id) wanted.set(nameOf(replica.id, range), { to: replica, range })
+      }
+    }
+    for (const name of [...this.sessions.keys()]) if (!wanted.has(name)) this.end(name)
+    for (const [name, { to, range }] of wanted) {
+      const present = this.sessions.get(name)
+      if (present !== undefined) {
         present.to = to
         continue
       }
-      const arc = { from: charge.from, to: charge.to }
-      const session: Session = { to, arc, asked: undefined, failures: 0, nextAt: now }
-      this.sessions.set(to.id, session)
-      this.wait(to.id, session, after(now, this.context.random.jitter(SETTLE_MS)))
+      const session: Session = { name, to, range, asked: undefined, failures: 0, nextAt: now }
+      this.sessions.set(name, session)
+      this.wait(session, after(now, this.context.random.jitter(SETTLE_MS)))
     }
   }
 
   /** This node has stored something new: its provider may have met other replicas than there are by now. */
   touched(key: Key, now: Instant): void {
-    for (const [id, session] of this.sessions) {
+    for (const session of this.sessions.values()) {
       const at = after(now, TOUCHED_MS)
-      if (session.asked !== undefined || !inArc(session.arc.from, key, session.arc.to)) continue
-      if (session.failures === 0 && session.nextAt > at) this.wait(id, session, at)
+      if (session.asked !== undefined || !inRange(session.range, key)) continue
+      if (session.failures === 0 && session.nextAt > at) this.wait(session, at)
     }
   }
 
   memberDown(id: NodeId): void {
-    this.end(id)
+    for (const { name, to } of [...this.sessions.values()]) if (to.id === id) this.end(name)
   }
 
   nextWake(): Instant | undefined {
@@ -87,8 +92,8 @@ export class Syncs {
   }
 
   wake(now: Instant): void {
-    for (let id = this.alarms.take(now); id !== undefined; id = this.alarms.take(now)) {
-      const session = this.sessions.get(id)
+    for (let name = this.alarms.take(now); name !== undefined; name = this.alarms.take(now)) {
+      const session = this.sessions.get(name)
       if (session === undefined) continue
       if (session.asked === undefined) this.compare(session, now)
       else if (session.asked.sends < this.context.settings.tries) this.send(session, now)
@@ -103,7 +108,7 @@ export class Syncs {
     if (session === undefined) return
     session.asked = undefined
     session.failures = 0
-    this.wait(from, session, after(now, this.context.random.jitter(this.context.settings.syncMs)))
+    this.wait(session, after(now, this.context.random.jitter(this.context.settings.syncMs)))
   }
 
   inventory(from: Contact, { request, marks, last }: RecordsMessageOf<'inventory'>, now: Instant): void {
@@ -112,40 +117,40 @@ export class Syncs {
     const behind = expectDefined(session.asked, 'an answer has a question').behind
     const theirs = new Set(marks.map(hex))
     const lacking: Entry[] = []
-    for (const entry of this.store.inArc(session.arc, behind)) {
-      if (last !== undefined && this.isBehind(entry.record, last, session.arc)) break
+    for (const entry of this.store.inRange(session.range, behind)) {
+      if (last !== undefined && this.isBehind(entry.record, last, session.range)) break
       if (!theirs.delete(entry.print.slice(0, 2 * RECORD_MARK_BYTES))) lacking.push(entry)
     }
     this.putAll(session.to, lacking, now)
     this.pull(session, [...theirs])
-    if (last === undefined || !this.advances(behind, last, session.arc)) this.again(session, now)
-    else this.ask(session, request => ({ kind: 'more', request, ...session.arc, after: last }), last, now)
+    if (last === undefined || !this.advances(behind, last, session.range)) this.again(session, now)
+    else this.ask(session, request => ({ kind: 'more', request, ...session.range, after: last }), last, now)
   }
 
   // The replica's side.
 
-  sync(from: Contact, { request, digest, ...arc }: RecordsMessageOf<'sync'>): void {
-    if (equal(digest, this.digest(arc))) this.context.send(from, { kind: 'same', request })
-    else this.page(from, request, arc, undefined)
+  sync(from: Contact, { request, digest, ...range }: RecordsMessageOf<'sync'>): void {
+    if (equal(digest, this.digest(range))) this.context.send(from, { kind: 'same', request })
+    else this.page(from, request, range, undefined)
   }
 
-  more(from: Contact, { request, after: behind, ...arc }: RecordsMessageOf<'more'>): void {
-    this.page(from, request, arc, behind)
+  more(from: Contact, { request, after: behind, ...range }: RecordsMessageOf<'more'>): void {
+    this.page(from, request, range, behind)
   }
 
-  pulled(from: Contact, { marks, ...arc }: RecordsMessageOf<'pull'>, now: Instant): void {
+  pulled(from: Contact, { marks, ...range }: RecordsMessageOf<'pull'>, now: Instant): void {
     const wanted = new Set(marks.map(hex))
     const entries: Entry[] = []
-    for (const entry of this.store.inArc(arc)) {
+    for (const entry of this.store.inRange(range)) {
       if (wanted.delete(entry.print.slice(0, 2 * RECORD_MARK_BYTES))) entries.push(entry)
       if (wanted.size === 0) break
     }
     this.putAll(from, entries, now)
   }
 
-  private page(to: Contact, request: number, arc: Arc, behind: Position | undefined): void {
+  private page(to: Contact, request: number, range: KeyRange, behind: Position | undefined): void {
     const entries: Entry[] = []
-    for (const entry of this.store.inArc(arc, behind)) {
+    for (const entry of this.store.inRange(range, behind)) {
       if (entries.push(entry) > INVENTORY_MAX) break
     }
     const whole = entries.length <= INVENTORY_MAX
@@ -160,8 +165,8 @@ export class Syncs {
   }
 
   private compare(session: Session, now: Instant): void {
-    const digest = this.digest(session.arc)
-    this.ask(session, request => ({ kind: 'sync', request, ...session.arc, digest }), undefined, now)
+    const digest = this.digest(session.range)
+    this.ask(session, request => ({ kind: 'sync', request, ...session.range, digest }), undefined, now)
   }
 
   private ask(
@@ -180,7 +185,7 @@ export class Syncs {
     asked.sends++
     this.context.send(session.to, asked.message)
     // The answer may be a page over a stream.
-    this.wait(session.to.id, session, after(now, this.context.answerMs('stream', asked.sends)))
+    this.wait(session, after(now, this.context.answerMs('stream', asked.sends)))
   }
 
   /** Puts of a sync are not waited for: the next comparison shows what arrived. */
@@ -194,45 +199,51 @@ export class Syncs {
   private pull(session: Session, marks: readonly string[]): void {
     for (let i = 0; i < marks.length; i += PULL_MAX) {
       const part = marks.slice(i, i + PULL_MAX).map(markOf)
-      this.context.send(session.to, { kind: 'pull', ...session.arc, marks: part })
+      this.context.send(session.to, { kind: 'pull', ...session.range, marks: part })
     }
   }
 
   /** Soon, and later each time that it still differs. */
   private again(session: Session, now: Instant): void {
     session.asked = undefined
-    this.wait(session.to.id, session, after(now, this.context.backoffMs(session.failures++)))
+    this.wait(session, after(now, this.context.backoffMs(session.failures++)))
   }
 
-  private wait(id: NodeId, session: Session, until: Instant): void {
+  private wait(session: Session, until: Instant): void {
     session.nextAt = until
-    this.alarms.set(id, until)
+    this.alarms.set(session.name, until)
   }
 
   private asking(from: NodeId, request: number): Session | undefined {
-    const session = this.sessions.get(from)
-    return session?.asked?.request === request ? session : undefined
+    for (const session of this.sessions.values()) {
+      if (session.to.id === from && session.asked?.request === request) return session
+    }
+    return undefined
   }
 
-  private digest(arc: Arc): Uint8Array {
-    return digestOf(prints(this.store.inArc(arc)))
+  private digest(range: KeyRange): Uint8Array {
+    return digestOf(prints(this.store.inRange(range)))
   }
 
-  /** Whether a record comes after a position when walking through the arc. */
-  private isBehind(record: Position, position: Position, { from }: Arc): boolean {
+  /** Whether a record comes after a position when walking through the range. */
+  private isBehind(record: Position, position: Position, { from }: KeyRange): boolean {
     if (record.key === position.key) return record.provider > position.provider
     return !inArc(from, record.key, position.key)
   }
 
   /** A page that does not end behind the one before would go on for ever. */
-  private advances(before: Position | undefined, last: Position, arc: Arc): boolean {
-    return inArc(arc.from, last.key, arc.to) && (before === undefined || this.isBehind(last, before, arc))
+  private advances(before: Position | undefined, last: Position, range: KeyRange): boolean {
+    return inRange(range, last.key) && (before === undefined || this.isBehind(last, before, range))
   }
 
-  private end(id: NodeId): void {
-    this.sessions.delete(id)
-    this.alarms.clear(id)
+  private end(name: string): void {
+    this.sessions.delete(name)
+    this.alarms.clear(name)
   }
+}
+
+function nameOf(replica: NodeId, { from, to }: KeyRange): string {
+  return `${replica} ${from} ${to}`
 }
 
 function* prints(entries: Iterable<Entry>): Generator<string> {

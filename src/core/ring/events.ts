@@ -1,41 +1,52 @@
-/** What the ring tells its owner. */
+/** What a ring tells its owner, whichever way it routes. */
 import type { Key, NodeId } from '../../base/ids.ts'
+import type { KeyRange } from '../../base/ring.ts'
 import type { Contact } from '../../wire/common.ts'
 import type { Refusal } from '../../wire/ring.ts'
 
 export type LostReason = 'deadline' | 'overloaded'
 
-/** The keys of (from, to] clockwise; from = to is the whole ring. */
-export interface Arc {
-  readonly from: Key
-  readonly to: Key
+/** Keys that this node owns and that have the same replicas. */
+export interface OwnedRange extends KeyRange {
+  /** This node first. */
+  readonly replicas: readonly Contact[]
+}
+
+/** What a node owns and holds. */
+export interface Ranges {
+  /** Together all keys that this node owns. They do not overlap. */
+  readonly owned: readonly OwnedRange[]
+  /** By membership this node is a replica of these keys: its own, and those of the nodes beside it. */
+  readonly replicated: KeyRange
+  /** This node should take copies of these. They are somewhat more: some of the nodes beside it may only be joining. */
+  readonly accepted: KeyRange
+}
+
+/** An owner that vouched for itself. */
+export interface Location {
+  readonly owner: Contact
+  /** Keys around the one that was looked up, with the same owner and the same replicas. */
+  readonly range: KeyRange
+  /** The owner first. */
+  readonly replicas: readonly Contact[]
+  /** Replicas that the owner named and that are not up as far as this node knows. */
+  readonly missing: number
 }
 
 export type RingEvent =
-  /**
-   * The owner itself vouches for (from, its place], where the key lies. Replicas: the owner first; `missing` counts those
-   * that it named and that are not up as far as this node knows. Path: origin to owner, as far as known.
-   */
-  | {
-      kind: 'found'
-      request: number
-      key: Key
-      owner: Contact
-      from: Key
-      replicas: Contact[]
-      missing: number
-      path: Contact[]
+  /** The answer to a lookup. Path: origin to owner, as far as known. */
+  | ({
+      readonly kind: 'found'
+      readonly request: number
+      readonly key: Key
+      readonly path: readonly Contact[]
       /** Messages from node to node on the way; 0 when the origin owns the key. */
-      hops: number
-    }
+      readonly hops: number
+    } & Location)
   /** `last` is why the last attempt ended, if anybody said so. */
   | { kind: 'lost'; request: number; key: Key; reason: LostReason; last: Refusal | undefined }
   /** This node answers ring queries from now on. */
   | { kind: 'joined' }
-  /**
-   * What this node owns, (from, to], or who replicates it has changed. By membership it is a replica of (replicaFrom, to]:
-   * its own arc and those of the k - 1 nodes before it. It should take copies for (acceptFrom, to], which is somewhat more:
-   * some of those nodes may only be joining, and not be replicas yet.
-   */
-  | { kind: 'arc'; from: Key; to: Key; replicas: Contact[]; replicaFrom: Key; acceptFrom: Key }
+  /** What this node owns or holds has changed. */
+  | { kind: 'ranges'; ranges: Ranges }
   | { kind: 'misbehaved'; peer: NodeId; what: string }

@@ -50,6 +50,6 @@ function missing({ self, view, overlay }: Runtime, met: boolean): string[] {
   return [
     ...(membership.member(self) === undefined ? ['its own incarnation to be safe on disk'] : []),
     ...(strangers && isAlone && !met ? ['an answer of a member of its overlay'] : []),
-    ...(ring.standing === 'joining' ? ['a place on the ring'] : [])
+    ...(ring.joined ? [] : ['a place on the ring'])
   ]
 }

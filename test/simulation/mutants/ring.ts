@@ -5,7 +5,7 @@ export const mutants: Mutant[] = [
   {
     name: 'joins-behind-the-first-that-answers',
     property: 'ring-invariant',
-    file: 'src/core/ring/joining.ts',
+    file: 'src/core/ring/chord/joining.ts',
     find: 'if (nearest !== undefined && between(this.ring.place, nearest.place, from.place)) {',
     replace: 'if (nearest !== undefined && between(this.ring.place, from.place, nearest.place)) {',
     scenario: 'ring-churn',
@@ -14,7 +14,7 @@ export const mutants: Mutant[] = [
   {
     name: 'adopts-who-does-not-answer',
     property: 'ring-invariant',
-    file: 'src/core/ring/stabilise.ts',
+    file: 'src/core/ring/chord/stabilise.ts',
     find: "else this.slot.start({ kind: 'adopt' }, candidate, now)",
     replace: 'else this.near.adopt([candidate])',
     scenario: 'ring-churn',
@@ -23,7 +23,7 @@ export const mutants: Mutant[] = [
   {
     name: 'keeps-the-dead',
     property: 'one-ring',
-    file: 'src/core/ring/ring.ts',
+    file: 'src/core/ring/chord/chord.ts',
     find: 'this.near.drop(id)\n',
     replace: '\n',
     scenario: 'ring-churn',
@@ -32,7 +32,7 @@ export const mutants: Mutant[] = [
   {
     name: 'never-merges',
     property: 'one-ring',
-    file: 'src/core/ring/stabilise.ts',
+    file: 'src/core/ring/chord/stabilise.ts',
     find: 'if (!this.leftAlone(member, now)) return member',
     replace: 'if (!this.leftAlone(member, now)) break',
     scenario: 'ring-faults',
@@ -41,7 +41,7 @@ export const mutants: Mutant[] = [
   {
     name: 'owns-both-ends-of-its-arc',
     property: 'one-owner',
-    file: 'src/core/ring/neighbours.ts',
+    file: 'src/core/ring/chord/neighbours.ts',
     find: 'return arc !== undefined && inArc(arc.from, key, arc.to)',
     replace: 'return arc !== undefined && (key === arc.from || inArc(arc.from, key, arc.to))',
     scenario: 'ring-faults',
@@ -50,7 +50,7 @@ export const mutants: Mutant[] = [
   {
     name: 'overshoots-the-key',
     property: 'lookup',
-    file: 'src/core/ring/routing.ts',
+    file: 'src/core/ring/chord/routing.ts',
     find: 'if (between(place, one.place, key)) entries.add(one)',
     replace: 'if (between(key, one.place, place)) entries.add(one)',
     scenario: 'ring-churn',
@@ -59,7 +59,7 @@ export const mutants: Mutant[] = [
   {
     name: 'forgets-the-deadline',
     property: 'lookups-end',
-    file: 'src/core/ring/lookups.ts',
+    file: 'src/core/ring/chord/lookups.ts',
     find: "this.lose(serial, lookup, 'deadline')",
     replace: 'this.end(serial)',
     scenario: 'ring-faults',

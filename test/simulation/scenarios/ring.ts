@@ -3,7 +3,8 @@
  * `ring-faults`: loss, splits that heal, pauses, crashes, restarts and false verdicts; within 60 s of quiet it is one ring.
  */
 import { keyOf, type Key } from '../../../src/base/ids.ts'
-import { Ring, type RingEvent } from '../../../src/core/ring/ring.ts'
+import { Chord } from '../../../src/core/ring/chord/chord.ts'
+import type { RingEvent } from '../../../src/core/ring/ring.ts'
 import { successorListLength } from '../../../src/core/ring/settings.ts'
 import type { Checker, Violation } from '../../../src/sim/failure.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
@@ -21,10 +22,10 @@ import {
   type RingNode
 } from '../support/ring-checks.ts'
 
-type RingWorld = World<RingMessage, never, RingEvent, Ring>
-type Node = SimNode<Ring>
+type RingWorld = World<RingMessage, never, RingEvent, Chord>
+type Node = SimNode<Chord>
 type RingChecker = Checker<RingWorld, Node, RingEvent>
-type RingOracle = Oracle<RingMessage, never, RingEvent, Ring>
+type RingOracle = Oracle<RingMessage, never, RingEvent, Chord>
 
 /** After the last fault, until all is in order again. */
 const QUIET_LIMIT_MS = 60_000
@@ -38,18 +39,18 @@ const LOOKUP_MS = 12_000
 function build(
   seed: number,
   lookups: LookupsEnd,
-  settings: Partial<WorldSettings<RingMessage, never, RingEvent, Ring>> = {}
+  settings: Partial<WorldSettings<RingMessage, never, RingEvent, Chord>> = {}
 ): RingWorld {
-  return new World<RingMessage, never, RingEvent, Ring>({
+  return new World<RingMessage, never, RingEvent, Chord>({
     seed,
     codec: ringMessage,
-    create: (birth: Birth) => new Ring(birth, {}, birth.now),
+    create: (birth: Birth) => new Chord(birth, {}, birth.now),
     ...settings,
     checkers: [lookups, ...(settings.checkers ?? [])]
   })
 }
 
-const all = (world: RingWorld): RingNode[] => ringNodes(world.nodes, machine => machine)
+const all = (world: RingWorld): Array<RingNode<Chord>> => ringNodes(world.nodes, machine => machine)
 
 /** Every lookup of a process that lives on ends with one event. */
 class LookupsEnd implements RingChecker {
@@ -185,7 +186,7 @@ function startMany(world: RingWorld, oracle: RingOracle, count: number, withinMs
   world.run(withinMs + 1)
 }
 
-const churn = (): ScenarioSpec<RingMessage, never, RingEvent, Ring> => {
+const churn = (): ScenarioSpec<RingMessage, never, RingEvent, Chord> => {
   let lookups = new LookupsEnd()
   let invariant = new Invariant()
   return {
@@ -233,7 +234,7 @@ function churnFor(world: RingWorld, oracle: RingOracle, invariant: Invariant, lo
   }
 }
 
-const faults = (): ScenarioSpec<RingMessage, never, RingEvent, Ring> => {
+const faults = (): ScenarioSpec<RingMessage, never, RingEvent, Chord> => {
   let lookups = new LookupsEnd()
   return {
     name: 'ring-faults',

@@ -2,7 +2,8 @@
 import type { Key, NodeId } from '../../../src/base/ids.ts'
 import { earliest, type Instant } from '../../../src/base/time.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../../../src/core/machine.ts'
-import { Ring, type RingEvent } from '../../../src/core/ring/ring.ts'
+import { Chord } from '../../../src/core/ring/chord/chord.ts'
+import type { RingEvent } from '../../../src/core/ring/ring.ts'
 import { Records, type RecordsEvent } from '../../../src/core/records/records.ts'
 import type { Birth } from '../../../src/sim/world.ts'
 import type { Codec } from '../../../src/wire/codec/codec.ts'
@@ -27,14 +28,14 @@ export const bothMessage: Codec<BothMessage> = {
 }
 
 export class RingAndRecords implements Machine<BothMessage, never, BothEvent> {
-  readonly ring: Ring
+  readonly ring: Chord
   readonly records: Records
   private readonly effects: Array<Effect<BothMessage, never, BothEvent>> = []
   /** Lookups of the ring for lookups of the records. */
   private readonly asked = new Map<number, number>()
 
   constructor(birth: Birth) {
-    this.ring = new Ring({ ...birth, random: birth.random.fork('ring') }, {}, birth.now)
+    this.ring = new Chord({ ...birth, random: birth.random.fork('ring') }, {}, birth.now)
     this.records = new Records({ ...birth, random: birth.random.fork('records') }, {}, birth.now)
     this.move(birth.now)
   }
@@ -122,7 +123,7 @@ export class RingAndRecords implements Machine<BothMessage, never, BothEvent> {
     if (effect.kind !== 'emit') return
     const { event } = effect
     this.effects.push({ kind: 'emit', event: { room: 'ring', inner: event } })
-    if (event.kind === 'arc') this.records.arcChanged(event, now)
+    if (event.kind === 'ranges') this.records.rangesChanged(event.ranges, now)
     else if (event.kind === 'found' || event.kind === 'lost') {
       const request = this.asked.get(event.request)
       this.asked.delete(event.request)

@@ -2,19 +2,23 @@
 import type { Key } from '../../../src/base/ids.ts'
 import { placeOf } from '../../../src/base/ids.ts'
 import { between } from '../../../src/base/ring.ts'
+import type { Chord } from '../../../src/core/ring/chord/chord.ts'
 import type { Ring } from '../../../src/core/ring/ring.ts'
 import { successorListLength } from '../../../src/core/ring/settings.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 
 /** A node of which the checker sees the ring's machine. */
-export interface RingNode {
+export interface RingNode<R extends Ring = Ring> {
   readonly name: string
   readonly place: Key
-  readonly ring: Ring
+  readonly ring: R
 }
 
 /** The nodes whose process runs, by place. */
-export function ringNodes<N>(nodes: ReadonlyArray<SimNode<N>>, ringOf: (machine: N) => Ring): RingNode[] {
+export function ringNodes<N, R extends Ring>(
+  nodes: ReadonlyArray<SimNode<N>>,
+  ringOf: (machine: N) => R
+): Array<RingNode<R>> {
   return nodes
     .flatMap(node =>
       node.running === undefined ? [] : [{ name: node.name, place: place(node), ring: ringOf(node.running) }]
@@ -34,7 +38,7 @@ function place<N>(node: SimNode<N>): Key {
  * member's extended list (the member itself, then its list). `live` are the members of the ring, by place; `s` is the
  * length of lists, which is one constant to Zave: the smallest that was in use while the invariant was watched.
  */
-export function invariantProblem(live: readonly RingNode[], s: number): string | undefined {
+export function invariantProblem(live: ReadonlyArray<RingNode<Chord>>, s: number): string | undefined {
   const alive = new Set(live.map(node => node.place))
   const skipped = new Set<Key>()
   for (const node of live) {
@@ -81,7 +85,7 @@ export function disorder(all: readonly RingNode[]): string | undefined {
     if (list.join() !== right.join())
       return `the list of ${node.name} is wrong from ${list.findIndex((id, j) => id !== right[j])} on`
     const before = all.length === 1 ? undefined : all[(i + all.length - 1) % all.length]
-    if (view.predecessor?.id !== before?.ring.view().self.id)
+    if (view.predecessors[0]?.id !== before?.ring.view().self.id)
       return `the predecessor of ${node.name} is not ${before?.name}`
   }
   return undefined

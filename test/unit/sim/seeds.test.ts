@@ -10,8 +10,16 @@ it.each([
   { name: 'search-flood', seed: 985, shows: 'a flood waits for the index of the last node as for a hop' },
   { name: 'search-faults', seed: 102, shows: 'a member that did not answer for long is asked again within a minute' },
   { name: 'records-faults', seed: 2282, shows: 'a provider that forgot what it said has nothing to withdraw' },
-  { name: 'records-faults', seed: 700_043, shows: 'a record is handed over anew after the ring was behind the membership' },
-  { name: 'search-faults', seed: 700_128, shows: 'a neighbour whose queries waited for a stopped process is not cut off' }
+  {
+    name: 'records-faults',
+    seed: 700_043,
+    shows: 'a record is handed over anew after the ring was behind the membership'
+  },
+  {
+    name: 'search-faults',
+    seed: 700_128,
+    shows: 'a neighbour whose queries waited for a stopped process is not cut off'
+  }
 ])('$shows ($name, seed $seed)', ({ name, seed }) => {
   const outcome = scenarios.find(one => one.name === name)?.run(seed)
   expect(outcome?.failure).toBeUndefined()

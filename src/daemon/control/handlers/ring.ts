@@ -18,12 +18,13 @@ export function ringHandlers(services: Services): Pick<Handlers, 'ring' | 'ring.
   return {
     ring: async () => {
       const { self, view } = services.runtime()
-      const { joined, predecessor, successors, fingers } = view.ring.view()
+      const { joined, predecessors, successors, routes } = view.ring.view()
+      const [predecessor] = predecessors
       return {
         ...{ id: peerIdText(self), key: placeOf(self), joined },
         predecessor: predecessor === undefined ? null : placed(predecessor.id),
         successors: successors.map(({ id }) => placed(id)),
-        fingers: fingers.map(({ id }) => placed(id)),
+        fingers: routes.map(({ id }) => placed(id)),
         records: view.records.stored()
       }
     },

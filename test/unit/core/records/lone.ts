@@ -1,5 +1,6 @@
 /** One records machine, and other nodes and a ring that a test speaks for. */
 import { nodeId, overlayId, placeOf, type Key } from '../../../../src/base/ids.ts'
+import type { KeyRange } from '../../../../src/base/ring.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { instant, wallMs } from '../../../../src/base/time.ts'
 import type { Now, Verifier } from '../../../../src/core/machine.ts'
@@ -84,21 +85,26 @@ export class Lone {
     this.ms = ms
   }
 
-  /** The ring says that this node owns everything, together with these. */
-  owns(replicas: readonly Contact[] = [this.self], range?: { replicaFrom: Key; acceptFrom: Key }): void {
-    const place = placeOf(this.self.id)
-    const whole = { replicaFrom: place, acceptFrom: place }
+  /** The ring says that this node owns everything, together with these; and from where on it holds and takes copies. */
+  owns(replicas: readonly Contact[] = [this.self], from: { replicated?: Key; accepted?: Key } = {}): void {
+    const to = placeOf(this.self.id)
+    const owned = [{ from: to, to, replicas }]
+    const charge = {
+      owned,
+      replicated: { from: from.replicated ?? to, to },
+      accepted: { from: from.accepted ?? to, to }
+    }
     this.do((records, now) => {
-      records.arcChanged({ from: place, to: place, replicas, ...(range ?? whole) }, now)
+      records.rangesChanged(charge, now)
     })
   }
 
   /** Answers every lookup that was asked for and not answered yet. */
-  locate(replicas: readonly Contact[], from?: Key): void {
+  locate(replicas: readonly Contact[], range?: KeyRange): void {
     for (const event of this.events.splice(0)) {
       if (event.kind !== 'locate') this.events.push(event)
       else {
-        const location = { owner: replicas[0]!, replicas, ...(from === undefined ? {} : { from }) }
+        const location = { owner: replicas[0]!, replicas, ...(range === undefined ? {} : { range }) }
         this.do((records, now) => {
           records.located(event.request, location, now)
         })

@@ -51,7 +51,7 @@ describe('a put', () => {
     put(node, copyOf(recordOf(b)))
     expect(node.last('stored')?.outcomes).toEqual([{ verdict: 'not-mine', sequence: 0 }])
     const from = add(placeOf(me.id), -1n)
-    node.owns([me, a, b], { replicaFrom: from, acceptFrom: from })
+    node.owns([me, a, b], { replicated: from, accepted: from })
     put(node, copyOf(recordOf(b)))
     expect(node.last('stored')?.outcomes).toEqual([{ verdict: 'not-mine', sequence: 0 }])
   })
@@ -227,7 +227,7 @@ describe('publishing', () => {
       })
     }
     node.sync()
-    node.locate([a, b, c], placeOf(a.id))
+    node.locate([a, b, c], { from: placeOf(a.id), to: placeOf(a.id) })
     expect(node.last('put', b)?.copies.length).toBe(3)
   })
 
@@ -409,7 +409,7 @@ describe('handing over', () => {
   }
   const leave = (): void => {
     const from = add(placeOf(me.id), -1n)
-    node.owns([me, a, b], { replicaFrom: from, acceptFrom: from })
+    node.owns([me, a, b], { replicated: from, accepted: from })
   }
   const deliverTo = (replicas: readonly Contact[]): void => {
     node.locate(replicas)
@@ -431,7 +431,7 @@ describe('handing over', () => {
   it('goes on while the ring, being behind the membership, still names this node as a replica', () => {
     stray()
     // It takes records of the whole ring, so that its own ack counts too.
-    node.owns([me, a, b], { replicaFrom: add(placeOf(me.id), -1n), acceptFrom: placeOf(me.id) })
+    node.owns([me, a, b], { replicated: add(placeOf(me.id), -1n) })
     node.until(1_000)
     deliverTo([me, a, b])
     leave()
@@ -446,7 +446,7 @@ describe('handing over', () => {
 
   it('begins again when others have counted on this node since', () => {
     stray()
-    node.owns([me, a, b], { replicaFrom: add(placeOf(me.id), -1n), acceptFrom: placeOf(me.id) })
+    node.owns([me, a, b], { replicated: add(placeOf(me.id), -1n) })
     node.until(1_000)
     deliverTo([a, b, c])
     node.until(10_000)

@@ -3,7 +3,8 @@ import { nodeId, placeOf, type Key } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { instant, wallMs } from '../../../../src/base/time.ts'
 import type { Effect, Now } from '../../../../src/core/machine.ts'
-import { Ring, type RingEvent, type RingSettings } from '../../../../src/core/ring/ring.ts'
+import { Chord, type RingSettings } from '../../../../src/core/ring/chord/chord.ts'
+import type { RingEvent } from '../../../../src/core/ring/ring.ts'
 import { Notary } from '../../../../src/sim/outside/signing.ts'
 import type { Contact } from '../../../../src/wire/common.ts'
 import type { RingMessage } from '../../../../src/wire/ring.ts'
@@ -22,7 +23,7 @@ export function contacts(count: number): Contact[] {
 }
 
 export class Lone {
-  readonly ring: Ring
+  readonly ring: Chord
   readonly sent: Array<{ to: Contact; message: RingMessage }> = []
   readonly events: RingEvent[] = []
   ms = 0
@@ -35,11 +36,11 @@ export class Lone {
       verifier: notary,
       restored: new Map()
     }
-    this.ring = new Ring(machine, { settings }, at(0))
+    this.ring = new Chord(machine, { settings }, at(0))
   }
 
   /** Calls the machine and keeps what it decided. */
-  do<T>(act: (ring: Ring, now: Now) => T): T {
+  do<T>(act: (ring: Chord, now: Now) => T): T {
     const result = act(this.ring, at(this.ms))
     for (const effect of this.ring.drain()) this.keep(effect)
     return result

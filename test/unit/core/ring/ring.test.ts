@@ -130,7 +130,7 @@ describe('with fewer than s + 1 members', () => {
     const few = joined(all.slice(0, 5), 2)
     const ids = (list: readonly Contact[]): string[] => list.map(({ id }) => id)
     expect(ids(few.ring.view().successors)).toEqual(ids([all[3]!, all[4]!, all[0]!, all[1]!]))
-    expect(few.ring.view().predecessor).toEqual(all[1])
+    expect(few.ring.view().predecessors[0]).toEqual(all[1])
     few.do((ring, now) => {
       ring.memberDown(all[3]!.id, now)
     })
@@ -211,9 +211,9 @@ describe('stabilisation', () => {
         ring.memberDown(dead.id, now)
       })
     }
-    const { predecessor, successors, fingers } = node.ring.view()
-    expect(predecessor).toBeUndefined()
-    for (const dead of [behind, before]) expect([...successors, ...fingers]).not.toContainEqual(dead)
+    const { predecessors, successors, routes } = node.ring.view()
+    expect(predecessors).toEqual([])
+    for (const dead of [behind, before]) expect([...successors, ...routes]).not.toContainEqual(dead)
   })
 })
 
@@ -227,7 +227,7 @@ describe('rectify', () => {
     const ping = node.last('ping', before2)!
     node.hear(before2, { kind: 'pong', request: ping.request, joined: false })
     node.hear(all[1]!, { kind: 'notify' })
-    expect(node.ring.view().predecessor).toEqual(all[1])
+    expect(node.ring.view().predecessors[0]).toEqual(all[1])
   })
 
   it('takes a notifier that lies between', () => {
@@ -239,9 +239,9 @@ describe('rectify', () => {
       ring.memberUp(before, now)
     })
     node.hear(before2, { kind: 'pong', request: node.last('ping', before2)!.request, joined: true })
-    expect(node.ring.view().predecessor).toEqual(before2)
+    expect(node.ring.view().predecessors[0]).toEqual(before2)
     node.hear(before, { kind: 'notify' })
-    expect(node.ring.view().predecessor).toEqual(before)
+    expect(node.ring.view().predecessors[0]).toEqual(before)
   })
 
   it('pings the present one for a notifier that does not, and keeps it while it is alive', () => {
@@ -254,7 +254,7 @@ describe('rectify', () => {
       node.hear(before2, { kind: 'notify' })
       const ping = node.last('ping', before)!
       node.hear(before, { kind: 'pong', request: ping.request, joined: alive })
-      expect(node.ring.view().predecessor).toEqual(then)
+      expect(node.ring.view().predecessors[0]).toEqual(then)
     }
   })
 })
@@ -374,20 +374,28 @@ describe('a lookup', () => {
   })
 })
 
-describe('the arc', () => {
-  it('is told when the predecessor or the replicas change, and not otherwise', () => {
+describe('the ranges', () => {
+  it('are told when the predecessor or the replicas change, and not otherwise', () => {
     settlePredecessor()
-    const arcs = (): unknown[] => node.events.filter(({ kind }) => kind === 'arc')
-    expect(arcs().at(-1)).toMatchObject({
-      from: placeOf(before.id),
-      to: placeOf(me.id),
-      replicas: [me, behind, behind2]
-    })
-    const count = arcs().length
+    const told = () => node.events.filter(event => event.kind === 'ranges').map(({ ranges }) => ranges)
+    const range = { from: placeOf(before.id), to: placeOf(me.id) }
+    expect(told().at(-1)?.owned).toEqual([{ ...range, replicas: [me, behind, behind2] }])
+    expect(told().at(-1)).toEqual(node.ring.ranges())
+    const count = told().length
     answerStabilise(behind, me, all.slice(ME + 2))
-    expect(arcs()).toHaveLength(count)
-    expect(node.ring.replicaSet(placeOf(me.id))).toEqual([me, behind, behind2])
-    expect(node.ring.replicaSet(placeOf(behind.id))).toEqual([])
+    expect(told()).toHaveLength(count)
+  })
+
+  it('say who owns a key, where its copies are and where a lookup goes', () => {
+    settlePredecessor()
+    const [own, next] = [placeOf(me.id), placeOf(behind.id)]
+    expect([node.ring.owns(own), node.ring.owner(own)]).toEqual([true, me])
+    expect([node.ring.owns(next), node.ring.owner(next)]).toEqual([false, behind])
+    expect(node.ring.replicas(own)).toEqual([me, behind, behind2])
+    expect(node.ring.replicas(next)).toEqual([])
+    expect(node.ring.nextHop(own)).toBeUndefined()
+    expect(node.ring.nextHop(next)).toEqual(behind)
     expect(node.ring.owns(keyOf(new Uint8Array(32)))).toBe(false)
+    expect(node.ring.owner(placeOf(before.id))).toBeUndefined()
   })
 })

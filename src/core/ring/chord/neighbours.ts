@@ -2,14 +2,13 @@
  * A node's predecessor and successor list, and what follows from them: the arc that it owns and the replicas of that.
  * Every entry is up as far as membership says.
  */
-import { assert } from '../../base/assert.ts'
-import type { Key, NodeId } from '../../base/ids.ts'
-import { between, inArc } from '../../base/ring.ts'
-import type { Contact } from '../../wire/common.ts'
+import { assert } from '../../../base/assert.ts'
+import type { Key, NodeId } from '../../../base/ids.ts'
+import { between, inArc, type KeyRange } from '../../../base/ring.ts'
+import type { Contact } from '../../../wire/common.ts'
 import type { RingContext } from './context.ts'
-import type { Arc } from './events.ts'
-import type { RingMember } from './members.ts'
-import { isSmall, successorListLength } from './settings.ts'
+import type { RingMember } from '../members.ts'
+import { isSmall, successorListLength } from '../settings.ts'
 
 /**
  * alone: a ring of one, since nobody else is up; it owns every key, but only as far as it knows: to others it is part of
@@ -63,7 +62,7 @@ export class RingNeighbours {
   }
 
   /** Undefined while this node is in no ring, or does not know its predecessor. */
-  arc(): Arc | undefined {
+  arc(): KeyRange | undefined {
     const to = this.ring.place
     if (this.standing === 'alone') return { from: to, to }
     if (this.standing === 'joining' || this.predecessor === undefined) return undefined
@@ -75,16 +74,25 @@ export class RingNeighbours {
     return arc !== undefined && inArc(arc.from, key, arc.to)
   }
 
+  /** Who owns a key that lies between this node and the end of its list, if the list is right. */
+  ownerBehind(key: Key): RingMember | undefined {
+    return this.successors.find((one, i) => inArc(this.successors[i - 1]?.place ?? this.ring.place, key, one.place))
+  }
+
   /** This node and the next k - 1 successors. */
   replicas(): Contact[] {
     const others = this.successors.slice(0, this.ring.settings.replicas - 1)
     return [this.ring.self, ...others.map(one => one.contact)]
   }
 
-  /** From where on this node is a replica by membership, and from where on it should take copies. */
-  replicaRange(): { replicaFrom: Key; acceptFrom: Key } {
-    const k = this.ring.settings.replicas
-    return { replicaFrom: this.placeBack(k), acceptFrom: this.placeBack(k + REPLICA_SLACK) }
+  /** The arcs of this node and of the k - 1 before it by membership. */
+  replicated(): KeyRange {
+    return { from: this.placeBack(this.ring.settings.replicas), to: this.ring.place }
+  }
+
+  /** Copies of these should be taken. */
+  accepted(): KeyRange {
+    return { from: this.placeBack(this.ring.settings.replicas + REPLICA_SLACK), to: this.ring.place }
   }
 
   /** The place of the member so many before this one; this node's own, for the whole ring, when there are fewer. */

@@ -3,12 +3,12 @@
  * decides whose a key is and where a lookup goes next. Chord's is here; a prefix table with its own rule of ownership
  * stands behind the same interface.
  */
-import type { Key } from '../../base/ids.ts'
-import { between, clockwiseFrom, inArc } from '../../base/ring.ts'
-import type { Contact } from '../../wire/common.ts'
+import type { Key } from '../../../base/ids.ts'
+import { between, clockwiseFrom, inArc } from '../../../base/ring.ts'
+import type { Contact } from '../../../wire/common.ts'
 import type { RingContext } from './context.ts'
 import type { Fingers } from './fingers.ts'
-import type { RingMember } from './members.ts'
+import type { RingMember } from '../members.ts'
 import type { RingNeighbours } from './neighbours.ts'
 
 export interface Hop {

@@ -13,16 +13,16 @@
  * meantime, which skips nobody either: the two stood side by side in the list already. A node that knows no predecessor
  * pings the nearest member before it and takes that if it is in the ring; Zave's invariant does not rest on predecessors.
  */
-import { LruMap } from '../../base/bounded.ts'
-import type { NodeId } from '../../base/ids.ts'
-import { between } from '../../base/ring.ts'
-import { after, earliest, instant, type Instant } from '../../base/time.ts'
-import type { RingMessageOf } from '../../wire/ring.ts'
+import { LruMap } from '../../../base/bounded.ts'
+import type { NodeId } from '../../../base/ids.ts'
+import { between } from '../../../base/ring.ts'
+import { after, earliest, instant, type Instant } from '../../../base/time.ts'
+import type { RingMessageOf } from '../../../wire/ring.ts'
 import type { RingContext } from './context.ts'
-import type { RingMember } from './members.ts'
+import type { RingMember } from '../members.ts'
 import type { RingNeighbours } from './neighbours.ts'
 import type { Query, QuerySlot } from './query.ts'
-import { SILENT_SUCCESSORS_MAX } from './settings.ts'
+import { SILENT_SUCCESSORS_MAX } from '../settings.ts'
 
 const PASSED_OVER_MAX = 256
 /** Before asking a node again that was busy: a query of its own takes about one round trip. */

@@ -1,14 +1,14 @@
 /** What the parts of the ring share. */
-import { LruMap } from '../../base/bounded.ts'
-import { placeOf, type Key, type NodeId } from '../../base/ids.ts'
-import type { Instant } from '../../base/time.ts'
-import type { Contact } from '../../wire/common.ts'
-import type { RingMessage } from '../../wire/ring.ts'
-import type { MachineContext } from '../machine.ts'
-import { RoomContext } from '../room-context.ts'
-import type { RingEvent } from './events.ts'
-import { RingMembers, type RingMember } from './members.ts'
-import { ANSWER_MS_MAX, ANSWER_MS_MIN, ROUND_TRIP_FACTOR, type RingSettings } from './settings.ts'
+import { LruMap } from '../../../base/bounded.ts'
+import { placeOf, type Key, type NodeId } from '../../../base/ids.ts'
+import type { Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import type { RingMessage } from '../../../wire/ring.ts'
+import type { MachineContext } from '../../machine.ts'
+import { RoomContext } from '../../room-context.ts'
+import type { RingEvent } from '../events.ts'
+import { RingMembers, type RingMember } from '../members.ts'
+import { ANSWER_MS_MAX, ANSWER_MS_MIN, ROUND_TRIP_FACTOR, type RingSettings } from '../settings.ts'
 
 const ROUND_TRIPS_MAX = 4_096
 

@@ -7,15 +7,15 @@
  * lowest id among them stands up as a ring of one after some rounds: two newcomers may know of each other before they know
  * of the ring. The others find it on their next round. Should two nodes stand up all the same, the rings merge later.
  */
-import type { NodeId } from '../../base/ids.ts'
-import { between } from '../../base/ring.ts'
-import { after, instant, type Instant } from '../../base/time.ts'
-import type { RingMessageOf } from '../../wire/ring.ts'
+import type { NodeId } from '../../../base/ids.ts'
+import { between } from '../../../base/ring.ts'
+import { after, instant, type Instant } from '../../../base/time.ts'
+import type { RingMessageOf } from '../../../wire/ring.ts'
 import type { RingContext } from './context.ts'
-import type { RingMember } from './members.ts'
+import type { RingMember } from '../members.ts'
 import type { RingNeighbours } from './neighbours.ts'
 import type { QuerySlot } from './query.ts'
-import { JOIN_ASKED_MAX } from './settings.ts'
+import { JOIN_ASKED_MAX } from '../settings.ts'
 
 export class Joining {
   private readonly ring: RingContext

@@ -3,13 +3,13 @@
  * round trip. Membership says who stands there, so a finger is filled at once and only ever chosen better: in turn, a few
  * others of its range are pinged.
  */
-import { LruMap } from '../../base/bounded.ts'
-import type { Key, NodeId } from '../../base/ids.ts'
-import { add, KEY_BITS } from '../../base/ring.ts'
-import { after, type Instant } from '../../base/time.ts'
+import { LruMap } from '../../../base/bounded.ts'
+import type { Key, NodeId } from '../../../base/ids.ts'
+import { add, KEY_BITS } from '../../../base/ring.ts'
+import { after, type Instant } from '../../../base/time.ts'
 import type { RingContext } from './context.ts'
-import type { RingMember } from './members.ts'
-import { FINGER_SAMPLE } from './settings.ts'
+import type { RingMember } from '../members.ts'
+import { FINGER_SAMPLE } from '../settings.ts'
 
 /** Ranges below 2^(256 - 32) hold nobody in rings of fewer than some billion nodes. */
 const FINGERS = 32

@@ -5,19 +5,19 @@
  * No loops: before the key every hop comes closer to it clockwise; a hop beyond it goes back from predecessor to
  * predecessor, and no way leads from there to before the key. The receiver checks both, and the length of the path.
  */
-import { Alarms } from '../../base/alarms.ts'
-import { LruMap } from '../../base/bounded.ts'
-import { placeOf, type NodeId } from '../../base/ids.ts'
-import { between } from '../../base/ring.ts'
-import { after, type Instant } from '../../base/time.ts'
-import type { Contact } from '../../wire/common.ts'
-import { PATH_NODES_MAX, type Refusal, type RingMessageOf } from '../../wire/ring.ts'
+import { Alarms } from '../../../base/alarms.ts'
+import { LruMap } from '../../../base/bounded.ts'
+import { placeOf, type NodeId } from '../../../base/ids.ts'
+import { between } from '../../../base/ring.ts'
+import { after, type Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import { PATH_NODES_MAX, type Refusal, type RingMessageOf } from '../../../wire/ring.ts'
 import type { RingContext } from './context.ts'
 import type { Fingers } from './fingers.ts'
-import type { RingMember } from './members.ts'
+import type { RingMember } from '../members.ts'
 import type { RingNeighbours } from './neighbours.ts'
 import type { Hop, Routing } from './routing.ts'
-import { HOP_NEIGHBOURS_MAX, RELAYS_MAX } from './settings.ts'
+import { HOP_NEIGHBOURS_MAX, RELAYS_MAX } from '../settings.ts'
 
 type Lookup = RingMessageOf<'lookup'>
 

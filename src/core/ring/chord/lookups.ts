@@ -1,14 +1,14 @@
 /** Lookups that began here: attempts until the owner itself has answered, or the deadline. Each ends with one event. */
-import { Alarms } from '../../base/alarms.ts'
-import { placeOf, type Key, type NodeId } from '../../base/ids.ts'
-import { inArc } from '../../base/ring.ts'
-import { after, earliest, type Instant } from '../../base/time.ts'
-import type { Contact } from '../../wire/common.ts'
-import type { Refusal, RingMessageOf } from '../../wire/ring.ts'
+import { Alarms } from '../../../base/alarms.ts'
+import { placeOf, type Key, type NodeId } from '../../../base/ids.ts'
+import { inArc } from '../../../base/ring.ts'
+import { after, earliest, type Instant } from '../../../base/time.ts'
+import type { Contact } from '../../../wire/common.ts'
+import type { Refusal, RingMessageOf } from '../../../wire/ring.ts'
 import type { RingContext } from './context.ts'
-import type { LostReason } from './events.ts'
+import type { LostReason } from '../events.ts'
 import type { RingNeighbours } from './neighbours.ts'
-import { LOOKUPS_MAX } from './settings.ts'
+import { LOOKUPS_MAX } from '../settings.ts'
 
 /** Mean pause before the attempt after one that got stuck; doubled by each further one. */
 const STUCK_MS = 100
@@ -71,7 +71,7 @@ export class Lookups {
       request: serial,
       key,
       owner: from,
-      from: message.from,
+      range: { from: message.from, to: placeOf(from.id) },
       replicas: contacts,
       missing: replicas.length - contacts.length,
       path: known(path),
@@ -110,7 +110,7 @@ export class Lookups {
       this.end(serial)
       const { self } = this.ring
       const replicas = this.near.replicas()
-      const own = { key, owner: self, from: arc.from, replicas, missing: 0, path: [self], hops: 0 }
+      const own = { key, owner: self, range: arc, replicas, missing: 0, path: [self], hops: 0 }
       this.ring.outbox.emit({ kind: 'found', request: serial, ...own })
       return
     }

@@ -3,10 +3,10 @@
  * for an answer puts off the queries of others). Here they hear Busy and come back, so that nodes which wait for each other
  * in a circle do not wait for ever.
  */
-import type { NodeId } from '../../base/ids.ts'
-import { after, type Instant } from '../../base/time.ts'
+import type { NodeId } from '../../../base/ids.ts'
+import { after, type Instant } from '../../../base/time.ts'
 import type { RingContext } from './context.ts'
-import type { RingMember } from './members.ts'
+import type { RingMember } from '../members.ts'
 
 export type Purpose =
   /** The state of the first successor, or of one behind successors that were silent. */
