@@ -42,6 +42,8 @@ interface Entry {
   readonly share: SharedContent
   /** Undefined: it was here from the start. */
   download: Download | undefined
+  /** False: what is held of it is not announced. */
+  offered: boolean
 }
 
 export interface ContentState {
@@ -105,7 +107,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
       send: (to, message) => this.outbox.send(to, 'stream', message),
       command: (command, then) => this.awaited.set(this.outbox.command(command), then),
       persist: (key, value, then) => this.awaited.set(this.outbox.persist(key, value), then),
-      emit: event => this.outbox.emit(event),
+      emit: event => this.emit(event),
       nextRequest: () => {
         this.lastRequest = (this.lastRequest + 1) >>> 0
         return this.lastRequest as RequestId
@@ -122,6 +124,12 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     if (entry.download !== undefined && !entry.download.complete) this.drop(entry.download)
     entry.download = undefined
     entry.share.serve(new HeldLeaves(layout, undefined))
+  }
+
+  /** Whether what is held of the content is announced, so that others find it. Forgotten when the content is removed. */
+  setOffered(content: ContentId, offered: boolean): void {
+    const entry = offered ? this.entries.get(content) : this.entry(content)
+    if (entry !== undefined) entry.offered = offered
   }
 
   /** Starts, or goes on with what an earlier run has synced. No effect on what is here already. */
@@ -269,7 +277,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const known = this.entries.get(content)
     if (known !== undefined) return known
     if (this.entries.size >= CONTENTS_MAX) return undefined
-    const entry: Entry = { share: new SharedContent(this.context, content), download: undefined }
+    const entry: Entry = { share: new SharedContent(this.context, content), download: undefined, offered: true }
     this.entries.set(content, entry)
     return entry
   }
@@ -331,6 +339,12 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         unreachable(message)
     }
     this.tickSoon(now)
+  }
+
+  /** Of what is not offered nothing is announced. */
+  private emit(event: ExchangeEvent): void {
+    const isHidden = event.kind === 'announce' && this.entries.get(event.content)?.offered === false
+    this.outbox.emit(isHidden ? { ...event, held: 'none' } : event)
   }
 
   private eachDownload(visit: (download: Download) => void): void {

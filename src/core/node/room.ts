@@ -1,88 +1,79 @@
 /**
- * A room as the node sees it: its machine behind a name, its effects translated into the node's. Tokens of a room are
- * interleaved with those of the others (token * rooms + place), its persisted keys are prefixed with its name.
+ * What a room is to the node: one entry of a table, which says all that the node has to know of it. The types of the node's
+ * messages, commands and events follow from the table.
  */
-import { expectDefined } from '../../base/assert.ts'
 import type { NodeId } from '../../base/ids.ts'
-import type { Instant } from '../../base/time.ts'
+import type { Codec } from '../../wire/codec/codec.ts'
 import type { Contact } from '../../wire/common.ts'
-import type { Channel, Effect, Machine, Now, Restored, Result } from '../machine.ts'
+import type { OverlaySettings } from '../../wire/ticket.ts'
+import type { Machine, MachineContext, Now } from '../machine.ts'
 
-/** The rooms in the order of their tokens. Append only: a token is never kept over a restart, but keys are. */
-export const ROOMS = ['membership', 'ring', 'records', 'exchange', 'search'] as const
-export type RoomName = (typeof ROOMS)[number]
+export type AnyMachine = Machine<unknown, unknown, unknown>
 
-/** A room with its types folded away. `E` is the node's effect, `V` the room's own event. */
-export interface Room<E, V> {
-  readonly name: RoomName
-  receive(from: Contact, via: Channel, message: unknown, now: Now): void
-  link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void
-  done(token: number, result: Result, now: Now): void
-  wake(now: Now): void
-  nextWake(): Instant | undefined
-  /** Everything for the outside, translated; events of the room apart, for its siblings. */
-  drain(): { effects: E[]; events: V[] }
+type EffectOf<R extends AnyMachine> = ReturnType<R['drain']>[number]
+export type MessageOf<R extends AnyMachine> = Extract<EffectOf<R>, { kind: 'send' }>['message']
+export type CommandOf<R extends AnyMachine> = Extract<EffectOf<R>, { kind: 'command' }>['command']
+export type EventOf<R extends AnyMachine> = Extract<EffectOf<R>, { kind: 'emit' }>['event']
+
+/** `S`: the siblings that it calls. `O`: what it takes of the node's options. */
+export interface Room<R extends AnyMachine, S, O> {
+  /** Of its messages in the envelope. Never changed and never used twice: see wire/codec. */
+  readonly number: number
+  readonly codec: Codec<MessageOf<R>>
+  readonly create: (context: MachineContext, options: O, now: Now) => R
+  /** Called once, when all rooms have been created. */
+  readonly connect?: (room: R, siblings: S, self: NodeId) => Wiring
 }
 
-/** `wrap` puts a room's message into the node's envelope; `lift` makes a room's command the node's. */
-export function room<M, C, V, NM, NC, NE>(
-  name: RoomName,
-  machine: Machine<M, C, V>,
-  wrap: (message: M) => NM,
-  lift: (command: C) => NC
-): Room<Effect<NM, NC, NE>, V> {
-  const place = ROOMS.indexOf(name)
-  const outer = (token: number): number => token * ROOMS.length + place
-  return {
-    name,
-    receive: (from, via, message, now) => {
-      machine.receive(from, via, message as M, now)
-    },
-    link: (peer, state, now, epoch) => {
-      machine.link(peer, state, now, epoch)
-    },
-    done: (token, result, now) => {
-      machine.done(token, result, now)
-    },
-    wake: now => {
-      machine.wake(now)
-    },
-    nextWake: () => machine.nextWake(),
-    drain: () => {
-      const effects: Array<Effect<NM, NC, NE>> = []
-      const events: V[] = []
-      for (const effect of machine.drain()) {
-        switch (effect.kind) {
-          case 'send':
-            effects.push({ ...effect, message: wrap(effect.message) })
-            break
-          case 'persist':
-            effects.push({ ...effect, token: outer(effect.token), key: `${name}/${effect.key}` })
-            break
-          case 'command':
-            effects.push({ kind: 'command', token: outer(effect.token), command: lift(effect.command) })
-            break
-          case 'emit':
-            events.push(effect.event)
-        }
-      }
-      return { effects, events }
+/** What this node decides itself, beside what the members of its overlay agree on. */
+export interface OwnSettings {
+  readonly uploadsMax: number
+}
+
+/** A room of a shoal's node. Its settings follow from what the members agree on. */
+export interface NodeRoom<R extends AnyMachine, S, O> extends Room<R, S, O> {
+  readonly settings: (overlay: OverlaySettings, own: OwnSettings) => unknown
+}
+
+/** How a room works with its siblings. */
+export interface Wiring {
+  /** The node starts. Rooms start in the order of the table. */
+  readonly start?: (contacts: readonly Contact[], now: Now) => void
+  /** What it does with an event, by the name of the room that emitted it; its own events too, which may ask a sibling. */
+  readonly hears?: { readonly [name: string]: ((event: never, now: Now) => void) | undefined }
+}
+
+interface AnyRoom {
+  readonly number: number
+  readonly codec: Codec<unknown>
+  readonly create: (context: MachineContext, options: never, now: Now) => AnyMachine
+  readonly connect?: (room: never, siblings: never, self: NodeId) => Wiring
+}
+
+/** The rooms of a node by their names, in the order in which they start and hear events. */
+export type Table = Readonly<Record<string, AnyRoom>>
+
+export type RoomsOf<T> = {
+  readonly [N in keyof T]: T[N] extends { readonly create: (...args: never) => infer R extends AnyMachine } ? R : never
+}
+
+/** Holds when every room handles events of the type that its sibling emits, and calls siblings that are there. */
+export type Checked<T, O> = {
+  readonly [N in keyof T]: {
+    readonly create: (context: MachineContext, options: O, now: Now) => RoomsOf<T>[N]
+    readonly connect?: (
+      room: RoomsOf<T>[N],
+      siblings: RoomsOf<T>,
+      self: NodeId
+    ) => {
+      readonly start?: Wiring['start']
+      readonly hears?: { readonly [M in keyof T]?: (event: EventOf<RoomsOf<T>[M]>, now: Now) => void }
     }
   }
 }
 
-/** Whose token it is, and the token as that room knows it. */
-export function ownerOfToken(token: number): { name: RoomName; token: number } {
-  return {
-    name: expectDefined(ROOMS[token % ROOMS.length], 'a room has the token'),
-    token: Math.floor(token / ROOMS.length)
-  }
-}
-
-/** What a room persisted, under its own keys. */
-export function restoredOf(name: RoomName, restored: Restored): Restored {
-  const prefix = `${name}/`
-  const own = new Map<string, Uint8Array>()
-  for (const [key, value] of restored) if (key.startsWith(prefix)) own.set(key.slice(prefix.length), value)
-  return own
-}
+type Names<T> = keyof T & string
+export type TableMessage<T> = { [N in Names<T>]: { kind: N; message: MessageOf<RoomsOf<T>[N]> } }[Names<T>]
+export type TableCommand<T> = { [N in Names<T>]: CommandOf<RoomsOf<T>[N]> }[Names<T>]
+/** What the owner hears: a room's event under the room's name. */
+export type TableEvent<T> = { [N in Names<T>]: { room: N; event: EventOf<RoomsOf<T>[N]> } }[Names<T>]

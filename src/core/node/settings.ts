@@ -1,19 +1,9 @@
-/** The settings of all rooms from what the members of an overlay agree on. */
+/** The settings of all rooms from what the members of an overlay agree on, and what this node decides itself. */
 import type { OverlaySettings } from '../../wire/ticket.ts'
-import { exchangeDefaults } from '../exchange/settings.ts'
-import { PRESETS } from '../membership/settings.ts'
-import { RING_DEFAULTS } from '../ring/settings.ts'
-import { RECORDS_DEFAULTS } from '../records/settings.ts'
-import { SEARCH_DEFAULTS } from '../search/settings.ts'
-import type { NodeSettings } from './node.ts'
+import type { OwnSettings } from './room.ts'
+import { table, type NodeSettings } from './table.ts'
 
-export function settingsOf(overlay: OverlaySettings, own: { uploadsMax: number }): NodeSettings {
-  const { preset, replicas } = overlay
-  return {
-    membership: PRESETS[preset],
-    ring: { ...RING_DEFAULTS, replicas },
-    records: { ...RECORDS_DEFAULTS, replicas },
-    exchange: { ...exchangeDefaults, uploadsMax: own.uploadsMax },
-    search: SEARCH_DEFAULTS
-  }
+export function settingsOf(overlay: OverlaySettings, own: OwnSettings): NodeSettings {
+  const settings = Object.entries(table).map(([name, room]) => [name, room.settings(overlay, own)] as const)
+  return Object.fromEntries(settings) as unknown as NodeSettings
 }

@@ -1,15 +1,6 @@
 /** What the rooms told since the start, in numbers: events are counted as they pass, also those of earlier overlays. */
 import type { NodeEvent } from '../../core/node/node.ts'
-
-/** Every room, at nothing: the compiler says when one is missing. */
-const NO_MISBEHAVIOUR: Readonly<Record<NodeEvent['room'], number>> = {
-  membership: 0,
-  ring: 0,
-  records: 0,
-  exchange: 0,
-  search: 0
-}
-export const ROOMS = Object.keys(NO_MISBEHAVIOUR)
+import { ROOM_NAMES } from '../../core/node/table.ts'
 
 export class EventCounts {
   /** Members that this node came to hold suspect or dead, whoever accused them first. */
@@ -31,10 +22,11 @@ export class EventCounts {
   results = 0
   /** Requests of others to be dialled. */
   pushes = 0
-  readonly misbehaved = { ...NO_MISBEHAVIOUR }
+  /** By room. */
+  readonly misbehaved: Record<string, number> = Object.fromEntries(ROOM_NAMES.map(name => [name, 0]))
 
   hear(named: NodeEvent): void {
-    if (named.event.kind === 'misbehaved') this.misbehaved[named.room]++
+    if (named.event.kind === 'misbehaved') this.misbehaved[named.room] = (this.misbehaved[named.room] ?? 0) + 1
     switch (named.room) {
       case 'membership':
         this.hearMembership(named.event)

@@ -11,7 +11,7 @@ import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
 import { wordsOf } from '../../../src/wire/gnutella/words.ts'
 import { contentKey, type ContentId, type NodeId } from '../../../src/base/ids.ts'
 import type { SearchCommand } from '../../../src/core/search/contract.ts'
-import { nodeMessage, type NodeMessage } from '../../../src/core/node/envelope.ts'
+import { nodeCodec, type NodeMessage } from '../../../src/core/node/envelope.ts'
 import { Node as Machine, type NodeCommand, type NodeEvent } from '../../../src/core/node/node.ts'
 import { settingsOf } from '../../../src/core/node/settings.ts'
 import { Blocks } from '../../../src/sim/outside/blocks.ts'
@@ -73,7 +73,7 @@ class Shoal {
     this.blocks = blocks
     this.world = new World<NodeMessage, NodeCommand, NodeEvent, Machine>({
       seed,
-      codec: nodeMessage,
+      codec: nodeCodec,
       create: birth => new Machine(birth, { name: birth.self.id.slice(0, 6), settings: SETTINGS }, birth.now),
       outside: {
         started: (world, node) => blocks.started(world, node),

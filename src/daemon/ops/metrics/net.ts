@@ -1,6 +1,6 @@
 import { REFUSAL_REASONS, type RefusalReason } from '../../../io/net/refusals.ts'
 import { by } from '../registry.ts'
-import { ROOMS } from '../event-counts.ts'
+import { ROOM_NAMES } from '../../../core/node/table.ts'
 import type { Families } from './source.ts'
 
 const snake = (reason: RefusalReason): string => reason.replaceAll('-', '_')
@@ -56,7 +56,7 @@ export const netMetrics: Families = [
     name: 'shoal_misbehaved_total',
     type: 'counter',
     help: 'Times that a member broke a protocol, by the room that saw it.',
-    labels: { room: ROOMS },
+    labels: { room: ROOM_NAMES },
     read: ({ counts }) => by('room', counts.misbehaved)
   }
 ]
