@@ -30,16 +30,23 @@ import { Mail, type Sends } from './dissemination/mail.ts'
 import type { Member, MembershipCounts, MembershipEvent } from './member.ts'
 import { Own } from './own.ts'
 import { Pace } from './pace.ts'
-import { Prober, type ProbeCounts } from './detector/prober.ts'
+import type { DetectorAct, DetectorParts, FailureDetector, ProbeCounts } from './detector/detector.ts'
+import { Prober } from './detector/prober.ts'
 import { PushPull } from './dissemination/pushpull.ts'
 import { PingRelays } from './detector/ping-relays.ts'
-import { contactOf, isLive, memberOf, Roster, type Row } from './view/roster.ts'
+import { contactOf, isLive, memberOf, Roster, watched, type Row } from './view/roster.ts'
 import { Rumours } from './dissemination/rumours.ts'
 import { GOSSIP_FANOUT, type MembershipSettings } from './settings.ts'
 import { Suspicions } from './detector/suspicion.ts'
 import { Syncer } from './dissemination/syncer.ts'
 import { View, type Path } from './view/view.ts'
 import { WaitingRoom } from './view/waiting.ts'
+
+export interface MembershipOptions {
+  readonly name: string
+  readonly settings: MembershipSettings
+  readonly detector?: (parts: DetectorParts) => FailureDetector
+}
 
 type Phase =
   | { kind: 'idle' }
@@ -65,7 +72,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   private readonly suspicions: Suspicions
   private readonly own: Own
   private readonly view: View
-  private readonly prober: Prober
+  private readonly detector: FailureDetector
   private readonly relays = new PingRelays()
   private readonly syncer: Syncer
   private readonly archive: Archive
@@ -78,8 +85,8 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   private gossipedAt: Instant
   private readonly createdAt: Instant
 
-  /** `context.restored` holds this room's keys only. Nothing is sent before start(). */
-  constructor(context: MachineContext, options: { name: string; settings: MembershipSettings }, now: Now) {
+  /** `context.restored` holds this room's keys only. Nothing is sent before start(). The detector is SWIM's unless given. */
+  constructor(context: MachineContext, options: MembershipOptions, now: Now) {
     const { random } = context
     const notary = new Notary(context.signer, context.verifier)
     const persist = (key: string, value: Uint8Array | undefined) => this.outbox.persist(key, value)
@@ -95,7 +102,11 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
       address: context.self.address,
       restored: context.restored
     })
-    this.prober = new Prober({ roster: this.roster, random, periodMs: options.settings.periodMs })
+    const detector = options.detector ?? (parts => new Prober(parts))
+    this.detector = detector({
+      ...{ members: watched(this.roster), random, periodMs: options.settings.periodMs },
+      nextSequence: () => this.nextSequence()
+    })
     this.syncer = new Syncer(this.roster, random)
     this.archive = new Archive(this.roster, persist)
     this.mail = new Mail(this.outbox, this.roster, this.rumours)
@@ -143,7 +154,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
       return
     }
     if (this.phase.kind !== 'running') return
-    this.prober.end()
+    this.detector.end()
     this.syncer.end()
     this.view.leave()
     const farewell = new Farewell(this.own.leave(), this.nextSequence(), this.settings, now.mono)
@@ -176,7 +187,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   }
 
   counters(): Readonly<MembershipCounts & ProbeCounts> {
-    return { ...this.counts, ...this.prober.counts }
+    return { ...this.counts, ...this.detector.counts }
   }
 
   receive(from: Contact, via: Channel, message: MembershipMessage, now: Now): void {
@@ -211,7 +222,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
     if (this.phase.kind !== 'starting') return
     const { contacts } = this.phase
     this.phase = { kind: 'running' }
-    this.prober.begin(now.mono)
+    this.detector.begin(now.mono)
     this.syncer.begin(this.strangers(contacts), now.mono)
     this.sync(now.mono)
   }
@@ -233,7 +244,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
       case 'running':
         this.own.wake(at)
         this.view.expire(at)
-        this.probe(at)
+        this.detect(at)
         this.sync(at)
         this.gossip(at)
         this.archive.wake(at)
@@ -256,7 +267,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
         return earliest(
           this.own.next(),
           this.suspicions.next(),
-          this.prober.next(),
+          this.detector.nextWake(),
           this.syncer.next(),
           this.gossipNext(),
           this.archive.next()
@@ -280,6 +291,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
       this.counts.misaddressed++
       return
     }
+    this.detector.heard(from.id, now)
     const outdated = this.hear(from, message.rumours, 'rumour', now)
     const correction = outdated ? this.lastWord() : undefined
     switch (message.kind) {
@@ -309,8 +321,12 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
     }
     const relayed = this.relays.answered(from.id, sequence, now)
     if (relayed !== undefined) this.mail.ack(relayed.requester, 'datagram', relayed.sequence)
-    // An ack that comes after its period is no fault: it is counted, not reported.
-    else if (!this.prober.answered(from.id, via, sequence, now)) this.counts.unexpected++
+    else {
+      const answer = this.detector.acked(from.id, via, sequence, now)
+      // An ack that comes after its period is no fault: it is counted, not reported.
+      if (answer === undefined) this.counts.unexpected++
+      else if (answer.roundTripMs !== undefined) this.roster.measured(answer.member, answer.roundTripMs)
+    }
   }
 
   private relay(from: Contact, request: { sequence: number; target: NodeId }, now: Instant): void {
@@ -337,19 +353,28 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
     if (this.replies.allows(from.id, now)) this.mail.gossip(from, correction)
   }
 
-  private probe(now: Instant): void {
-    const escalation = this.prober.escalate(now)
-    if (escalation !== undefined) {
-      const { target, sequence, proxies } = escalation
-      for (const proxy of proxies) this.mail.pingRequest(contactOf(proxy), sequence, target.id)
-      this.mail.ping(contactOf(target), 'stream', sequence)
+  private detect(now: Instant): void {
+    for (const act of this.detector.wake(now)) this.carryOut(act, now)
+  }
+
+  private carryOut(act: DetectorAct, now: Instant): void {
+    switch (act.kind) {
+      case 'silent':
+        this.view.accuse(act.member, now)
+        return
+      case 'ping': {
+        const to = this.roster.get(act.to)
+        if (to !== undefined) this.mail.ping(contactOf(to), act.via, act.sequence)
+        return
+      }
+      case 'ping-request': {
+        const proxy = this.roster.get(act.proxy)
+        if (proxy !== undefined) this.mail.pingRequest(contactOf(proxy), act.sequence, act.target)
+        return
+      }
+      default:
+        unreachable(act)
     }
-    if (!this.prober.periodOver(now)) return
-    const silent = this.prober.verdict()
-    if (silent !== undefined) this.view.accuse(silent, now)
-    const sequence = this.nextSequence()
-    const target = this.prober.start(sequence, now)
-    if (target !== undefined) this.mail.ping(contactOf(target), 'datagram', sequence)
   }
 
   private gossipNext(): Instant | undefined {
@@ -393,8 +418,8 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
   private changed(row: Row, was: MemberState | undefined, now: Instant): void {
     const { state } = row.standing
     const wasLive = was !== undefined && isLive(was)
-    if (isLive(state) && !wasLive) this.prober.insert(row.id)
-    if (!isLive(state) && wasLive) this.prober.remove(row.id)
+    if (isLive(state) && !wasLive) this.detector.memberUp(row.id)
+    if (!isLive(state) && wasLive) this.detector.memberDown(row.id)
     if (was === 'dead' && isLive(state)) this.syncer.revived(now)
     if (state !== 'suspect') this.archive.changed(row.id, now)
     this.outbox.emit({ kind: 'member', member: memberOf(row), was })
@@ -406,7 +431,7 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
       if (claim.subject === this.id || this.roster.judge(claim) !== 'news') continue
       this.roster.record(claim, now)
     }
-    for (const id of this.roster.liveIds()) this.prober.insert(id)
+    for (const id of this.roster.liveIds()) this.detector.memberUp(id)
   }
 
   private ownMember(): Member | undefined {
@@ -451,10 +476,10 @@ export class Membership implements Machine<MembershipMessage, never, MembershipE
 
   /** This node was not woken in time (its process was stopped, its machine slept): the silence of others proves nothing. */
   private noticeStandstill(now: Instant): void {
-    // The prober always has a next instant, and it lay ahead when it was set.
-    const due = this.prober.next()
+    // A detector at work always has a next instant, and it lay ahead when it was set.
+    const due = this.detector.nextWake()
     if (due === undefined || now - due <= this.settings.periodMs / 2) return
-    this.prober.excuse()
+    this.detector.excuse(now)
     this.suspicions.postpone(now - due)
   }
 }

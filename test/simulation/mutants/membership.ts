@@ -71,8 +71,8 @@ export const mutants: Mutant[] = [
     name: 'silence-goes-unnoticed',
     property: 'completeness',
     file: `${room}/membership.ts`,
-    find: 'if (silent !== undefined) this.view.accuse(silent, now)',
-    replace: 'if (silent === this.id) this.view.accuse(silent, now)',
+    find: 'this.view.accuse(act.member, now)',
+    replace: 'void act.member',
     scenario: 'detection',
     seeds: 5
   },
@@ -80,8 +80,8 @@ export const mutants: Mutant[] = [
     name: 'acks-are-not-heard',
     property: 'accuracy',
     file: `${room}/detector/prober.ts`,
-    find: "this.probe = { kind: 'answered' }\n    return true",
-    replace: 'return true',
+    find: "this.probe = { kind: 'answered' }\n",
+    replace: '\n',
     scenario: 'detection',
     seeds: 5
   }

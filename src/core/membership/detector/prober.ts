@@ -1,13 +1,12 @@
 /**
- * Whom to probe and what became of it (SWIM 3.1, with the shuffled round-robin of 4.3, so that a dead member is probed
+ * SWIM's failure detector: whom to probe and what became of it (SWIM 3.1, with the shuffled round-robin of 4.3, so that a dead member is probed
  * within a round by everyone). One probe runs at a time; it is judged at the end of its period.
  */
 import type { NodeId } from '../../../base/ids.ts'
-import type { Random } from '../../../base/random.ts'
 import { after, earliest, type Instant } from '../../../base/time.ts'
 import type { Channel } from '../../machine.ts'
-import { incarnationOf, isLive, type Roster, type Row } from '../view/roster.ts'
 import { JITTER, pingTimeoutMs, PROXIES } from '../settings.ts'
+import type { Answer, DetectorAct, DetectorParts, FailureDetector, ProbeCounts, WatchedMember } from './detector.ts'
 
 interface Asked {
   readonly target: NodeId
@@ -23,32 +22,21 @@ type Probe =
   | ({ kind: 'indirect'; proxies: ReadonlySet<NodeId> } & Asked)
   | { kind: 'answered' }
 
-/** How often since the start: periods with a probe, those that had to ask proxies, those that accused. */
-export interface ProbeCounts {
-  probes: number
-  indirectProbes: number
-  failedProbes: number
-}
-
-export class Prober {
+export class Prober implements FailureDetector {
   readonly counts: ProbeCounts = { probes: 0, indirectProbes: 0, failedProbes: 0 }
-  private readonly roster: Roster
-  private readonly random: Random
-  private readonly periodMs: number
+  private readonly parts: DetectorParts
   private order: NodeId[] = []
   private place = 0
   private probe: Probe = { kind: 'none' }
   private periodEnd: Instant | undefined
 
-  constructor(options: { roster: Roster; random: Random; periodMs: number }) {
-    this.roster = options.roster
-    this.random = options.random
-    this.periodMs = options.periodMs
+  constructor(parts: DetectorParts) {
+    this.parts = parts
   }
 
   /** The first period is of random length: nodes that start together do not probe together. */
   begin(now: Instant): void {
-    this.periodEnd = after(now, this.random.unit() * this.periodMs)
+    this.periodEnd = after(now, this.parts.random.unit() * this.parts.periodMs)
   }
 
   end(): void {
@@ -57,35 +45,46 @@ export class Prober {
   }
 
   /** A newcomer takes a random place in the round (SWIM 4.3). */
-  insert(id: NodeId): void {
-    const at = this.random.below(this.order.length + 1)
+  memberUp(id: NodeId): void {
+    const at = this.parts.random.below(this.order.length + 1)
     this.order.splice(at, 0, id)
     if (at < this.place) this.place++
   }
 
-  remove(id: NodeId): void {
+  memberDown(id: NodeId): void {
     const at = this.order.indexOf(id)
     if (at < 0) return
     this.order.splice(at, 1)
     if (at < this.place) this.place--
   }
 
-  next(): Instant | undefined {
+  /** Only an answer to a probe counts. */
+  heard(): void {
+    return
+  }
+
+  nextWake(): Instant | undefined {
     return earliest(this.periodEnd, this.probe.kind === 'direct' ? this.probe.escalateAt : undefined)
   }
 
-  /** Whether the period is over: then take `verdict`, then `start`. */
-  periodOver(now: Instant): boolean {
-    return this.periodEnd !== undefined && this.periodEnd <= now
+  /** Asks proxies when the direct ping has had its time; at the end of a period judges, and begins the next one. */
+  wake(now: Instant): DetectorAct[] {
+    const acts = this.escalate(now)
+    if (this.periodEnd === undefined || this.periodEnd > now) return acts
+    const silent = this.verdict()
+    if (silent !== undefined) acts.push({ kind: 'silent', member: silent })
+    const sequence = this.parts.nextSequence()
+    const target = this.start(sequence, now)
+    if (target !== undefined) acts.push({ kind: 'ping', to: target, via: 'datagram', sequence })
+    return acts
   }
 
   /** Who did not answer in the period that is over. */
-  verdict(): NodeId | undefined {
+  private verdict(): NodeId | undefined {
     const { probe } = this
     this.probe = { kind: 'none' }
     if (probe.kind !== 'direct' && probe.kind !== 'indirect') return undefined
-    const row = this.roster.get(probe.target)
-    if (row === undefined || incarnationOf(row) !== probe.incarnation) return undefined
+    if (this.parts.members.get(probe.target)?.incarnation !== probe.incarnation) return undefined
     this.counts.failedProbes++
     return probe.target
   }
@@ -96,61 +95,53 @@ export class Prober {
   }
 
   /** Begins a period. Returns whom to ping, if there is anyone. */
-  start(sequence: number, now: Instant): Row | undefined {
-    this.periodEnd = after(now, this.periodMs * this.random.range(1 - JITTER, 1 + JITTER))
-    const row = this.nextTarget()
-    if (row === undefined) return undefined
+  private start(sequence: number, now: Instant): NodeId | undefined {
+    const { random, periodMs } = this.parts
+    this.periodEnd = after(now, periodMs * random.range(1 - JITTER, 1 + JITTER))
+    const member = this.nextTarget()
+    if (member === undefined) return undefined
     this.counts.probes++
-    const asked = { target: row.id, incarnation: incarnationOf(row), sequence, sentAt: now }
-    this.probe = { kind: 'direct', ...asked, escalateAt: after(now, pingTimeoutMs(row.rtt, this.periodMs)) }
-    return row
+    const asked = { target: member.id, incarnation: member.incarnation, sequence, sentAt: now }
+    this.probe = { kind: 'direct', ...asked, escalateAt: after(now, pingTimeoutMs(member.rtt, periodMs)) }
+    return member.id
   }
 
-  /** Once the direct ping has had its time: whom to ask for an indirect one, and about whom. */
-  escalate(now: Instant): { target: Row; sequence: number; proxies: Row[] } | undefined {
-    if (this.probe.kind !== 'direct' || this.probe.escalateAt > now) return undefined
+  /** Once the direct ping has had its time: an indirect one through proxies, and one over the stream. */
+  private escalate(now: Instant): DetectorAct[] {
+    if (this.probe.kind !== 'direct' || this.probe.escalateAt > now) return []
     const { target, incarnation, sequence, sentAt } = this.probe
-    const row = this.roster.get(target)
-    if (row === undefined) {
+    if (this.parts.members.get(target) === undefined) {
       this.probe = { kind: 'none' }
-      return undefined
+      return []
     }
-    const proxies = this.roster.sampleLive(PROXIES, new Set([target]))
-    const ids = new Set(proxies.map(proxy => proxy.id))
+    const proxies = this.parts.members.sampleLive(PROXIES, new Set([target]))
     this.counts.indirectProbes++
-    this.probe = { kind: 'indirect', target, incarnation, sequence, sentAt, proxies: ids }
-    return { target: row, sequence, proxies }
+    this.probe = { kind: 'indirect', target, incarnation, sequence, sentAt, proxies: new Set(proxies) }
+    return [
+      ...proxies.map(proxy => ({ kind: 'ping-request', proxy, target, sequence }) as const),
+      { kind: 'ping', to: target, via: 'stream', sequence }
+    ]
   }
 
-  /** An ack. False when it answers nothing that was asked of `from`. */
-  answered(from: NodeId, via: Channel, sequence: number, now: Instant): boolean {
+  acked(from: NodeId, via: Channel, sequence: number, now: Instant): Answer | undefined {
     const { probe } = this
-    if ((probe.kind !== 'direct' && probe.kind !== 'indirect') || probe.sequence !== sequence) return false
+    if ((probe.kind !== 'direct' && probe.kind !== 'indirect') || probe.sequence !== sequence) return undefined
     const direct = from === probe.target
-    if (!direct && !(probe.kind === 'indirect' && probe.proxies.has(from))) return false
-    const row = this.roster.get(probe.target)
-    if (direct && via === 'datagram' && row !== undefined) row.rtt = smoothed(row.rtt, now - probe.sentAt)
+    if (!direct && !(probe.kind === 'indirect' && probe.proxies.has(from))) return undefined
     this.probe = { kind: 'answered' }
-    return true
+    return { member: probe.target, roundTripMs: direct && via === 'datagram' ? now - probe.sentAt : undefined }
   }
 
-  private nextTarget(): Row | undefined {
+  private nextTarget(): WatchedMember | undefined {
     // Once through the rest of this round, once through the next one.
     for (let rounds = 0; rounds < 2; rounds++) {
       while (this.place < this.order.length) {
-        const row = this.roster.get(this.order[this.place++] as NodeId)
-        if (row !== undefined && isLive(row.standing.state)) return row
+        const member = this.parts.members.get(this.order[this.place++] as NodeId)
+        if (member?.isLive === true) return member
       }
-      this.random.shuffle(this.order)
+      this.parts.random.shuffle(this.order)
       this.place = 0
     }
     return undefined
   }
-}
-
-/** RFC 6298: gains of 1/8 for the mean and 1/4 for the variance. */
-function smoothed(rtt: Row['rtt'], sampleMs: number): Row['rtt'] {
-  if (rtt === undefined) return { meanMs: sampleMs, varianceMs: sampleMs / 2 }
-  const varianceMs = rtt.varianceMs + (Math.abs(rtt.meanMs - sampleMs) - rtt.varianceMs) / 4
-  return { meanMs: rtt.meanMs + (sampleMs - rtt.meanMs) / 8, varianceMs }
 }

@@ -20,6 +20,7 @@ import {
   type MemberState,
   type SuspectClaim
 } from '../../../wire/membership.ts'
+import type { RoundTrip, WatchedMembers } from '../detector/detector.ts'
 import type { Member } from '../member.ts'
 import { CONFIRMATIONS, DEAD_KEPT_MS, deadKept } from '../settings.ts'
 
@@ -37,7 +38,7 @@ export interface Row {
   standing: Standing
   since: Instant
   /** As RFC 6298 smooths it. */
-  rtt: { meanMs: number; varianceMs: number } | undefined
+  rtt: RoundTrip | undefined
 }
 
 /**
@@ -86,6 +87,24 @@ export function proofOf(row: Row): Claim[] {
   }
 }
 
+/** The roster as a failure detector sees it. */
+export function watched(roster: Roster): WatchedMembers {
+  return {
+    get: id => {
+      const row = roster.get(id)
+      return row && { id, incarnation: incarnationOf(row), isLive: isLive(row.standing.state), rtt: row.rtt }
+    },
+    sampleLive: (count, except) => roster.sampleLive(count, except).map(row => row.id)
+  }
+}
+
+/** RFC 6298: gains of 1/8 for the mean and 1/4 for the variance. */
+function smoothed(rtt: RoundTrip | undefined, sampleMs: number): RoundTrip {
+  if (rtt === undefined) return { meanMs: sampleMs, varianceMs: sampleMs / 2 }
+  const varianceMs = rtt.varianceMs + (Math.abs(rtt.meanMs - sampleMs) - rtt.varianceMs) / 4
+  return { meanMs: rtt.meanMs + (sampleMs - rtt.meanMs) / 8, varianceMs }
+}
+
 export class Roster {
   private readonly rows_ = new Map<NodeId, Row>()
   /** Alive and suspect members, to draw from. */
@@ -100,6 +119,12 @@ export class Roster {
 
   get(id: NodeId): Row | undefined {
     return this.rows_.get(id)
+  }
+
+  /** A direct ping was answered after so long. */
+  measured(id: NodeId, roundTripMs: number): void {
+    const row = this.rows_.get(id)
+    if (row !== undefined) row.rtt = smoothed(row.rtt, roundTripMs)
   }
 
   rows(): IterableIterator<Row> {

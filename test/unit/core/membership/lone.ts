@@ -5,7 +5,7 @@ import { after, instant, wallMs, type Instant } from '../../../../src/base/time.
 import type { Channel, Now, Restored } from '../../../../src/core/machine.ts'
 import { Notary as Claims } from '../../../../src/core/membership/view/claims.ts'
 import type { MembershipEvent } from '../../../../src/core/membership/member.ts'
-import { Membership } from '../../../../src/core/membership/membership.ts'
+import { Membership, type MembershipOptions } from '../../../../src/core/membership/membership.ts'
 import { PRESETS } from '../../../../src/core/membership/settings.ts'
 import { Notary } from '../../../../src/sim/outside/signing.ts'
 import { encode } from '../../../../src/wire/codec/codec.ts'
@@ -53,6 +53,14 @@ export interface Sent<M = MembershipMessage> {
 type Kind = MembershipMessage['kind']
 type OfKind<K extends Kind> = Extract<MembershipMessage, { kind: K }>
 
+interface LoneOptions {
+  readonly self?: Peer
+  readonly restored?: Restored
+  readonly start?: boolean
+  readonly contacts?: Contact[]
+  readonly detector?: NonNullable<MembershipOptions['detector']>
+}
+
 export class Lone {
   readonly self: Peer
   readonly disk = new Map<string, Uint8Array>()
@@ -64,7 +72,7 @@ export class Lone {
   diskHolds = false
   mono: Instant = instant(5_000)
 
-  constructor(options: { self?: Peer; restored?: Restored; start?: boolean; contacts?: Contact[] } = {}) {
+  constructor(options: LoneOptions = {}) {
     this.self = options.self ?? new Peer(200)
     for (const [key, value] of options.restored ?? []) this.disk.set(key, value)
     const context = {
@@ -74,7 +82,9 @@ export class Lone {
       verifier: notary,
       restored: new Map(this.disk)
     }
-    this.machine = new Membership(context, { name: 'lone', settings: PRESETS.lan }, this.now)
+    const { detector } = options
+    const own = { name: 'lone', settings: PRESETS.lan, ...(detector === undefined ? {} : { detector }) }
+    this.machine = new Membership(context, own, this.now)
     if (options.start === false) return
     this.machine.start(options.contacts ?? [], this.now)
     this.drain()
