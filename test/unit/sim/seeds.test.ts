@@ -19,7 +19,8 @@ it.each([
     name: 'search-faults',
     seed: 700_128,
     shows: 'a neighbour whose queries waited for a stopped process is not cut off'
-  }
+  },
+  { name: 'search-dynamic', seed: 1_000_371, shows: 'a search widens until no node of a small shoal is left out' }
 ])('$shows ($name, seed $seed)', ({ name, seed }) => {
   const outcome = scenarios.find(one => one.name === name)?.run(seed)
   expect(outcome?.failure).toBeUndefined()
