@@ -78,6 +78,27 @@ describe('a download', () => {
     expect(kinds).toEqual(['announce part', 'announce all', 'complete'])
   })
 
+  it('is announced to nobody when it is not offered, until it is removed and begun anew', () => {
+    const scene = new Scene(1)
+    const { world } = scene.swarm
+    const announced = (): string[] => scene.kinds().filter(kind => kind.startsWith('announce'))
+    world.call(scene.getter, machine => {
+      machine.setOffered(scene.content, false)
+    })
+    scene.get()
+    expect(scene.finish(10_000)).toBe(true)
+    world.run(100)
+    expect(new Set(announced())).toEqual(new Set(['announce none']))
+    world.call(scene.getter, (machine, now) => {
+      machine.remove(scene.content, now)
+    })
+    world.run(1_000)
+    scene.get()
+    expect(scene.finish(10_000)).toBe(true)
+    world.run(100)
+    expect(announced().slice(-2)).toEqual(['announce part', 'announce all'])
+  })
+
   it('comes from all holders at once', () => {
     const scene = new Scene(4)
     scene.get()

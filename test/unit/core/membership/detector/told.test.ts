@@ -9,7 +9,7 @@ import type {
   FailureDetector
 } from '../../../../../src/core/membership/detector/detector.ts'
 import { suspicionBoundsMs } from '../../../../../src/core/membership/settings.ts'
-import type { Peer} from '../lone.ts';
+import type { Peer } from '../lone.ts'
 import { Lone, peers, PERIOD_MS } from '../lone.ts'
 
 class Told implements FailureDetector {
