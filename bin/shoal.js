@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command `shoal`. Node 22.18 or later runs it; an older one that finds Node 24 among the packages of this clone (the
- * package `node`) hands over to it, so that a fresh clone works whatever the machine has.
+ * The command `shoal`, in a clone and in an installed package. Node 22.18 or later runs it; an older one that finds Node 24 among
+ * the packages of a clone (the package `node`) hands over to it, so that a fresh clone works whatever the machine has. A package
+ * holds what was built, and nothing that builds.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -13,21 +14,24 @@ const LEAST = [22, 18]
 const root = path.dirname(path.dirname(fs.realpathSync(fileURLToPath(import.meta.url))))
 const main = path.join(root, 'dist', 'cli', 'main.js')
 const ownNode = path.join(root, 'node_modules', 'node', 'bin', 'node')
+const isClone = fs.existsSync(path.join(root, 'bin', 'setup.js'))
+const place = isClone ? 'clone' : 'package'
+const mend = isClone ? '`npm run setup` in it installs and builds' : 'install it again: npm install --global'
 
 if (!fs.existsSync(main)) {
-  refuse('this clone is not built', '`npm run setup` in it installs and builds')
+  refuse(`this ${place} is not ${isClone ? 'built' : 'whole'}`, mend)
 } else if (isLate(process.versions.node)) {
   try {
     await import(pathToFileURL(main).href)
   } catch (error) {
-    refuse(`this clone is not whole: ${error.message.split('\n')[0]}`, '`npm run setup` in it installs and builds')
+    refuse(`this ${place} is not whole: ${error.message.split('\n')[0]}`, mend)
   }
 } else if (process.env.SHOAL_GUARDIAN === undefined && fs.existsSync(ownNode)) {
   handOver()
 } else {
   refuse(
     `Node.js ${process.versions.node} is too old: ${LEAST.join('.')} or later is needed`,
-    'install Node.js 24, or `npm run setup` in a clone, which brings it'
+    isClone ? 'install Node.js 24, or run `npm run setup` in the clone, which brings it' : 'install Node.js 24'
   )
 }
 

@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
 
-const socketPath = fs.readFileSync(path.join(process.env.SHOAL_HOME, 'socket'), 'utf8').trim()
+const [socketPath] = fs.readFileSync(path.join(process.env.SHOAL_HOME, 'socket'), 'utf8').split('\n')
 
 const request = http.get({ socketPath, path: '/readyz', headers: { host: 'shoal' } }, response => {
   process.exitCode = response.statusCode === 200 ? 0 : 1

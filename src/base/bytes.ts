@@ -30,6 +30,11 @@ export function textOf(bytes: Uint8Array): string | undefined {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return joined(parts)
+}
+
+/** As `concat`, of any number of parts. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)
@@ -39,6 +44,11 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
     offset += part.length
   }
   return out
+}
+
+/** A letter for each byte, U+0000 to U+00FF. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 /** Lower-case hexadecimal. */

@@ -1,4 +1,5 @@
 /** What every command works with. */
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ControlApi, ControlMethod, EventOf, Params, ResultOf } from '../wire/control/methods.ts'
 import type { ExitStatus } from '../wire/control/exit.ts'
@@ -16,8 +17,12 @@ export interface Context {
   readonly version: string
   readonly cwd: string
   readonly stdin: NodeJS.ReadStream
-  /** For raw bytes and for a command that uses the whole terminal; answers go through `output`. */
-  readonly stdout: NodeJS.WriteStream
+  /** For bytes; answers go through `output`. */
+  readonly stdout: Writable
+  /** For prompts; notes and progress go through `output`. */
+  readonly stderr: Writable
+  /** stdout where it is a terminal, for a command that draws on all of it. */
+  readonly terminal: NodeJS.WriteStream | undefined
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP, which is its reason. */
   readonly signal: AbortSignal
   /** Over the socket, of the daemon. */

@@ -8,15 +8,14 @@ import { homeFolder } from '../wire/control/home.ts'
 import type { Context } from './context.ts'
 import { Output, type Mode } from './terminal/output.ts'
 import { buildProgram, type GlobalOptions } from './program.ts'
+import { openStandardStreams } from './terminal/standard-streams.ts'
 import { homeTransport, socketTransport } from './client/transport.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const env = process.env
 const words = process.argv.slice(2)
 
-// A reader that has seen enough (`| head`) is no error, and nothing is left to say. A terminal that is gone is one signal more.
-process.stdout.on('error', () => process.exit())
-process.stderr.on('error', () => undefined)
+const { stdout, stderr, terminal } = openStandardStreams()
 
 /** Until a command has been read, what it will want is guessed from the words. */
 let output = outputFor(words.includes('--json') ? 'json' : 'text')
@@ -27,7 +26,7 @@ process.on('uncaughtException', error => {
 })
 
 try {
-  await buildProgram(run, version()).parseAsync(words, { from: 'user' })
+  await buildProgram(run, version(), text => stdout.write(text)).parseAsync(words, { from: 'user' })
 } catch (error) {
   end(error)
 }
@@ -50,7 +49,7 @@ async function run(globals: GlobalOptions, work: (context: Context) => Promise<v
   const { signal, forget } = interruption()
   try {
     await work({
-      ...{ output, home, startHint, signal, version: version(), cwd: process.cwd(), stdout: process.stdout },
+      ...{ output, home, startHint, signal, version: version(), cwd: process.cwd(), stdout, stderr, terminal },
       // Made when it is looked at, and most commands never do.
       get stdin() {
         return process.stdin
@@ -67,7 +66,7 @@ async function run(globals: GlobalOptions, work: (context: Context) => Promise<v
 }
 
 function outputFor(mode: Mode): Output {
-  return new Output({ stdout: process.stdout, stderr: process.stderr, mode, env })
+  return new Output({ stdout, stderr, mode, env })
 }
 
 /** As a shell wants it. */
@@ -112,7 +111,7 @@ function toldError(error: unknown): ShoalError | undefined {
 
 /** Stacks are for whoever asks. */
 function debug(error: unknown): void {
-  if (env['SHOAL_DEBUG'] === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
+  if (env['SHOAL_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
 }
 
 function version(): string {

@@ -1,6 +1,7 @@
 /** The grammar of the command line, and its help. What a command does is in commands/. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS } from '../wire/control/kinds.ts'
+import { greatest } from '../base/numbers.ts'
 import { EXIT_STATUSES, exitStatusTable, type ExitStatus } from '../wire/control/exit.ts'
 import { flagName, SETTING_KEYS, SETTINGS, variableName, type SettingKey } from '../wire/control/settings.ts'
 import { SEARCH_LIMIT_MAX, SEARCH_TIMEOUT_MS_MAX, WAIT_MEMBERS_MAX } from '../wire/control/methods.ts'
@@ -34,9 +35,11 @@ export type Run = (globals: GlobalOptions, work: (context: Context) => Promise<v
 
 const EVERY_COMMAND: readonly ExitStatus[] = [0, 1, 64]
 const WITH_DAEMON: readonly ExitStatus[] = [...EVERY_COMMAND, 6, 7]
-const SETTING_WIDTH = Math.max(...SETTING_KEYS.map(key => key.length)) + 2
+const SETTING_LENGTHS = SETTING_KEYS.map(key => key.length)
+const SETTING_WIDTH = greatest(0, SETTING_LENGTHS) + 2
 
-export function buildProgram(run: Run, version: string): Command {
+/** `print` takes what goes to stdout without a command: help and the version. */
+export function buildProgram(run: Run, version: string, print: (text: string) => void): Command {
   const program = new Command('shoal')
     .description('Peer-to-peer file sharing: every daemon is one node, and there is no server.')
     .usage('[--home DIR] [--json] [-q] COMMAND')
@@ -48,7 +51,7 @@ export function buildProgram(run: Run, version: string): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ writeOut: print, outputError: () => undefined })
     .showSuggestionAfterError()
     .addHelpText('after', rootHelp())
 

@@ -13,6 +13,7 @@ import { addressText, type Address } from '../wire/common.ts'
 import type { Ticket } from '../wire/ticket.ts'
 import type { Config } from './home/config.ts'
 import { serveControl, type ControlServer, type Route } from './control/server.ts'
+import { SocketWatch } from './control/socket-watch.ts'
 import { Directory } from './sharing/directory.ts'
 import { isContentUrl, openGateway } from './gateway/gateway.ts'
 import { listenGateway, type GatewayListener } from './gateway/listener.ts'
@@ -96,6 +97,7 @@ class RunningDaemon implements Daemon {
   private sharing: ShareJobs<SharedRow> | undefined
   private living: Living | undefined
   private server: ControlServer | undefined
+  private socketWatch: SocketWatch | undefined
   private passing: EphemeralDownloads | undefined
   private listener: GatewayListener | undefined
   private readonly ops = new Ops()
@@ -225,6 +227,7 @@ class RunningDaemon implements Daemon {
       }
     })
     nameSocket(dir, socket)
+    this.socketWatch = new SocketWatch({ home: dir, socket, server: this.server, log: this.options.log })
   }
 
   /** Starts the node in the overlay of the home. */
@@ -308,6 +311,7 @@ class RunningDaemon implements Daemon {
     await this.tickets?.close()
     // First: whoever follows a share hears why it ends.
     await this.sharing?.close()
+    await this.socketWatch?.close()
     await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
     if (this.living !== undefined) await this.passing?.close()
     await this.living?.runtime.sayGoodbye()

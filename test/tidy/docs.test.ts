@@ -37,7 +37,11 @@ describe('the docs', () => {
   })
 
   it('have a row for every command, and no other', () => {
-    const program = buildProgram(async () => undefined, '0.0.0')
+    const program = buildProgram(
+      async () => undefined,
+      '0.0.0',
+      () => undefined
+    )
     const table = /\n\| command \| does \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(read('README.md'))?.[1] ?? ''
     const rows = table.split('\n')
     const documented = new Set(
@@ -64,7 +68,11 @@ describe('the docs', () => {
 
   it('name every exit status in the help', () => {
     const help = { text: '' }
-    const program = buildProgram(async () => undefined, '0.0.0')
+    const program = buildProgram(
+      async () => undefined,
+      '0.0.0',
+      () => undefined
+    )
     program.configureOutput({ writeOut: text => (help.text += text) }).outputHelp()
     for (const [status, meaning] of Object.entries(EXIT_STATUSES)) expect(help.text).toContain(`${status}  ${meaning}`)
   })

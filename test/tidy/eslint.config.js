@@ -7,7 +7,7 @@ import path from 'node:path'
 import eslint from '@eslint/js'
 import { defineConfig } from 'eslint/config'
 import typescript from 'typescript-eslint'
-import { controlSchemas, importsEndInTs, pureFloors } from './pure-floors.js'
+import { controlSchemas, importsEndInTs, noSpreadOfArrays, pureFloors } from './pure-floors.js'
 
 const nodeGlobals = Object.fromEntries(Object.getOwnPropertyNames(globalThis).map(name => [name, 'readonly']))
 
@@ -58,7 +58,20 @@ export default defineConfig(
     files: ['src/**/*.ts'],
     rules: {
       'no-console': 'error',
-      'no-restricted-syntax': ['error', importsEndInTs]
+      'no-restricted-syntax': ['error', importsEndInTs, noSpreadOfArrays]
+    }
+  },
+  {
+    files: ['src/cli/**/*.ts'],
+    ignores: ['src/cli/**/standard-streams.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['stdout', 'stderr'].map(property => ({
+          ...{ object: 'process', property },
+          message: 'Failed writes go unnoticed: use the streams of the context (standard-streams.ts).'
+        }))
+      ]
     }
   },
   {

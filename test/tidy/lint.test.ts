@@ -134,6 +134,11 @@ const onPureFloors: Row[] = [
     file: 'src/wire/control/plant.ts',
     code: "import { pino } from 'pino'\nexport const log = pino"
   },
+  {
+    claim: 'an array of any length as arguments',
+    rule: syntaxRule,
+    code: 'export const most = (all: readonly number[]): number => Math.max(0, ...all)'
+  },
   { claim: 'an import that ends in .js', rule: syntaxRule, code: "import { x } from './other.js'\nexport const y = x" }
 ]
 
@@ -189,6 +194,18 @@ const everywhere: Row[] = [
     rule: syntaxRule,
     file: 'src/io/plant.ts',
     code: "import { x } from './other.js'\nexport const y = x"
+  },
+  {
+    claim: 'an array of any length as arguments, outside the pure floors',
+    rule: syntaxRule,
+    file: 'src/cli/plant.ts',
+    code: 'export const add = (to: string[], all: readonly string[]): unknown => to.push(...all)'
+  },
+  {
+    claim: 'stdout of the process in a command',
+    rule: propertyRule,
+    file: 'src/cli/plant.ts',
+    code: "process.stdout.write('x')\nexport {}"
   },
   {
     claim: 'a directive that switches nothing off',

@@ -4,13 +4,20 @@
  * answer in lines of the control API.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { ShoalError } from '../../base/errors.ts'
 import { eventOf, resultOf } from '../../wire/control/check.ts'
-import { HOME_METHODS, SOCKET_NAME_FILE, type HomeApi } from '../../wire/control/home.ts'
+import {
+  HOME_METHODS,
+  homeMark,
+  parseSocketNote,
+  SOCKET_NAME_FILE,
+  type HomeApi,
+  type SocketNote
+} from '../../wire/control/home.ts'
 import { answerLine } from '../../wire/control/line.ts'
 import { METHODS, type ControlApi } from '../../wire/control/methods.ts'
 import type { Api, EventIn, Infer, Method, ParamsIn, ResultIn } from '../../wire/control/schema.ts'
@@ -71,8 +78,15 @@ export function homeTransport(home: string): Transport<HomeApi> {
 
 /** The path that the running daemon wrote to the home. Throws ShoalError. */
 export function socketOf(home: string, startHint: string): string {
+  const { note, mark } = noteIn(home, startHint)
+  if (note.home === undefined || note.home === mark) return note.socket
+  throw new NoDaemonError(home, startHint, new Error('the home is a copy: its socket file is that of the original'))
+}
+
+function noteIn(home: string, startHint: string): { note: SocketNote; mark: string } {
   try {
-    return readFileSync(path.join(home, SOCKET_NAME_FILE), 'utf8').trim()
+    const note = parseSocketNote(readFileSync(path.join(home, SOCKET_NAME_FILE), 'utf8'))
+    return { note, mark: homeMark(statSync(home, { bigint: true })) }
   } catch (cause) {
     const isAbsent = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
     if (isAbsent) throw new NoDaemonError(home, startHint, cause)

@@ -99,13 +99,13 @@ export async function rm(
 
 /** Throws ShoalError unless somebody says yes. */
 async function confirmLast(context: Context, id: string): Promise<void> {
-  const { stdin, signal, output } = context
+  const { stdin, stderr, signal, output } = context
   if (!stdin.isTTY || output.mode === 'json') {
     throw new ShoalError('conflict', `nobody else is known to hold ${id}: it would be gone from the shoal`, {
       hint: `if that is meant: shoal rm --yes ${id}`
     })
   }
-  const terminal = createInterface({ input: stdin, output: process.stderr })
+  const terminal = createInterface({ input: stdin, output: stderr })
   try {
     const answer = await terminal.question(`Nobody else is known to hold ${escapeForTerminal(id)}. Forget it? [y/N] `, {
       signal

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { ShoalError } from '../../base/errors.ts'
 import { TICKET_INPUT_LENGTH_MAX } from '../../wire/control/home.ts'
 import type { EventOf, MemberRow } from '../../wire/control/methods.ts'
-import { escapeForTerminal } from '../../wire/control/text.ts'
+import { escapeForTerminal, twinText } from '../../wire/control/text.ts'
 import { askDaemon, askHome, type Context } from '../context.ts'
 import { count, table } from '../terminal/format.ts'
 import { readBounded } from '../files.ts'
@@ -117,12 +117,13 @@ export async function members(context: Context, options: { wait?: number; timeou
   const onEvent = ({ alive }: EventOf<'members'>): void => {
     context.output.progress(() => `waiting for ${count(wait ?? 0, 'live member')}, ${alive} so far`)
   }
-  const { members } = await askDaemon(context, 'members', params, { onEvent })
+  const { members, twin } = await askDaemon(context, 'members', params, { onEvent })
   context.output.answer({
-    json: { members },
+    json: { members, ...(twin === undefined ? {} : { twin }) },
     text: () => membersText(context, members),
     ids: () => members.map(({ id }) => id)
   })
+  if (twin !== undefined) context.output.note(`warning: ${twinText(twin)}`)
 }
 
 function membersText({ output }: Context, rows: readonly MemberRow[]): string {

@@ -10,7 +10,7 @@ import type {
   StatusResult,
   TransferRow
 } from '../../wire/control/methods.ts'
-import { escapeForTerminal, problemText } from '../../wire/control/text.ts'
+import { escapeForTerminal, problemText, twinText } from '../../wire/control/text.ts'
 import { askDaemon, type Context } from '../context.ts'
 import { bytesText, count, rateText, secondsText, shortId, table } from '../terminal/format.ts'
 import type { Answer } from '../terminal/output.ts'
@@ -45,11 +45,12 @@ function statusAnswer({ output }: Context, result: StatusResult): Answer {
 
 export function statusText(result: StatusResult, alarm: (text: string) => string): string {
   const { name, id, ready, overlay, addresses, gateway, members, transfers, damaged, banned, refused } = result
-  const { uptimeSeconds, rssBytes, sharing = [] } = result
+  const { uptimeSeconds, rssBytes, sharing = [], twin } = result
   const others = (['suspect', 'dead', 'left'] as const).filter(state => members[state] > 0)
   const memberText = [`${members.alive} alive`, ...others.map(state => `${members[state]} ${state}`)].join(', ')
   const head = [
     `${escapeForTerminal(name)}  ${id}  ${ready ? 'ready' : 'not ready'}`,
+    ...(twin === undefined ? [] : [alarm(`warning  ${twinText(twin)}`)]),
     `overlay  ${overlay}`,
     `listens  ${addresses.join(', ')}`,
     ...(gateway === undefined ? [] : [`gateway  ${gateway}`]),

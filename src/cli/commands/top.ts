@@ -12,11 +12,12 @@ import { topPicture, type Colour } from '../terminal/top-picture.ts'
 const COLUMNS = 100
 
 export async function top(context: Context): Promise<void> {
-  const { output, stdout } = context
+  const { output, terminal } = context
   if (output.mode === 'json') {
     await untilQuit(() => follow(context, result => output.event({ event: 'top', ...result }), context.signal))
     output.event({ event: 'done' })
-  } else if (output.mode === 'text' && isScreen(stdout)) await live(context)
+  } else if (output.mode === 'text' && terminal !== undefined && process.env['TERM'] !== 'dumb')
+    await live(context, terminal)
   else {
     const result = await askDaemon(context, 'top', {})
     output.answer({
@@ -27,8 +28,8 @@ export async function top(context: Context): Promise<void> {
   }
 }
 
-async function live(context: Context): Promise<void> {
-  const { stdout, stdin } = context
+async function live(context: Context, stdout: NodeJS.WriteStream): Promise<void> {
+  const { stdin } = context
   const quit = new AbortController()
   let latest: TopResult | undefined
   const screen = new Screen({
@@ -62,11 +63,6 @@ async function follow(context: Context, told: (result: TopResult) => void, signa
       }
     }
   )
-}
-
-/** A terminal that can be drawn on. */
-function isScreen({ isTTY }: NodeJS.WriteStream): boolean {
-  return isTTY && process.env['TERM'] !== 'dumb'
 }
 
 /** A signal, as q, is how one stops looking. */

@@ -1,4 +1,6 @@
 /** Sizes, times and tables, for people. */
+import stringWidth from 'string-width'
+import { greatest } from '../../base/numbers.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const
@@ -64,7 +66,12 @@ export interface Column<T> {
 /** Lines with a head, columns two blanks apart, no blanks at the end. */
 export function table<T>(columns: ReadonlyArray<Column<T>>, rows: readonly T[]): string {
   const cells = rows.map(row => columns.map(({ cell }) => escapeForTerminal(cell(row))))
-  const widths = columns.map(({ head }, at) => Math.max(...[head, ...cells.map(row => row[at] ?? '')].map(width)))
+  const widths = columns.map(({ head }, at) =>
+    greatest(
+      width(head),
+      cells.map(row => width(row[at] ?? ''))
+    )
+  )
   const line = (texts: readonly string[], row?: T): string => {
     const padded = columns.map(({ align, style }, at) => {
       const text = texts[at] ?? ''
@@ -78,15 +85,10 @@ export function table<T>(columns: ReadonlyArray<Column<T>>, rows: readonly T[]):
 }
 
 const SEGMENTS = new Intl.Segmenter()
-/** East Asian wide and full-width letters, and pictures, take two columns. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u
 
-/** Columns that a terminal gives the text. */
+/** Columns that a terminal gives the text: two for East Asian wide and full-width letters and for emoji, none for marks. */
 export function width(text: string): number {
-  let columns = 0
-  for (const { segment } of SEGMENTS.segment(text)) columns += WIDE.test(segment) ? 2 : 1
-  return columns
+  return stringWidth(text)
 }
 
 /** What fits into so many columns. */

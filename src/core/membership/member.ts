@@ -26,7 +26,8 @@ export type MembershipEvent =
   /** This node was accused and denied it: `incarnation` is the one that it goes on with. */
   | { kind: 'refuted'; incarnation: number; accusation: 'suspect' | 'dead' }
   /** Another process signs with this node's key, or this home is an old copy of itself. */
-  | { kind: 'clone'; incarnation: number }
+  /** `address` is what it says others must dial; undefined when it says goodbye. */
+  | { kind: 'clone'; incarnation: number; address: Address | undefined }
   /** Enough others know that this node leaves, or the time for it is up: the process may end. */
   | { kind: 'left-done' }
   /** A peer broke the protocol: counted, never fatal. */

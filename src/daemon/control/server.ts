@@ -6,7 +6,7 @@
  * gone, and costs no more than the limits below. A client that hangs up aborts `signal`, which ends what only it was
  * waiting for: a handler never stops the work that the client had started because of it.
  */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, unlinkSync, type Stats } from 'node:fs'
 import http from 'node:http'
 import { assert } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -53,6 +53,10 @@ export interface Route {
 }
 
 export interface ControlServer {
+  /** Whether the file that clients open is still this server's. */
+  readonly isBound: () => boolean
+  /** Binds again, at this path; calls under way go on. Throws ShoalError as serveControl. */
+  rebind(socket: string): Promise<void>
   /** Takes no more calls, aborts those under way, gives them `graceMs` to end with their answers. Idempotent. */
   close(graceMs: number): Promise<void>
 }
@@ -90,11 +94,35 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     }
     void answer({ request, response, signal: stop.signal }, options, isOneTooMany)
   })
+  let bound = await bind(server, socket)
+  let closing: Promise<void> | undefined
+  return {
+    isBound: () => isSameFile(bound.file, lstatSync(bound.socket, { throwIfNoEntry: false })),
+    rebind: async again => {
+      if (closing !== undefined) return
+      refuseOther(again)
+      // Its connections stay; closing unlinks the old path, so it comes before the new file.
+      if (server.listening) server.close()
+      bound = await bind(server, again)
+    },
+    close: graceMs => (closing ??= close(server, calls, graceMs))
+  }
+}
+
+interface Bound {
+  readonly socket: string
+  readonly file: Stats | undefined
+}
+
+async function bind(server: http.Server, socket: string): Promise<Bound> {
   unlinkStale(socket)
   await listen(server, socket)
   chmodSync(socket, PRIVATE_FILE_MODE)
-  let closing: Promise<void> | undefined
-  return { close: graceMs => (closing ??= close(server, calls, graceMs)) }
+  return { socket, file: lstatSync(socket, { throwIfNoEntry: false }) }
+}
+
+function isSameFile(one: Stats | undefined, other: Stats | undefined): boolean {
+  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino
 }
 
 interface Exchange {
@@ -189,22 +217,30 @@ function messageOf(error: unknown): string {
 }
 
 function unlinkStale(socket: string): void {
-  const stat = lstatSync(socket, { throwIfNoEntry: false })
-  if (stat === undefined) return
-  if (!stat.isSocket()) {
-    throw new ShoalError('conflict', `${socket} is in the way: it is no socket`, { hint: 'move it away' })
-  }
+  if (lstatSync(socket, { throwIfNoEntry: false }) === undefined) return
+  refuseOther(socket)
   guarded('remove', socket, () => {
     unlinkSync(socket)
   })
 }
 
+/** Throws ShoalError `conflict` when something that is no socket lies there. */
+function refuseOther(socket: string): void {
+  const stat = lstatSync(socket, { throwIfNoEntry: false })
+  if (stat === undefined || stat.isSocket()) return
+  throw new ShoalError('conflict', `${socket} is in the way: it is no socket`, { hint: 'move it away' })
+}
+
 function listen(server: http.Server, socket: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', cause => {
+    const failed = (cause: Error): void => {
       reject(new ShoalError('internal', `cannot listen on ${socket}: ${cause.message}`, { cause }))
+    }
+    server.once('error', failed)
+    server.listen(socket, () => {
+      server.off('error', failed)
+      resolve()
     })
-    server.listen(socket, resolve)
   })
 }
 

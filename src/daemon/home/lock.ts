@@ -1,7 +1,9 @@
 /**
  * One process per home. The lock is SQLite's exclusive lock on a file, which is a lock of the kernel: a second process is
- * refused, and whatever way the first one ends, kill -9 too, the lock ends with it. There are no process ids to go stale.
+ * refused, and whatever way the first one ends, kill -9 too, the lock ends with it. No process id is kept that could go stale: the kernel
+ * says who holds the lock.
  */
+import { readFileSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { ShoalError } from '../../base/errors.ts'
 
@@ -23,8 +25,11 @@ export function takeLock(file: string): HomeLock {
   } catch (cause) {
     if (database?.isOpen === true) database.close()
     if (sqliteCode(cause) === SQLITE_BUSY) {
-      throw new ShoalError('conflict', 'another daemon runs on this home', {
-        hint: 'use it, end it with `shoal stop`, or give this one its own home: shoal --home DIR',
+      const pid = holderOf(file)
+      const who = pid === undefined ? '' : ` (process ${pid})`
+      const orKill = pid === undefined ? '' : ` (or \`kill ${pid}\`, where it does not answer)`
+      throw new ShoalError('conflict', `another daemon runs on this home${who}`, {
+        hint: `use it, end it with \`shoal stop\`${orKill}, or give this one its own home: shoal --home DIR`,
         cause
       })
     }
@@ -36,6 +41,30 @@ export function takeLock(file: string): HomeLock {
       if (held.isOpen) held.close()
     }
   }
+}
+
+/** The process that holds the lock, as Linux lists it; undefined where it does not, or where the holder has just ended. */
+function holderOf(file: string): number | undefined {
+  try {
+    return lockHolder(readFileSync('/proc/locks', 'utf8'), statSync(file, { bigint: true }))
+  } catch {
+    return undefined
+  }
+}
+
+const PROC_LOCK = /^\d+: POSIX +ADVISORY +WRITE (\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /
+
+/** The process with a write lock on the file, of the lines of /proc/locks: `1: POSIX  ADVISORY  WRITE 20352 fe:00:2147399 0 EOF`. */
+export function lockHolder(procLocks: string, { dev, ino }: { dev: bigint; ino: bigint }): number | undefined {
+  // As glibc packs a device number.
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n)
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n)
+  for (const line of procLocks.split('\n')) {
+    const [, pid, lineMajor, lineMinor, lineIno] = PROC_LOCK.exec(line) ?? []
+    const isFile = lineIno === String(ino) && BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor
+    if (isFile) return Number(pid)
+  }
+  return undefined
 }
 
 const SQLITE_FULL = 13

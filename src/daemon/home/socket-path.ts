@@ -1,10 +1,10 @@
 /** Where the control socket of a home lies: in the home, or where the path is short enough to bind. */
-import { lstatSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { sha256Hex, utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
-import { SOCKET_NAME_FILE, SOCKET_PATH_BYTES_MAX } from '../../wire/control/home.ts'
+import { homeMark, SOCKET_NAME_FILE, SOCKET_PATH_BYTES_MAX, socketNoteText } from '../../wire/control/home.ts'
 import { guarded, PRIVATE_FOLDER_MODE, readSmallFile, writeFileAtomic } from './files.ts'
 
 const SOCKET = 'control.sock'
@@ -35,7 +35,7 @@ export function controlSocketPath(home: string, env: Env = process.env): string 
 /** Tells clients where the socket is. It stays when the daemon ends, so that the next start writes nothing on a full disk. */
 export function nameSocket(home: string, socket: string): void {
   const file = path.join(home, SOCKET_NAME_FILE)
-  const text = `${socket}\n`
+  const text = socketNoteText({ socket, home: homeMark(statSync(home, { bigint: true })) })
   if (readSmallFile(file) !== text) writeFileAtomic(file, text)
 }
 

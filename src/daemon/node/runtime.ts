@@ -31,6 +31,7 @@ import { dialAddresses, movedAddresses } from './addresses.ts'
 import { Driver } from './driver.ts'
 import { LogRateLimiter } from '../process/log-rate-limiter.ts'
 import type { Home } from '../home/home.ts'
+import { TwinWatch } from './twin.ts'
 
 /** What a machine persisted, and what the network did, in the state database. */
 const MACHINE_PREFIX = 'node/'
@@ -74,6 +75,7 @@ export class Runtime {
   private readonly index: Pick<ShareIndex, 'match'>
   private readonly log: Logger
   private readonly logLimiter = new LogRateLimiter(() => now().mono)
+  private readonly twins = new TwinWatch()
   private readonly watchers = new Set<(event: NodeEvent) => void>()
 
   private constructor(parts: RuntimeParts, net: Net, addresses: readonly [Address, ...Address[]]) {
@@ -235,7 +237,22 @@ export class Runtime {
     if (room === 'membership' && told.kind === 'member' && told.member.state === 'dead') {
       this.net.disconnect(told.member.id)
     }
+    if (room === 'membership' && told.kind === 'clone') this.heardOfTwin(told.address)
     for (const watcher of this.watchers) watcher(event)
+  }
+
+  private heardOfTwin(address: Address | undefined): void {
+    const isTwin = this.twins.heard({ address, own: this.addresses_[0], atMs: performance.now() })
+    if (!isTwin || address === undefined) return
+    this.log.error(
+      { address: addressText(address) },
+      'another node runs with this key: stop one of them, and give it a home of its own'
+    )
+  }
+
+  /** The address of another node that runs with this node's key. */
+  get twin(): Address | undefined {
+    return this.twins.address(performance.now())
   }
 
   /** Hears every event of the node until the returned function is called. */

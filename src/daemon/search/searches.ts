@@ -8,6 +8,7 @@
  */
 import { expectDefined } from '../../base/assert.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
+import { smallest } from '../../base/numbers.ts'
 import { wordsOf } from '../../wire/gnutella/words.ts'
 import type { Hit } from '../../core/search/contract.ts'
 import type { StateDb } from '../../io/state/db.ts'
@@ -86,7 +87,7 @@ export class FoundItem {
   }
 
   get hops(): number {
-    return Math.min(...this.holders.values())
+    return smallest(this.holders.values())
   }
 }
 

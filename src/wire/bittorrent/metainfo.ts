@@ -7,7 +7,7 @@
  * are left out of `files` and counted: neither ever reaches a disk. Memory grows with the bytes of the dictionary: a path is
  * kept as a chain of folders and put together when asked for.
  */
-import { hex, sha256, utf8 } from '../../base/bytes.ts'
+import { hex, latin1, sha256, utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { contentId, keyOf, type ContentId, type Key } from '../../base/ids.ts'
 import { BencodeReader, BencodeWriter } from './bencode.ts'
@@ -180,7 +180,7 @@ function readInfo(raw: Uint8Array): InfoFields {
 
 /** Keys are compared as text only where they are short; what is not ASCII equals no key of ours. */
 function asciiOf(key: Uint8Array): string {
-  return key.length > 16 ? '' : String.fromCharCode(...key)
+  return key.length > 16 ? '' : latin1(key)
 }
 
 function refuseOther(fields: InfoFields): never {
@@ -259,7 +259,7 @@ function readFile(reader: BencodeReader, tree: Tree, folder: Folder | undefined,
   let rootOffset = 0
   reader.dictionary(key => {
     const field = asciiOf(key)
-    if (field === 'attr') attributes = String.fromCharCode(...reader.string(ATTRIBUTES_BYTES_MAX))
+    if (field === 'attr') attributes = latin1(reader.string(ATTRIBUTES_BYTES_MAX))
     else if (field === 'length') lengthBytes = reader.integer()
     else if (field === 'pieces root') rootOffset = readRoot(reader, name)
     else reader.skip()

@@ -3,7 +3,7 @@
  * its tree that holds the pieces' roots. The dictionary's bytes go in and out as they are.
  */
 import { expectDefined } from '../../base/assert.ts'
-import { equal, unhex } from '../../base/bytes.ts'
+import { equal, latin1, unhex } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { BencodeReader, BencodeWriter } from './bencode.ts'
 import { DecodeError } from '../codec/cursor.ts'
@@ -75,7 +75,7 @@ function readOuter(bytes: Uint8Array): { info: Uint8Array | undefined; layers: M
   const layers = new Map<string, Uint8Array>()
   let info: Uint8Array | undefined
   reader.dictionary(key => {
-    const field = key.length > 16 ? '' : String.fromCharCode(...key)
+    const field = key.length > 16 ? '' : latin1(key)
     if (field === 'info') info = reader.raw()
     else if (field === 'piece layers') readLayers(reader, layers)
     else reader.skip()

@@ -22,8 +22,32 @@ import {
   type ResultIn
 } from './schema.ts'
 
-/** A file in the home with the path of the control socket, written by every daemon that starts. */
+/**
+ * A file in the home that says where the control socket is, written by every daemon that starts: the socket's path, and on a second
+ * line the home's own device and inode. A copy of the home has other ones, so nobody takes the original's daemon for the copy's.
+ */
 export const SOCKET_NAME_FILE = 'socket'
+
+export interface SocketNote {
+  readonly socket: string
+  /** Of `homeMark`; undefined in a note of Shoal 0.1 before it had one. */
+  readonly home: string | undefined
+}
+
+/** Tells a folder from its copies. */
+export function homeMark({ dev, ino }: { dev: bigint; ino: bigint }): string {
+  return `${dev}:${ino}`
+}
+
+export function socketNoteText({ socket, home }: { socket: string; home: string }): string {
+  return `${socket}\n${home}\n`
+}
+
+export function parseSocketNote(text: string): SocketNote {
+  const [socket = '', home] = text.trim().split('\n')
+  return { socket, home }
+}
+
 /** A Unix socket's path has at most 107 bytes; the socket of a home with a longer path is outside of the home. */
 export const SOCKET_PATH_BYTES_MAX = 100
 

@@ -118,7 +118,10 @@ export const METHODS = {
       timeoutMs: maybe(duration('how long to wait for them'))
     },
     events: [event('waiting', { alive: whole('members that are alive'), for: text('what the daemon waits for') })],
-    result: row({ members: list(memberRow, 'this node first, then by name') })
+    result: row({
+      members: list(memberRow, 'this node first, then by name'),
+      twin: maybe(text('HOST:PORT of another node that runs with the key of this node; absent when there is none'))
+    })
   }),
   share: method(
     'Hashes and shares files and folders, one content for each path. A path alone fails with its error; of several, the others are shared. The daemon goes on when the client hangs up.',

@@ -165,6 +165,7 @@ export const statusEntries = {
   name: text('name of the node'),
   overlay: text('ID of the overlay'),
   addresses: list(text('HOST:PORT'), 'where the node listens'),
+  twin: maybe(text('HOST:PORT of another node that runs with the key of this node; absent when there is none')),
   gateway: maybe(text('URL below which contents are read by HTTP as ID/PATH; absent without a listener')),
   members: memberCounts,
   transfers: list(transferRow, 'downloads of this process'),

@@ -35,6 +35,11 @@ export function errorText({ message, hint }: ShoalError): string {
   return hint === undefined ? what : `${what}  ${escapeForTerminal(hint)}\n`
 }
 
+/** For the user of a home that was copied. */
+export function twinText(address: string): string {
+  return `another node runs with this key, at ${address}: stop one of them, and give it a home of its own`
+}
+
 /** For a daemon that has started. */
 export function readyText(ready: { id: string; name: string; addresses: readonly string[] }): string {
   return `${escapeForTerminal(ready.name)} is ready: ${ready.id}, on ${ready.addresses.join(', ')}\n`

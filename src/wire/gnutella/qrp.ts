@@ -11,6 +11,7 @@
  * is in proportion to what it has to send.
  */
 import { utf8 } from '../../base/bytes.ts'
+import { greatest } from '../../base/numbers.ts'
 import { DecodeError, Reader } from '../codec/cursor.ts'
 
 export const QRP_BITS_MIN = 14
@@ -79,7 +80,8 @@ export class QrpTable {
   /** All that any of them has, at the size of the largest: at a smaller one it would say maybe to nearly everything. */
   static merge(tables: Iterable<QrpTable>): QrpTable {
     const all = [...tables]
-    const merged = new Uint8Array(2 ** Math.max(QRP_BITS_MIN, ...all.map(table => table.bits)) / 8)
+    const sizes = all.map(table => table.bits)
+    const merged = new Uint8Array(2 ** greatest(QRP_BITS_MIN, sizes) / 8)
     for (const table of all) {
       let slots = table.slots
       while (slots.length < merged.length) slots = doubled(slots)

@@ -5,7 +5,7 @@
  *
  * The servent id is the first 16 bytes of the holder's public key; all 32 ride in the block.
  */
-import { equal, utf8 } from '../../base/bytes.ts'
+import { concat, equal, utf8 } from '../../base/bytes.ts'
 import { idBytes, type NodeId } from '../../base/ids.ts'
 import { contentIdCodec, encode, list, nodeIdCodec, struct, upTo, type Codec } from '../codec/codec.ts'
 import { DecodeError, Reader, Writer } from '../codec/cursor.ts'
@@ -98,7 +98,7 @@ function result(index: number): Codec<SearchResult> {
 }
 
 /** `SHOA`; two bytes of open data: flags that a GGEP block is in the private data (0x20, meaningful and set). */
-const VENDOR = Uint8Array.of(...utf8('SHOA'), 2, 0x20, 0x20)
+const VENDOR = concat(utf8('SHOA'), Uint8Array.of(2, 0x20, 0x20))
 const speed = zero(u32le, 'a speed')
 const hitBlock = ggep(
   {

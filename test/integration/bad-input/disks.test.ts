@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { shoal, start, temporaryFolder } from '../cli/shoal.ts'
 import { Cluster, until, type Daemon } from '../cluster.ts'
 import { makeFile, sha256 } from '../content.ts'
-import { isRoot, NOBODY, running } from './daemons.ts'
+import { running } from './daemons.ts'
+import { isRoot, nobody, NOBODY, type OtherUser } from '../../fixtures/other-user.ts'
 import { expectRefusal } from './refusal.ts'
 
 const MIB = 1 << 20
@@ -56,7 +57,7 @@ function fill(disk: string): string {
   return ballast
 }
 
-async function joined(home: string, options: { uid?: number } = {}): Promise<void> {
+async function joined(home: string, options: { as?: OtherUser } = {}): Promise<void> {
   const { ticket } = await sharer.ask('invite', {})
   const { status, stderr } = await shoal(home, ['join', '-'], { input: ticket, ...options })
   expect(status, stderr).toBe(0)
@@ -64,7 +65,7 @@ async function joined(home: string, options: { uid?: number } = {}): Promise<voi
 }
 
 /** The other is seen, so what it shares is found. */
-async function met(home: string, options: { uid?: number } = {}): Promise<void> {
+async function met(home: string, options: { as?: OtherUser } = {}): Promise<void> {
   const { status, stderr } = await shoal(home, ['members', '--wait', '2', '--timeout', '60'], options)
   expect(status, stderr).toBe(0)
 }
@@ -119,6 +120,7 @@ describe.skipIf(!isRoot)('a full disk', () => {
 })
 
 describe.skipIf(!isRoot)('a user without rights', () => {
+  const other = nobody()
   let root: string
   let home: string
   beforeAll(() => {
@@ -133,14 +135,13 @@ describe.skipIf(!isRoot)('a user without rights', () => {
   })
 
   it('is told which path cannot be read, and where nothing can be written', async () => {
-    const uid = NOBODY
     fs.chmodSync(makeFile(path.join(root, 'secret'), 10), 0o600)
     fs.chmodSync(makeFile(path.join(root, 'folder/inner/secret'), 10), 0o600)
     fs.mkdirSync(path.join(root, 'closed/target'), { recursive: true })
     fs.chmodSync(path.join(root, 'closed'), 0o700)
-    await joined(home, { uid })
-    await met(home, { uid })
-    const say = (...args: string[]) => start({ args: ['--home', home, ...args], cwd: root, uid }).ended
+    await joined(home, { as: other })
+    await met(home, { as: other })
+    const say = (...args: string[]) => start({ args: ['--home', home, ...args], cwd: root, as: other }).ended
     const unread = { status: 1, says: /cannot read ".*secret": permission denied/, next: /right to read it/ } as const
     expectRefusal(await say('share', 'secret'), unread)
     expectRefusal(await say('share', 'folder'), unread)

@@ -7,7 +7,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { bin, shoal, start, temporaryFolder } from '../cli/shoal.ts'
-import { ANY_PORT, isRoot, NOBODY, running } from './daemons.ts'
+import { ANY_PORT, running } from './daemons.ts'
+import { isRoot, nobody } from '../../fixtures/other-user.ts'
 import { expectRefusal, type Refusal } from './refusal.ts'
 
 let template: string
@@ -31,6 +32,8 @@ async function expectNoStart(home: string, flags: readonly string[], refusal: Re
 }
 
 describe('no daemon starts on a home', () => {
+  const other = nobody()
+
   const damages: Array<[claim: string, file: string, bytes: string, refusal: Refusal]> = [
     [
       'of a newer version',
@@ -116,9 +119,9 @@ describe('no daemon starts on a home', () => {
     const home = madeHome()
     fs.chmodSync(path.dirname(home), 0o755)
     const refusal = { status: 1, says: /home.*: permission denied/, next: /is the home yours\?/ } as const
-    expectRefusal(await shoal(home, ['init'], { uid: NOBODY }), refusal)
-    expectRefusal(await shoal(home, ['daemon', '--detach'], { uid: NOBODY }), refusal)
-    expectRefusal(await shoal(home, ['ls'], { uid: NOBODY }), {
+    expectRefusal(await shoal(home, ['init'], { as: other }), refusal)
+    expectRefusal(await shoal(home, ['daemon', '--detach'], { as: other }), refusal)
+    expectRefusal(await shoal(home, ['ls'], { as: other }), {
       status: 1,
       says: /cannot read the home/,
       next: /is it yours/

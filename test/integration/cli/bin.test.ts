@@ -38,6 +38,7 @@ it('says what to do in a clone that is not built', async () => {
   fs.mkdirSync(path.join(clone, 'bin'))
   fs.writeFileSync(path.join(clone, 'package.json'), '{"type":"module"}')
   fs.copyFileSync(bin, path.join(clone, 'bin/shoal.js'))
+  fs.writeFileSync(path.join(clone, 'bin/setup.js'), '')
   expect(await run('node', [path.join(clone, 'bin/shoal.js'), 'ls'])).toEqual({
     status: 1,
     text: 'shoal: this clone is not built\n  `npm run setup` in it installs and builds\n'

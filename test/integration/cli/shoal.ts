@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { onTestFinished } from 'vitest'
 import { serveControl, type Handlers } from '../../../src/daemon/control/server.ts'
+import type { OtherUser } from '../../fixtures/other-user.ts'
 
 export const bin = path.resolve(import.meta.dirname, '../../../bin/shoal.js')
 
@@ -34,8 +35,8 @@ interface Start {
   cwd?: string
   input?: string
   env?: Record<string, string>
-  /** Runs as this user and group. */
-  uid?: number
+  /** Runs as this user and the group of the same number. */
+  as?: OtherUser
 }
 
 /** What is set where the tests run must not show. */
@@ -45,9 +46,9 @@ function cleanEnv(): Record<string, string | undefined> {
   )
 }
 
-export function start({ args, cwd = os.tmpdir(), input, env = {}, uid }: Start): Running {
-  const user = uid === undefined ? {} : { uid, gid: uid }
-  const child = spawn('node', [bin, ...args], {
+export function start({ args, cwd = os.tmpdir(), input, env = {}, as }: Start): Running {
+  const user = as === undefined ? {} : { uid: as.uid, gid: as.uid }
+  const child = spawn(as?.node ?? 'node', [as?.bin ?? bin, ...args], {
     ...{ cwd, env: { ...cleanEnv(), ...env }, stdio: ['pipe', 'pipe', 'pipe'] },
     ...user
   })

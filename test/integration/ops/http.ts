@@ -10,7 +10,7 @@ export interface Page {
 }
 
 export function overSocket({ home }: Daemon, url: string): Promise<Page> {
-  return ask({ socketPath: fs.readFileSync(path.join(home, 'socket'), 'utf8').trim(), path: url })
+  return ask({ socketPath: fs.readFileSync(path.join(home, 'socket'), 'utf8').split('\n')[0]!, path: url })
 }
 
 export function overPort(daemon: Daemon, url: string): Promise<Page> {

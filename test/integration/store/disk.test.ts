@@ -16,10 +16,9 @@ import {
   randomBytes,
   startDownload
 } from '../../unit/io/store/contents.ts'
+import { isRoot, nobody, NOBODY } from '../../fixtures/other-user.ts'
 
 const P = (piece: number): PieceIndex => piece as PieceIndex
-const isRoot = process.getuid?.() === 0
-const NOBODY = 65_534
 
 let folder: string
 beforeEach(() => {
@@ -96,14 +95,16 @@ describe.skipIf(!isRoot)('on a full disk', () => {
 })
 
 describe.skipIf(!isRoot)('as a user without the right to write', () => {
+  const other = nobody()
+
   it('a download is refused before the first block, and says where', async () => {
     const [home, target] = [join(folder, 'home'), join(folder, 'target')]
     mkdirSync(home)
     mkdirSync(target, { mode: 0o755 })
     chmodSync(folder, 0o755)
     chownSync(home, NOBODY, NOBODY)
-    const fixture = join(import.meta.dirname, 'unwritable.fixture.ts')
-    const output = execFileSync('node', [fixture, folder], { uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
+    const fixture = join(other.root, 'test/integration/store/unwritable.fixture.ts')
+    const output = execFileSync(other.node, [fixture, folder], { uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
     expect(JSON.parse(output)).toEqual({
       ...{ ok: false, reason: 'disk', code: 'permission' },
       message: expect.stringContaining(target) as string

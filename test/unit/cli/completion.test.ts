@@ -10,7 +10,13 @@ import { placesOf, type Place } from '../../../src/cli/completion/tree.ts'
 import { zshScript } from '../../../src/cli/completion/zsh.ts'
 import { buildProgram } from '../../../src/cli/program.ts'
 
-const places = placesOf(buildProgram(async () => undefined, '0.0.0'))
+const places = placesOf(
+  buildProgram(
+    async () => undefined,
+    '0.0.0',
+    () => undefined
+  )
+)
 
 function folder(): string {
   const made = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-completion-'))

@@ -48,7 +48,7 @@ export function chunked(proofs: readonly Claim[][]): Claim[][] {
       chunks.push(chunk)
       chunk = []
     }
-    chunk.push(...proof)
+    for (const claim of proof) chunk.push(claim)
   }
   if (chunk.length > 0) chunks.push(chunk)
   return chunks

@@ -53,7 +53,7 @@ export class Archive {
     for (const row of this.roster.rows()) {
       const claims = chunks.get(keyOf(row.id))
       if (claims === undefined) continue
-      claims.push(...(row.standing.state === 'suspect' ? [row.alive] : proofOf(row)))
+      for (const claim of row.standing.state === 'suspect' ? [row.alive] : proofOf(row)) claims.push(claim)
     }
     for (const [key, claims] of chunks) this.writing.set(this.persist(key, sealed(claims)), key)
     this.dirty.clear()
@@ -80,9 +80,7 @@ export class Archive {
 
 /** All claims that were kept, those of one row in their order. What a torn write left is skipped. */
 export function restoredClaims(restored: Restored): Claim[] {
-  const claims: Claim[] = []
-  for (const [key, value] of restored) if (key.startsWith(KEY_PREFIX)) claims.push(...opened(value))
-  return claims
+  return [...restored].flatMap(([key, value]) => (key.startsWith(KEY_PREFIX) ? opened(value) : []))
 }
 
 function keyOf(id: NodeId): string {

@@ -189,7 +189,8 @@ export class View {
     if (!notary.genuine(claim)) return false
     if (this.quietAboutClones !== undefined && now < this.quietAboutClones) return true
     this.quietAboutClones = after(now, CLONE_PAUSE_MS)
-    emit({ kind: 'clone', incarnation: claim.incarnation })
+    const address = claim.kind === 'alive' ? claim.address : undefined
+    emit({ kind: 'clone', incarnation: claim.incarnation, address })
     // What was said of the other's incarnation is behind us after this.
     waiting.release(claim.subject, now)
     this.announce(own.raiseAbove(claim.incarnation))

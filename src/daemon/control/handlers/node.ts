@@ -50,6 +50,7 @@ async function status(services: Services, only: ContentId | undefined): Promise<
   return {
     ...{ ready: true, id: peerIdText(runtime.self), name: services.settings.name, overlay: runtime.overlay.id },
     ...{ addresses: runtime.addresses.map(addressText), members, transfers: await transfers(services, only) },
+    ...(runtime.twin === undefined ? {} : { twin: addressText(runtime.twin) }),
     ...(gateway === undefined ? {} : { gateway: `http://${gateway}/content/` }),
     damaged: await damagedShares(services),
     ...(sharing.length === 0 ? {} : { sharing }),

@@ -19,7 +19,8 @@ export function overlayHandlers(services: Services): Pick<Handlers, 'members' | 
   return {
     members: async ({ wait, timeoutMs }, call) => {
       if (wait !== undefined) await waitForMembers(services, { wait, timeoutMs: timeoutMs ?? WAIT_MS }, call)
-      return { members: memberRows(services) }
+      const { twin } = services.runtime()
+      return { members: memberRows(services), ...(twin === undefined ? {} : { twin: addressText(twin) }) }
     },
     invite: async () => {
       const { runtime } = services

@@ -2,6 +2,7 @@
 import { readdirSync, statSync, type Stats } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../../base/errors.ts'
+import { greatest } from '../../../base/numbers.ts'
 import { OPEN_DESCRIPTORS_MAX } from '../../../io/store/files/open-files.ts'
 import { CONNECTIONS_MAX } from '../../../io/net/host.ts'
 import type { DoctorRow } from '../../../wire/control/doctor.ts'
@@ -111,7 +112,7 @@ function newestIn(home: string): number {
     const times = readdirSync(home).map(
       name => statSync(path.join(home, name), { throwIfNoEntry: false })?.mtimeMs ?? 0
     )
-    return Math.max(0, ...times)
+    return greatest(0, times)
   } catch {
     return 0
   }

@@ -1,5 +1,6 @@
 /** What only a running node can say: who answers it, lane by lane, and who it knows. */
 import { randomInt } from 'node:crypto'
+import { expectDefined } from '../../../base/assert.ts'
 import { SHARES_PROTOCOL } from '../../../wire/shares.ts'
 import { addressText, type Contact } from '../../../wire/common.ts'
 import type { DoctorRow } from '../../../wire/control/doctor.ts'
@@ -86,13 +87,23 @@ export function judgeLane({ lane, answered, asked, young, addresses, neverDialle
 export function peersRow(runtime: Runtime): DoctorRow {
   const members = { alive: 0, suspect: 0, dead: 0, left: 0 }
   for (const { state } of runtime.view.membership.members()) members[state]++
-  return judgePeers(members)
+  return judgePeers(members, runtime.twin === undefined ? undefined : addressText(runtime.twin))
 }
 
-export function judgePeers(members: Readonly<Record<'alive' | 'suspect' | 'dead' | 'left', number>>): DoctorRow {
+/** `twin`: HOST:PORT of another node that runs with this node's key. */
+export function judgePeers(
+  members: Readonly<Record<'alive' | 'suspect' | 'dead' | 'left', number>>,
+  twin: string | undefined
+): DoctorRow {
   const { alive, suspect, dead, left } = members
   const check = 'peers'
   const text = `${alive} alive, ${suspect} suspect, ${dead} dead, ${left} left`
+  if (twin !== undefined) {
+    return {
+      ...{ check, status: 'fail', text: `${text}; another node runs with this key, at ${twin}` },
+      fix: 'stop one of them, and give it a home of its own: shoal --home DIR'
+    }
+  }
   if (alive + suspect <= 1)
     return { check, status: 'warn', text: `${text}: this node is alone`, fix: 'shoal invite here, shoal join there' }
   if (suspect > 0)
@@ -126,6 +137,7 @@ async function isReached({ net }: Runtime, contact: Contact, signal: AbortSignal
 function someOf<T>(all: readonly T[], most: number): T[] {
   const rest = [...all]
   const chosen: T[] = []
-  while (chosen.length < most && rest.length > 0) chosen.push(...rest.splice(randomInt(rest.length), 1))
+  while (chosen.length < most && rest.length > 0)
+    chosen.push(expectDefined(rest.splice(randomInt(rest.length), 1)[0], 'one is left'))
   return chosen
 }

@@ -7,7 +7,7 @@
  * before 'close', so only the status tells it from an end in good order. Two more are handled in backpressure.ts.
  */
 import type { MessageStream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
-import { concat } from '../../../base/bytes.ts'
+import { joined } from '../../../base/bytes.ts'
 import { ShoalError } from '../../../base/errors.ts'
 import { Backpressure } from './backpressure.ts'
 
@@ -65,7 +65,7 @@ export class ChunkReader {
     this.stream.removeEventListener('message', this.onMessage)
     this.stream.removeEventListener('end', this.onEnd)
     this.stream.removeEventListener('close', this.onClose)
-    const unread = concat(first, ...this.queue.slice(this.next))
+    const unread = joined([first, ...this.queue.slice(this.next)])
     this.queue = []
     this.next = 0
     this.unreadBytes = 0

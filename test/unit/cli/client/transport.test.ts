@@ -4,6 +4,8 @@ import net from 'node:net'
 import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { socketTransport } from '../../../../src/cli/client/transport.ts'
+import { nameSocket } from '../../../../src/daemon/home/socket-path.ts'
+import { parseSocketNote } from '../../../../src/wire/control/home.ts'
 import { temporaryFolder } from '../../daemon/temporary.ts'
 
 /** A daemon that answers every call with these bytes and hangs up. */
@@ -89,6 +91,27 @@ it('no home, or a socket that nobody holds', async () => {
   await expect(ask(path.join(home, 'none'))).rejects.toThrow(nobody)
   fs.writeFileSync(path.join(home, 'socket'), path.join(home, 'gone'))
   await expect(ask(home)).rejects.toThrow(nobody)
+})
+
+it('nobody on a copy of a home: the socket that it names is that of the original', async () => {
+  const home = await answering(`${ok}{"v":1,"id":"x"}\n`)
+  const { socket } = parseSocketNote(fs.readFileSync(path.join(home, 'socket'), 'utf8'))
+  nameSocket(home, socket)
+  expect(await ask(home)).toEqual({ id: 'x' })
+  const copy = `${home}-copy`
+  onTestFinished(() => {
+    fs.rmSync(copy, { recursive: true, force: true })
+  })
+  fs.cpSync(home, copy, { recursive: true, filter: file => !file.endsWith('/s') })
+  const nobody: unknown = expect.objectContaining({ code: 'unreachable', hint: 'start one: shoal daemon' })
+  await expect(ask(copy)).rejects.toThrow(nobody)
+  const moved = `${home}-moved`
+  onTestFinished(() => {
+    fs.rmSync(moved, { recursive: true })
+  })
+  fs.renameSync(copy, moved)
+  nameSocket(moved, socket)
+  expect(await ask(moved)).toEqual({ id: 'x' })
 })
 
 it('an abort before the answer', async () => {

@@ -42,6 +42,10 @@ describe('a column', () => {
     expect(['abc', '鱼', '🐟', 'e\u0301', '한국', ''].map(width)).toEqual([3, 2, 2, 1, 4, 0])
   })
 
+  it('counts flags, families and keycaps as one picture', () => {
+    expect(['🇩🇪', '👩‍👩‍👧', '1️⃣', '☺️', '\u2026', '한', 'ｱ'].map(width)).toEqual([2, 2, 2, 2, 1, 2, 1])
+  })
+
   it('is cut between letters, never inside one', () => {
     expect([cut('abc', 3), cut('abcd', 3), cut('鱼鱼鱼', 4), cut('a', 1)]).toEqual(['abc', 'ab…', '鱼…', 'a'])
   })
@@ -59,6 +63,12 @@ describe('a column', () => {
       ] as const)
     ).toBe('A     NUMBER  Z\n鱼         1\na\\nb      22\n')
   })
+})
+
+it('prints a table of 1,000,000 rows', () => {
+  const rows = Array.from({ length: 1_000_000 }, (_, at) => at)
+  const text = table([{ head: 'FILE', cell: at => `f${at}` }], rows)
+  expect(text.split('\n')).toHaveLength(rows.length + 2)
 })
 
 describe('progress', () => {

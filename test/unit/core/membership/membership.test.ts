@@ -475,7 +475,7 @@ describe('the own incarnation', () => {
     const { lone, others } = among(2)
     lone.gossip(others[0]!, lone.self.claims.alive(40, 'twin', lone.self.contact.address))
     lone.gossip(others[0]!, lone.self.claims.alive(90, 'twin', lone.self.contact.address))
-    expect(lone.events).toEqual([{ kind: 'clone', incarnation: 40 }])
+    expect(lone.events).toEqual([{ kind: 'clone', incarnation: 40, address: lone.self.contact.address }])
     expect(lone.machine.member(lone.self.id)?.incarnation).toBe(41)
   })
 })

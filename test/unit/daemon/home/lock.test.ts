@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { takeLock } from '../../../../src/daemon/home/lock.ts'
+import { lockHolder, takeLock } from '../../../../src/daemon/home/lock.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 const conflict: unknown = expect.objectContaining({ code: 'conflict' })
@@ -13,7 +13,8 @@ async function holder(file: string): Promise<ChildProcess> {
   const module = path.resolve(import.meta.dirname, '../../../../src/daemon/home/lock.ts')
   const program = `
     const { takeLock } = await import(${JSON.stringify(module)})
-    takeLock(${JSON.stringify(file)})
+    // Referenced, so that it is not collected.
+    globalThis.lock = takeLock(${JSON.stringify(file)})
     process.stdout.write('held')
     setInterval(() => {}, 1000)`
   const child = spawn('node', ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -26,7 +27,13 @@ it('refuses a second process at once, and starts at once after the first was kil
   const file = path.join(temporaryFolder(), 'lock.db')
   const child = await holder(file)
   const startMs = performance.now()
-  expect(() => takeLock(file)).toThrow(conflict)
+  expect(() => takeLock(file)).toThrow(
+    expect.objectContaining({
+      code: 'conflict',
+      message: `another daemon runs on this home (process ${child.pid})`,
+      hint: expect.stringContaining(`kill ${child.pid}`) as string
+    })
+  )
   expect(performance.now() - startMs).toBeLessThan(500)
   child.kill('SIGKILL')
   await once(child, 'exit')
@@ -59,4 +66,17 @@ it('is refused on a file that is none of ours', () => {
 
 it('says which folder it could not lock in', () => {
   expect(() => takeLock('/nonexistent/lock.db')).toThrow(expect.objectContaining({ code: 'permission' }))
+})
+
+it('finds the holder among the locks of the kernel, on this device only', () => {
+  const locks = [
+    '1: POSIX  ADVISORY  READ 7 fe:00:99 1073741824 1073742335',
+    '1: -> POSIX  ADVISORY  WRITE 8 fe:00:99 1073741824 1073742335',
+    '2: FLOCK  ADVISORY  WRITE 9 fe:00:99 0 EOF',
+    '3: POSIX  ADVISORY  WRITE 10 103:02:99 1073741824 1073742335',
+    '4: POSIX  ADVISORY  WRITE 11 fe:00:99 1073741824 1073742335'
+  ].join('\n')
+  expect(lockHolder(locks, { dev: 0xfe00n, ino: 99n })).toBe(11)
+  expect(lockHolder(locks, { dev: 0x10302n, ino: 99n })).toBe(10)
+  expect(lockHolder(locks, { dev: 0xfe00n, ino: 100n })).toBeUndefined()
 })

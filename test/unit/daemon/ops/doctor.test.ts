@@ -90,7 +90,8 @@ describe('the doctor judges', () => {
     ['warn', { alive: 2, suspect: 1, dead: 0, left: 0 }],
     ['warn', { alive: 2, suspect: 0, dead: 1, left: 0 }]
   ] as const)('peers as %s: %j', (status, members) => {
-    expect(judged(judgePeers(members))).toBe(status)
+    expect(judged(judgePeers(members, undefined))).toBe(status)
+    expect(judged(judgePeers(members, '10.0.0.2:7462'))).toBe('fail')
   })
 
   it('a command of another version', () => {
