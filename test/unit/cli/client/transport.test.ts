@@ -94,10 +94,12 @@ it('no home, or a socket that nobody holds', async () => {
 })
 
 it('nobody on a copy of a home: the socket that it names is that of the original', async () => {
-  const home = await answering(`${ok}{"v":1,"id":"x"}\n`)
+  const stop = async (home: string): Promise<unknown> =>
+    socketTransport(home, 'shoal daemon').ask('stop', {}, { signal: new AbortController().signal })
+  const home = await answering(`${ok}{"v":1,"stopping":true}\n`)
   const { socket } = parseSocketNote(fs.readFileSync(path.join(home, 'socket'), 'utf8'))
   nameSocket(home, socket)
-  expect(await ask(home)).toEqual({ id: 'x' })
+  expect(await stop(home)).toEqual({ stopping: true })
   const copy = `${home}-copy`
   onTestFinished(() => {
     fs.rmSync(copy, { recursive: true, force: true })
@@ -111,7 +113,7 @@ it('nobody on a copy of a home: the socket that it names is that of the original
   })
   fs.renameSync(copy, moved)
   nameSocket(moved, socket)
-  expect(await ask(moved)).toEqual({ id: 'x' })
+  expect(await stop(moved)).toEqual({ stopping: true })
 })
 
 it('an abort before the answer', async () => {
