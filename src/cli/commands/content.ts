@@ -87,14 +87,24 @@ export async function rm(
     await confirmLast(context, id)
     result = await askDaemon(context, 'rm', { ...params, yes: true })
   }
-  const { removed, deletedFiles } = result
+  const { removed, deletedFiles, unfinished } = result
   if (!removed) throw new ShoalError('internal', `the daemon did not forget ${id}, and did not say why`)
   const deleted = deletedFiles === undefined ? '' : `, ${count(deletedFiles, 'file')} deleted`
   context.output.answer({
-    json: { id: result.id, removed, ...(deletedFiles === undefined ? {} : { deletedFiles }) },
+    json: {
+      ...{ id: result.id, removed },
+      ...(deletedFiles === undefined ? {} : { deletedFiles }),
+      ...(unfinished === undefined ? {} : { unfinished })
+    },
     text: () => `forgot ${result.id}${deleted}\n`,
     ids: () => [result.id]
   })
+  if (unfinished === undefined) return
+  const { path: place, bytes } = unfinished
+  context.output.note(
+    `note: ${bytesText(bytes)} of an unfinished download stay at ${escapeForTerminal(place)}, in files that end in .part: ` +
+      'delete them by hand (`shoal rm --delete-files` deletes them with the download)'
+  )
 }
 
 /** Throws ShoalError unless somebody says yes. */

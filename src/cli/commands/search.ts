@@ -98,14 +98,16 @@ function nothing({ output }: Context, text: string, answer: SearchAnswer): Shoal
     others === 0
       ? 'there is no other node in this overlay'
       : messages === 0
-        ? `the neighbours' tables of words rule it out for ${count(others, 'other node')}`
+        ? `none of the ${count(others, 'other node')} lists a name with these words`
         : `asked ${asked} with ${count(messages, 'message')} in ${elapsedText(elapsedMs)}`
   const late = ended === 'timeout' ? ', and not all had answered' : ''
   return new ShoalError('not-found', `nothing found for ${JSON.stringify(text)}: ${how}${late}`, {
     hint:
       ended === 'timeout'
         ? 'wait longer: --timeout SECONDS'
-        : 'every word must begin a word of the name: try fewer or shorter ones'
+        : messages === 0 && others > 0
+          ? 'try fewer or shorter words; what was shared in the last seconds may not be listed yet: search again'
+          : 'every word must begin a word of the name: try fewer or shorter ones'
   })
 }
 

@@ -257,7 +257,13 @@ export const METHODS = {
       id: contentId,
       removed: flag('whether it was forgotten'),
       lastHolder: maybe(flag('nothing was done: no other holder is known')),
-      deletedFiles: maybe(whole('number of files that were deleted'))
+      deletedFiles: maybe(whole('number of files that were deleted')),
+      unfinished: maybe(
+        row({
+          path: text('file or folder of the download'),
+          bytes: whole('bytes that were fetched and stay in files that end in .part')
+        })
+      )
     })
   }),
   status: method(

@@ -264,6 +264,18 @@ describe('rm', () => {
     expect(daemon.calls.at(-1)).toEqual(['rm', { id: 'abababab', deleteFiles: true, yes: true }])
   })
 
+  it('of an unfinished download says what stays on the disk, and how to delete it', async () => {
+    const unfinished = { path: '/downloads/x\u001b[31m', bytes: 3 * 2 ** 30 }
+    const daemon = await fakeDaemon({ rm: async () => ({ id, removed: true, unfinished }) })
+    const { text, notes, json } = await threeWays(daemon, ['rm', 'abababab'])
+    expect(text).toBe(`forgot ${id}\n`)
+    expect(notes).toContain(
+      '3.00 GiB of an unfinished download stay at /downloads/x\\u{1b}[31m, in files that end in .part'
+    )
+    expect(notes).toContain('shoal rm --delete-files')
+    expect(json).toEqual([{ v: 1, id, removed: true, unfinished }])
+  })
+
   it('--yes asks nobody', async () => {
     const daemon = await fakeDaemon({ rm })
     const { text, json, ids } = await threeWays(daemon, ['rm', 'abababab', '--yes'])

@@ -155,7 +155,7 @@ describe('the daemon', () => {
     expect([second.status, second.stdout, second.stderr.split('\n')[0]]).toEqual([
       11,
       '',
-      'shoal: another daemon runs on this home'
+      expect.stringMatching(/^shoal: another daemon runs on this home \(process \d+\)$/)
     ])
     first.child.kill('SIGKILL')
     expect((await first.ended).status).toBe('SIGKILL')

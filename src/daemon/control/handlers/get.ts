@@ -259,8 +259,19 @@ async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal)
     const { holders } = await holdersOf(services, content, signal)
     if (holders.length === 0) return { id: content, removed: false, lastHolder: true }
   }
+  const unfinished = await unfinishedOf(services, content)
   await services.transfers().forget(content)
   const deletedFiles = await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
   await services.indexing.settled()
-  return { id: content, removed: true, ...(params.deleteFiles === true ? { deletedFiles } : {}) }
+  if (params.deleteFiles === true) return { id: content, removed: true, deletedFiles }
+  return { id: content, removed: true, ...(unfinished === undefined ? {} : { unfinished }) }
+}
+
+/** What stays on the disk when a download is forgotten before it is complete. */
+async function unfinishedOf(services: Services, content: ContentId): Promise<ResultOf<'rm'>['unfinished']> {
+  const holding = services.store.holding(content)
+  if (holding?.kind !== 'download' || holding.complete) return undefined
+  const path = services.store.pathOf(content)
+  const haveBytes = (await services.transfers().row(content))?.haveBytes ?? 0
+  return path === undefined || haveBytes === 0 ? undefined : { path, bytes: haveBytes }
 }
