@@ -10,13 +10,13 @@ const COLUMNS_MAX = 100
 /** Where stdout is no terminal. */
 const COLUMNS_DEFAULT = 80
 
-export async function help({ output, stdout }: Context, program: Command, words: readonly string[]): Promise<void> {
+export async function help({ output, terminal }: Context, program: Command, words: readonly string[]): Promise<void> {
   const topic = words.length === 1 ? topicOf(words[0] ?? '') : undefined
   if (topic === undefined) {
     commandOf(program, words).outputHelp()
     return
   }
-  const columns = stdout.isTTY && stdout.columns > 0 ? stdout.columns : COLUMNS_DEFAULT
+  const columns = terminal !== undefined && terminal.columns > 0 ? terminal.columns : COLUMNS_DEFAULT
   output.answer({
     json: { topic: topic.name, ...topic.json },
     text: () => topicText(topic, Math.min(columns, COLUMNS_MAX)),
