@@ -60,7 +60,7 @@ export async function share(context: Context, paths: readonly string[], options:
       const result = await shareBatch(context, sending)
       for (const one of result.shares) printer.add(one)
       for (const one of result.failed ?? []) printFailed(context, one)
-      failed.push(...(result.failed ?? []))
+      for (const one of result.failed ?? []) failed.push(one)
     }
     if (options.invite === true && printer.isHolding) printer.end(await askDaemon(context, 'invite', {}))
   } finally {

@@ -1,4 +1,5 @@
 /** A topic as plain text: terms in a column, their texts wrapped beside it, and never a line wider than the terminal where words fit. */
+import { greatest } from '../../base/numbers.ts'
 import { width } from '../terminal/format.ts'
 import type { Entry, Topic } from './topics.ts'
 
@@ -15,7 +16,7 @@ export function topicText({ title, about, entries }: Topic, columns: number): st
 
 function entryLines(entries: readonly Entry[], { columns, indent }: { columns: number; indent: number }): string[] {
   const fitting = entries.map(({ term }) => width(term)).filter(one => one <= TERM_COLUMNS_MAX)
-  const textAt = indent + Math.max(0, ...fitting) + 2
+  const textAt = indent + greatest(0, fitting) + 2
   const textColumns = Math.max(TEXT_COLUMNS_MIN, columns - textAt)
   return entries.flatMap(({ term, text, entries: below }) => {
     const lines = wrapped(text, textColumns).map(line => ' '.repeat(textAt) + line)

@@ -7,11 +7,13 @@ import { EntryError, diskError } from '../../../../src/io/share/errors.ts'
 import type { Skipped } from '../../../../src/io/share/skipped.ts'
 import { pathOf, type Manifest } from '../../../../src/wire/bittorrent/metainfo.ts'
 import { PATH_BYTES_MAX, PATH_DEPTH_MAX } from '../../../../src/wire/bittorrent/paths.ts'
+import { isRoot, nobody } from '../../../fixtures/other-user.ts'
 import { content } from '../../../fixtures/torrents/cases.ts'
 import { bench, put, temporaryFolder } from './kit.ts'
 
 const root = path.resolve(import.meta.dirname, '../../../..')
 const MB = 1 << 20
+const other = nobody()
 const none = { symlinks: 0, specials: 0, names: 0, paths: 0, unreadable: 0, failing: 0, changed: 0, vanished: 0 }
 
 const namesIn = (manifest: Manifest): string[] => manifest.files.map(file => pathOf(file).join('/'))
@@ -210,12 +212,10 @@ function unreadable(): Unreadable {
   fs.mkdirSync(stores)
   fs.chmodSync(stores, 0o777)
   const scanAsOther: Unreadable['scanAsOther'] = (target, ...strict) => {
-    const other = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-    const script = path.join(root, 'test/fixtures/share/scan-once.ts')
-    const run = spawnSync('node', [script, target, path.join(stores, 'leaves'), ...strict], {
-      ...other,
-      encoding: 'utf8'
-    })
+    const [node, code] = isRoot ? [other.node, other.root] : ['node', root]
+    const script = path.join(code, 'test/fixtures/share/scan-once.ts')
+    const user = isRoot ? { uid: other.uid, gid: other.uid } : {}
+    const run = spawnSync(node, [script, target, path.join(stores, 'leaves'), ...strict], { ...user, encoding: 'utf8' })
     return JSON.parse(run.stdout === '' ? JSON.stringify(run.stderr) : run.stdout) as ReturnType<
       Unreadable['scanAsOther']
     >
