@@ -230,7 +230,10 @@ function contentCommands(program: Command, { add, act }: Tools): void {
       ]
     }
   )
-  getCommand.option('-o, --output <dir>', 'the folder to fetch into; this one unless told otherwise')
+  getCommand.option(
+    '-o, --output <dir>',
+    'the folder to fetch into, or to copy to when the content is here already; this one unless told otherwise'
+  )
   getCommand.addOption(
     new Option('--include <glob>', 'only files whose path matches; may be given again').argParser(
       (glob: string, before: string[] | undefined) => [...(before ?? []), glob]

@@ -37,7 +37,8 @@ import type { Services } from './control/services.ts'
 import { ShareMonitor } from './sharing/monitor.ts'
 import { controlSocketPath, nameSocket } from './home/socket-path.ts'
 import { TicketFiles } from './node/ticket-files.ts'
-import { Transfers } from './downloads/transfers.ts'
+import { Downloads } from './downloads/downloads.ts'
+import { downloadNode } from './downloads/node.ts'
 
 type LivingHome = Home & { readonly overlay: NonNullable<Home['overlay']> }
 
@@ -81,7 +82,6 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
 interface Living {
   readonly runtime: Runtime
   readonly directory: Directory
-  readonly transfers: Transfers
   readonly monitor: ShareMonitor
 }
 
@@ -98,6 +98,7 @@ class RunningDaemon implements Daemon {
   private living: Living | undefined
   private server: ControlServer | undefined
   private socketWatch: SocketWatch | undefined
+  private downloads: Downloads | undefined
   private passing: EphemeralDownloads | undefined
   private listener: GatewayListener | undefined
   private readonly ops = new Ops()
@@ -134,22 +135,19 @@ class RunningDaemon implements Daemon {
     this.indexing = await Indexing.open({ path: homePaths(dir).index, store: this.store, log })
     await this.dropStaleOverlay()
     await EphemeralDownloads.sweep(dir, this.store)
+    this.downloads = new Downloads({ store: this.store, db: this.db, log })
     this.ops.readiness.starts('the network, and the shares to be offered again')
     await this.live(config.settings.listen)
-    this.passing = new EphemeralDownloads({
-      ...{ home: dir, store: this.store },
-      transfers: () => this.life.transfers,
-      runtime: () => this.life.runtime
-    })
-    this.sharing = this.shareJobs({ db: this.db, store: this.store, leaves })
+    this.passing = new EphemeralDownloads({ home: dir, store: this.store, downloads: this.downloads })
+    this.sharing = this.shareJobs({ db: this.db, store: this.store, leaves }, this.downloads)
     const services: Services = {
       ...{ settings: config.settings, log, db: this.db, store: this.store, leaves },
       ...{ indexing: this.indexing, sharing: this.sharing, searches: new Searches(this.db) },
       home: () => this.home,
       runtime: () => this.life.runtime,
       directory: () => this.life.directory,
-      transfers: () => this.life.transfers,
       monitor: () => this.life.monitor,
+      downloads: this.downloads,
       passing: this.passing,
       gateway: () => this.listener?.address,
       adoptTicket: async ticket => this.adoptTicket(ticket),
@@ -172,12 +170,14 @@ class RunningDaemon implements Daemon {
     log.info({ id: this.id, addresses: this.addresses, overlay: this.home.overlay.id, gateway }, 'ready')
   }
 
-  private shareJobs(parts: Pick<PublishParts, 'db' | 'store' | 'leaves'>): ShareJobs<SharedRow> {
+  private shareJobs(parts: Pick<PublishParts, 'db' | 'store' | 'leaves'>, downloads: Downloads): ShareJobs<SharedRow> {
     const { log } = this.options
     const publishing: PublishParts = {
       ...{ ...parts, log, home: () => this.home.dir },
-      offer: content => this.life.transfers.offer(content),
-      withdraw: content => this.life.transfers.forget(content)
+      offer: content => downloads.offer(content),
+      remove: async content => {
+        await downloads.remove(content, { deleteFiles: false })
+      }
     }
     return new ShareJobs({
       work: (request, work) => publish(publishing, request, work),
@@ -241,8 +241,7 @@ class RunningDaemon implements Daemon {
     const monitor = monitorOf(runtime, store, log)
     const isSound = (content: ContentId): boolean => monitor.isSound(content)
     const directory = new Directory({ net: runtime.net, store, isSound })
-    const transfers = new Transfers({ runtime, store, db, log, monitor })
-    this.living = { runtime, directory, transfers, monitor }
+    this.living = { runtime, directory, monitor }
     this.ops.watch(runtime)
     runtime.watch(({ room, event }) => {
       if (room !== 'membership') return
@@ -259,7 +258,7 @@ class RunningDaemon implements Daemon {
       })
     })
     await directory.serve()
-    await transfers.restart()
+    await expectDefined(this.downloads, 'the downloads are open').attach(downloadNode(runtime), monitor)
     monitor.start()
   }
 
@@ -277,6 +276,7 @@ class RunningDaemon implements Daemon {
     const { runtime, monitor } = this.life
     this.indexing?.tellTo(undefined)
     await this.passing?.close()
+    this.downloads?.detach()
     await monitor.close()
     await runtime.close()
     this.home = home
@@ -314,6 +314,7 @@ class RunningDaemon implements Daemon {
     await this.socketWatch?.close()
     await Promise.all([this.server?.close(CONTROL_GRACE_MS), this.listener?.close()])
     if (this.living !== undefined) await this.passing?.close()
+    await this.downloads?.close()
     await this.living?.runtime.sayGoodbye()
     await this.ops.close()
     this.indexing?.tellTo(undefined)

@@ -104,7 +104,7 @@ describe('the only holder sends flipped bits', () => {
         12,
         {
           code: 'integrity',
-          message: `all who hold ${id} are banned: they sent what is wrong`,
+          message: `every holder of ${id} is banned for sending corrupt data`,
           hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
         }
       ])

@@ -11,6 +11,9 @@ import { makeFile } from './content.ts'
 
 type Line = Record<string, unknown>
 
+/** The ID of a content that no member holds. */
+const NOBODYS = 'f'.repeat(64)
+
 let cluster: Cluster
 let id: string
 const called = new Set<string>()
@@ -69,7 +72,8 @@ it.each<[ControlMethod, (content: string, folder: string) => object, number?]>([
   ['doctor', () => ({ client: '0.0.0' })],
   ['ring', () => ({})],
   ['ring.lookup', () => ({ key: 'sea' })],
-  ['pause', content => ({ id: content })],
+  ['get', (_, folder) => ({ what: NOBODYS, dir: `${folder}/..` }), 2],
+  ['pause', () => ({ id: NOBODYS })],
   ['rm', content => ({ id: content, yes: true, deleteFiles: true })],
   ['leave', () => ({})],
   ['stop', () => ({})]

@@ -106,7 +106,9 @@ describe('a file that was deleted', () => {
       2,
       { code: 'timeout', message: 'not complete after 3 s: waiting for 2.jpg: n1 no longer has it' }
     ])
-    expect((await getter.transfer(id))?.reason).toBe('waiting for 2.jpg: n1 no longer has it')
+    expect(await getter.transfer(id)).toMatchObject({
+      ...{ reason: 'not-offered', problem: 'waiting for 2.jpg: n1 no longer has it' }
+    })
   })
 
   it('is fetched by a get that waits once it is back, and nothing is called missing any more', async () => {
@@ -149,7 +151,7 @@ describe('a folder that goes away and comes back', () => {
     await isIn(holder, id, 'missing')
     expect((await rowOf(holder, id))?.problem?.fileCount).toBe(3)
     const waiting = getter.run(['get', id, '-o', cluster.folder('fetched'), '--timeout', '90'])
-    await until('get waits', async () => (await getter.transfer(id))?.reason?.includes('n1 no longer has it'))
+    await until('get waits', async () => (await getter.transfer(id))?.problem?.includes('n1 no longer has it'))
     fs.rmdirSync(album)
     fs.renameSync(`${album}.away`, album)
     const backMs = performance.now()

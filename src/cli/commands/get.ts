@@ -37,16 +37,21 @@ export interface GetOptions {
 export async function get(context: Context, what: string, options: GetOptions): Promise<void> {
   const { output } = context
   let id: string | undefined
-  let reason: string | undefined
+  let problem: string | undefined
+  let state: string = ''
   const onEvent = (event: EventOf<'get'>): void => {
     output.event(event)
-    if (event.event === 'progress') id = event.id
+    if (event.event === 'progress') {
+      id = event.id
+      state = event.state
+    }
     if (output.mode === 'json') return
     if (event.event === 'waiting') output.note(`waiting for ${escapeForTerminal(event.for)}`)
+    else if (event.event === 'failed-before') output.note(`the last try failed: ${escapeForTerminal(event.message)}`)
     else {
       // A line of its own: without a terminal no progress is drawn.
-      if (event.reason !== undefined && event.reason !== reason) output.note(escapeForTerminal(event.reason))
-      ;({ reason } = event)
+      if (event.problem !== undefined && event.problem !== problem) output.note(escapeForTerminal(event.problem))
+      ;({ problem } = event)
       output.progress(() => progressText(event))
     }
   }
@@ -55,6 +60,11 @@ export async function get(context: Context, what: string, options: GetOptions): 
     output.answer({ json: done, text: () => doneText(done), ids: () => [done.id] })
   } catch (error) {
     if (!(error instanceof ShoalError) || error.code !== 'interrupted' || !context.signal.aborted) throw error
+    if (state === 'copying') {
+      throw new ShoalError('interrupted', 'the copy was interrupted: its unfinished files are deleted', {
+        hint: 'the same command copies it'
+      })
+    }
     throw await pausedError(context, id ?? what)
   }
 }
@@ -83,7 +93,8 @@ function contentOf(cwd: string, what: string): { torrent: string } | { what: str
 
 /** `name  42.0 %  1.2 GiB of 2.9 GiB  35.0 MiB/s  50 s left  3 sources`. */
 export function progressText(row: TransferRow): string {
-  const { name, state, reason, bytes, haveBytes, bytesPerSecond, sources } = row
+  const { name, state, bytes, haveBytes, bytesPerSecond, sources } = row
+  const reason = row.problem ?? row.reason
   const label = name === '' ? escapeForTerminal(row.id).slice(0, 16) : escapeForTerminal(name)
   if (state !== 'fetching') return `${label}  ${state}${reason === undefined ? '' : `: ${escapeForTerminal(reason)}`}`
   // Rounded down: 100 % is for what is whole.

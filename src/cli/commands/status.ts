@@ -64,6 +64,11 @@ export function statusText(result: StatusResult, alarm: (text: string) => string
   if (transfers.length > 0) parts.push(transfersText(transfers))
   if (damaged.length > 0) parts.push(alarm('changed or missing') + '\n' + damagedText(damaged))
   if (sharing.length > 0) parts.push(sharingText(sharing))
+  const problems = transfers.flatMap(({ id, problem }) => (problem === undefined ? [] : [{ id, problem }]))
+  if (problems.length > 0) {
+    const lines = problems.map(({ id, problem }) => `${shortId(id)}  ${escapeForTerminal(problem)}\n`)
+    parts.push(`${alarm('problems')}\n${lines.join('')}`)
+  }
   if (banned.length > 0) parts.push(alarm('banned') + '\n' + bannedText(banned))
   return parts.join('\n')
 }

@@ -6,6 +6,7 @@ import type { ContentStore } from '../../io/store/store.ts'
 import type { Ticket } from '../../wire/ticket.ts'
 import type { Settings } from '../../wire/control/settings.ts'
 import type { Directory } from '../sharing/directory.ts'
+import type { Downloads } from '../downloads/downloads.ts'
 import type { EphemeralDownloads } from '../downloads/ephemeral.ts'
 import type { Home } from '../home/home.ts'
 import type { Indexing } from '../sharing/indexing.ts'
@@ -14,7 +15,6 @@ import type { ShareJobs } from '../sharing/share-jobs.ts'
 import type { Runtime } from '../node/runtime.ts'
 import type { ShareMonitor } from '../sharing/monitor.ts'
 import type { Searches } from '../search/searches.ts'
-import type { Transfers } from '../downloads/transfers.ts'
 
 export interface Services {
   readonly settings: Settings
@@ -25,8 +25,8 @@ export interface Services {
   readonly home: () => Home
   readonly runtime: () => Runtime
   readonly directory: () => Directory
-  readonly transfers: () => Transfers
   readonly monitor: () => ShareMonitor
+  readonly downloads: Downloads
   readonly indexing: Indexing
   readonly sharing: ShareJobs<SharedRow>
   readonly searches: Searches

@@ -13,8 +13,7 @@ import type { Contact } from '../../wire/common.ts'
 import { compileGlobs, exactGlob } from '../../io/store/files/glob.ts'
 import type { ContentStore } from '../../io/store/store.ts'
 import { pathOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
-import type { Transfers } from './transfers.ts'
-import type { Runtime } from '../node/runtime.ts'
+import type { Downloads } from './downloads.ts'
 
 /** Contents at once. */
 export const PASSING_MAX = 8
@@ -26,9 +25,7 @@ export interface PassingParts {
   /** The home's folder. */
   readonly home: string
   readonly store: ContentStore
-  /** Those of now: another overlay has others. */
-  readonly transfers: () => Transfers
-  readonly runtime: () => Runtime
+  readonly downloads: Downloads
 }
 
 interface Passing {
@@ -86,17 +83,30 @@ export class EphemeralDownloads {
     return release
   }
 
-  /** Somebody wants the content for good: it is not ours any more. */
-  async yield(content: ContentId): Promise<void> {
-    const passing = this.passing.get(content)
-    if (passing === undefined) return
-    this.passing.delete(content)
-    await this.inTurn(() => this.end(content))
+  /**
+   * Somebody wants the content for good. `get` is called with whether it was fetched here; who reads it reads on. Throws what `get`
+   * throws.
+   */
+  async handOver(content: ContentId, get: (discard: boolean) => Promise<void>): Promise<void> {
+    if (!this.passing.delete(content)) {
+      await get(false)
+      return
+    }
+    await this.inTurn(async () => {
+      try {
+        await get(true)
+      } finally {
+        await this.end(content)
+      }
+    })
   }
 
   /** Before the node's overlay changes, or it stops. */
   async close(): Promise<void> {
-    for (const content of [...this.passing.keys()]) await this.yield(content)
+    for (const content of [...this.passing.keys()]) {
+      this.passing.delete(content)
+      await this.inTurn(() => this.end(content))
+    }
     await this.turn
   }
 
@@ -124,16 +134,10 @@ export class EphemeralDownloads {
   private async start(content: ContentId, passing: Passing, contacts: readonly Contact[]): Promise<void> {
     // It may have been taken over meanwhile.
     if (this.passing.get(content) !== passing) return
-    const { store, transfers, runtime } = this.parts
-    await transfers().forget(content)
     const folder = path.join(this.folder, content)
-    await store.addDownload({
+    await this.parts.downloads.get({
       ...{ content, folder, include: [...passing.readers.keys()], overwrite: true },
-      ...{ serve: false, rename: true }
-    })
-    await transfers().start(content)
-    runtime().call((node, at) => {
-      node.exchange.sources(content, contacts, at)
+      ...{ serve: false, rename: true, holders: contacts }
     })
   }
 
@@ -152,13 +156,12 @@ export class EphemeralDownloads {
   }
 
   private async end(content: ContentId): Promise<void> {
-    const { store, transfers } = this.parts
+    const { store, downloads } = this.parts
     // Somebody else reads it already.
     if (this.passing.has(content)) return
-    if (path.dirname(store.holding(content)?.root ?? '') === this.folder) {
-      await transfers().forget(content)
-      await store.remove(content, { deleteFiles: true })
-    }
+    const root = store.holding(content)?.root
+    // Its failure is forgotten too: nobody asked to keep it.
+    if (root === undefined || path.dirname(root) === this.folder) await downloads.remove(content, { deleteFiles: true })
     await fs.rm(path.join(this.folder, content), { recursive: true, force: true })
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Why a download stands still when nobody offers what it misses: in words for `status` and `get`, and when `get` gives
- * up on it.
+ * Why a download stands still when nobody offers what it misses: in words for `status` and `get`, and when it is said to wait for
+ * an offer.
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -9,13 +9,12 @@ import { pathOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
 
 /** Files and members that a sentence names; the others are counted. */
 const NAMED_MAX = 3
-/**
- * A download that stands still for so long, with every source at its word that it has dropped what is missing, is given
- * up by its follower.
- */
+/** A download that stands still for so long, while every source says that it has dropped what is missing, waits for an offer. */
 const DROPPED_MS = 3_000
 /** A source that does not answer may be starting again. */
 const SILENT_MS = 60_000
+/** No download is judged before. */
+export const JUDGED_AFTER_MS = DROPPED_MS
 
 export interface ShortageOf {
   readonly content: ContentId
@@ -32,10 +31,7 @@ export function shortageText(of: ShortageOf): string {
   return `waiting for ${missingText(of)}: ${whoText(of)}`
 }
 
-/**
- * What ends the wait of a follower; the download itself goes on. Undefined while there is hope. `stillMs`: so long
- * nothing came.
- */
+/** What a download waits for that has received nothing for `stillMs`. Undefined while it may continue by itself. */
 export function shortageError(of: ShortageOf, stillMs: number): ShoalError | undefined {
   const { isAsking, withdrawnBy, silent } = of.shortage
   if (isAsking) return undefined

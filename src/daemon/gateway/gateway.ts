@@ -13,7 +13,8 @@ import { ShoalError } from '../../base/errors.ts'
 import type { Manifest, ManifestFile } from '../../wire/bittorrent/metainfo.ts'
 import { errorLine } from '../../wire/control/methods.ts'
 import { escapeForTerminal } from '../../wire/control/text.ts'
-import { every } from '../control/handlers/every.ts'
+import type { ContentId } from '../../base/ids.ts'
+import type { ContentStore } from '../../io/store/store.ts'
 import type { Services } from '../control/services.ts'
 import { fileHeaders, pageHeaders, tagOf, type Headers } from './headers.ts'
 import { listingOf, listingPage } from './listing.ts'
@@ -23,7 +24,6 @@ import { PROGRESS_DEADLINE_MS, Reading, refuseUnreadable } from './reading.ts'
 
 /** A client that takes nothing for so long is gone. */
 export const SEND_STALL_MS = 60_000
-const MANIFEST_LOOK_MS = 100
 const METHODS = 'GET, HEAD'
 
 export interface GatewayCall {
@@ -129,18 +129,39 @@ async function manifestOf(
   { content }: Place,
   signal: AbortSignal
 ): Promise<Manifest> {
-  const startedMs = performance.now()
-  for await (const _ of every(MANIFEST_LOOK_MS, signal)) {
-    if (services.store.holding(content) === undefined) break
-    const held = await services.store.manifest(content)
+  const { store, downloads } = services
+  const late = AbortSignal.timeout(deadlineMs ?? PROGRESS_DEADLINE_MS)
+  while (store.holding(content) !== undefined) {
+    const changed = changeOf(store, content, AbortSignal.any([signal, late]))
+    const held = await store.manifest(content)
     if (held !== undefined) return held.manifest
-    if (performance.now() - startedMs >= (deadlineMs ?? PROGRESS_DEADLINE_MS)) {
+    if (late.aborted || signal.aborted) {
       throw new ShoalError('timeout', `nobody gave the list of files of ${content} yet`, {
         hint: 'try again in a moment'
       })
     }
+    await changed
   }
-  throw new ShoalError('not-found', `this node neither holds nor fetches ${content}`, { hint: `shoal get ${content}` })
+  throw (
+    downloads.failure(content)?.problem ??
+    new ShoalError('not-found', `this node neither holds nor fetches ${content}`, { hint: `shoal get ${content}` })
+  )
+}
+
+/** Resolves with the next change of the content in the store, from the call on, or when the signal aborts. */
+function changeOf(store: ContentStore, content: ContentId, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const end = (): void => {
+      unwatch()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const unwatch = store.watch(changed => {
+      if (changed === content) end()
+    })
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
+  })
 }
 
 interface FileCall {

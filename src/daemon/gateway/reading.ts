@@ -9,7 +9,9 @@ import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import type { ReaderId } from '../../core/exchange/download/readers.ts'
 import { LEAF_BYTES, type Layout, type LeafRange, type PieceIndex } from '../../wire/bittorrent/layout.ts'
+import type { FileState } from '../../io/store/reads.ts'
 import type { Services } from '../control/services.ts'
+import type { DownloadEvent } from '../downloads/events.ts'
 import type { Span } from './range.ts'
 
 /** Read, checked and handed over at once. */
@@ -18,8 +20,6 @@ export const CHUNK_LEAVES = 16
 const AHEAD_LEAVES = (4 << 20) / LEAF_BYTES
 /** The exchange hears anew of what is ahead after so much of it. */
 const RETELL_LEAVES = AHEAD_LEAVES / 8
-/** How often a wait looks whether its download is still under way. */
-const LOOK_MS = 500
 export const PROGRESS_DEADLINE_MS = 30_000
 
 export interface Readable {
@@ -34,7 +34,11 @@ let lastReader = 0
 
 /** Throws ShoalError when the file will not be here by itself. */
 export async function refuseUnreadable(services: Services, { content, file }: Readable): Promise<void> {
-  switch (await services.store.reads.state(content, file)) {
+  refuseState(await services.store.reads.state(content, file), content)
+}
+
+function refuseState(state: FileState, content: ContentId): void {
+  switch (state) {
     case 'here':
     case 'arriving':
       return
@@ -49,14 +53,45 @@ export async function refuseUnreadable(services: Services, { content, file }: Re
   }
 }
 
-/** What is here of a paused download can be read, and no more comes. */
-function refusePaused(services: Services, content: ContentId): void {
-  const transfers = services.transfers()
-  if (transfers.progress(content)?.state !== 'paused') return
-  const reason = transfers.pauseReason(content)
-  const why = reason === undefined || reason === 'user' ? '' : `: ${reason}`
+/** What is here of a download that is paused or waits can be read, and no more comes. */
+function refuseStopped(services: Services, content: ContentId): void {
+  const state = services.downloads.state(content)
+  if (state?.kind !== 'paused' && state?.kind !== 'waiting') return
+  if (state.kind === 'waiting' && state.for === 'offer') throw state.problem
+  const why = state.kind === 'waiting' ? `: ${state.problem.message}` : ''
   throw new ShoalError('conflict', `the download of ${content} is paused${why}`, {
     hint: `go on: shoal get ${content}`
+  })
+}
+
+interface Wait {
+  readonly leaf: number
+  readonly endLeaf: number
+  readonly range: LeafRange
+  readonly turned: Wakes
+}
+
+/** Signals that abort with the next event of a download which is no progress. */
+class Wakes {
+  private current = new AbortController()
+
+  constructor(services: Services, content: ContentId, signal: AbortSignal) {
+    const wake = (event: DownloadEvent): void => {
+      if (event.kind !== 'progress') this.current.abort()
+    }
+    services.downloads.listen(content, wake, signal)
+  }
+
+  /** Of events from now on. */
+  next(): AbortSignal {
+    if (this.current.signal.aborted) this.current = new AbortController()
+    return this.current.signal
+  }
+}
+
+function nothingArrived(content: ContentId, deadlineMs: number): ShoalError {
+  return new ShoalError('timeout', `nothing of what comes next arrived within ${deadlineMs / 1_000} s`, {
+    hint: `\`shoal status ${content}\` says who is asked for it`
   })
 }
 
@@ -104,23 +139,53 @@ export class Reading {
     const { store } = this.services
     const { content } = this.of
     const range = this.rangeAt(leaf, Math.min(endLeaf, leaf + CHUNK_LEAVES))
-    const startedMs = performance.now()
-    while (!signal.aborted) {
-      this.tell(leaf, endLeaf)
-      const here = await store.reads.here(content, range)
-      if (here > 0) return here
-      await refuseUnreadable(this.services, this.of)
-      refusePaused(this.services, content)
-      if (performance.now() - startedMs >= this.deadlineMs) {
-        throw new ShoalError('timeout', `nothing of what comes next arrived within ${this.deadlineMs / 1_000} s`, {
-          hint: `\`shoal status ${content}\` says who is asked for it`
-        })
-      }
-      await store.reads.arrival(content, range, AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]))
-      // Its download may be another one by now, which knows of no reader.
-      this.toldLeaf = -Infinity
+    this.tell(leaf, endLeaf)
+    const here = await store.reads.here(content, range)
+    if (here > 0) return here
+    const stop = new AbortController()
+    const late = AbortSignal.timeout(this.deadlineMs)
+    const turned = new Wakes(this.services, content, stop.signal)
+    try {
+      return await this.arrival({ leaf, endLeaf, range, turned }, AbortSignal.any([signal, late]))
+    } catch (error) {
+      if (signal.aborted) return 0
+      throw error
+    } finally {
+      stop.abort()
     }
-    return 0
+  }
+
+  /** As waitFor. Looks again when a leaf arrived, and when the state of the download changed. */
+  private async arrival(wait: Wait, signal: AbortSignal): Promise<number> {
+    const { store } = this.services
+    const { content } = this.of
+    for (;;) {
+      const woken = wait.turned.next()
+      this.tell(wait.leaf, wait.endLeaf)
+      const here = await store.reads.here(content, wait.range)
+      if (here > 0) return here
+      const file = await store.reads.state(content, this.of.file)
+      // Else it is judged anew: the file may have been looked at between two runs of its download.
+      if (!woken.aborted && !this.isMoving()) this.refuse(file)
+      if (signal.aborted) throw nothingArrived(content, this.deadlineMs)
+      await store.reads.arrival(content, wait.range, AbortSignal.any([signal, woken]))
+      // Its download may be another one by now, which knows of no reader.
+      if (woken.aborted) this.toldLeaf = -Infinity
+    }
+  }
+
+  private refuse(file: FileState): void {
+    const { content } = this.of
+    const state = this.services.downloads.state(content)
+    if (file !== 'here' && state?.kind === 'failed') throw state.problem
+    refuseState(file, content)
+    refuseStopped(this.services, content)
+  }
+
+  /** Between two runs of its download: neither the old one nor the new one is there. */
+  private isMoving(): boolean {
+    const kind = this.services.downloads.state(this.of.content)?.kind
+    return kind === 'adding' || kind === 'failing' || kind === 'removing'
   }
 
   private tell(leaf: number, endLeaf: number): void {

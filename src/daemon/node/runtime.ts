@@ -29,6 +29,7 @@ import { addressText, sameAddress, type Address, type Contact } from '../../wire
 import type { Settings } from '../../wire/control/settings.ts'
 import { dialAddresses, movedAddresses } from './addresses.ts'
 import { Driver } from './driver.ts'
+import { nodeView, type NodeView } from './view.ts'
 import { LogRateLimiter } from '../process/log-rate-limiter.ts'
 import type { Home } from '../home/home.ts'
 import { TwinWatch } from './twin.ts'
@@ -67,6 +68,8 @@ export class Runtime {
   readonly net: Net
   readonly overlay: NonNullable<Home['overlay']>
   readonly refused: Record<string, number> = {}
+  /** For those who only look. */
+  readonly view: NodeView
   private addresses_: readonly [Address, ...Address[]]
   private addressTimer: NodeJS.Timeout | undefined
   private readonly node: Node
@@ -95,6 +98,7 @@ export class Runtime {
     }
     const nodeSettings = settingsOf(home.overlay.settings, { uploadsMax: settings['upload-slots'] })
     this.node = new Node(context, { name: settings.name, settings: nodeSettings }, now())
+    this.view = nodeView(this.node, now)
     this.blocks = new BlockEngine({
       ...{ net, store, log },
       done: (token, result) => {
@@ -272,11 +276,6 @@ export class Runtime {
 
   get traffic(): Traffic {
     return this.blocks.traffic
-  }
-
-  /** Reads without telling the machine anything. */
-  get view(): Node {
-    return this.node
   }
 
   /**

@@ -119,7 +119,7 @@ export class TicketFiles {
       if (ticket.overlay === id || !met) await this.init.adopt(ticket)
       else
         this.init.log.warn({ file }, 'its ticket is for another overlay: `shoal leave`, then `shoal join` goes there')
-    } else if (ticket.overlay === id && runtime.view.membership.aliveCount === 1) {
+    } else if (ticket.overlay === id && runtime.view.membership.aliveCount() === 1) {
       await runtime.join(ticket.contacts)
     }
   }

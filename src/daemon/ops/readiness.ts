@@ -45,11 +45,11 @@ export class Readiness {
 
 function missing({ self, view, overlay }: Runtime, met: boolean): string[] {
   const { membership, ring } = view
-  const isAlone = membership.aliveCount <= 1
+  const isAlone = membership.aliveCount() <= 1
   const strangers = overlay.contacts.some(({ id }) => id !== self)
   return [
     ...(membership.member(self) === undefined ? ['its own incarnation to be safe on disk'] : []),
     ...(strangers && isAlone && !met ? ['an answer of a member of its overlay'] : []),
-    ...(ring.joined ? [] : ['a place on the ring'])
+    ...(ring.joined() ? [] : ['a place on the ring'])
   ]
 }

@@ -12,6 +12,7 @@ import {
   type TopTransfer
 } from '../../wire/control/top.ts'
 import { nameOf } from '../node/member-names.ts'
+import { reasonOf } from '../downloads/rows.ts'
 import type { Services } from '../control/services.ts'
 import { cellsOf } from './cells.ts'
 import { Rates } from './rates.ts'
@@ -81,22 +82,20 @@ export class Top {
   private contents(): Busy[] {
     const { rates } = this
     const runtime = this.services.runtime()
-    const busy = runtime
-      .call((node, at) => node.exchange.contents(at))
-      .map((one): Busy => {
-        const { upBytes, downBytes } = runtime.traffic.ofContent(one.content)
-        return {
-          ...one,
-          downBytesPerSecond: rates.of(`down ${one.content}`, downBytes),
-          upBytesPerSecond: rates.of(`up ${one.content}`, upBytes)
-        }
-      })
+    const busy = runtime.view.exchange.contents().map((one): Busy => {
+      const { upBytes, downBytes } = runtime.traffic.ofContent(one.content)
+      return {
+        ...one,
+        downBytesPerSecond: rates.of(`down ${one.content}`, downBytes),
+        upBytesPerSecond: rates.of(`up ${one.content}`, upBytes)
+      }
+    })
     return busy.toSorted((a, b) => moved(b) - moved(a) || Number(isWhole(a)) - Number(isWhole(b)))
   }
 
   private async transfer(one: Busy): Promise<TopTransfer> {
     const { content, progress, role, downBytesPerSecond, upBytesPerSecond } = one
-    const reason = progress?.state === 'paused' ? this.services.transfers().pauseReason(content) : undefined
+    const { reason } = reasonOf(this.services.downloads.state(content))
     const { name, bytes: wholeBytes } = await this.manifestOf(content)
     const bytes = progress?.wantedBytes ?? wholeBytes
     return {

@@ -145,3 +145,20 @@ async function called(services: Services, what: string): Promise<Array<{ content
   }
   return matching
 }
+
+/** As ownContent, or what failed: by ID, prefix or name. */
+export async function ownOrFailed(services: Services, what: string): Promise<ContentId> {
+  const isPrefix = what.length >= ID_PREFIX_DIGITS_MIN
+  const failed = services.downloads
+    .failures()
+    .filter(([content, { name }]) => name === what || content === what || (isPrefix && content.startsWith(what)))
+  const [only, ...others] = failed
+  try {
+    return await ownContent(services, what)
+  } catch (error) {
+    const isNotFound = error instanceof ShoalError && error.code === 'not-found'
+    if (!isNotFound || only === undefined) throw error
+    if (others.length === 0) return only[0]
+    throw new ShoalError('conflict', `several downloads called ${JSON.stringify(what)} failed`, { hint: 'give the ID' })
+  }
+}

@@ -1,5 +1,5 @@
 /**
- * Shares one file or folder: hashes it, records it in the store, offers it to others, and only then withdraws the version that was
+ * Shares one file or folder: hashes it, records it in the store, offers it to others, and only then removes the version that was
  * shared from this path before. Whatever fails until then leaves the previous share as it was.
  */
 import { promises as fs } from 'node:fs'
@@ -22,16 +22,14 @@ export type SharedRow = ResultOf<'share'>['shares'][number]
 export interface PublishParts {
   readonly log: Logger
   readonly db: StateDb
-  readonly store: Pick<
-    ContentStore,
-    'adopt' | 'holdings' | 'holding' | 'isUnlisted' | 'pathOf' | 'remove' | 'setUnlisted'
-  >
+  readonly store: Pick<ContentStore, 'adopt' | 'holdings' | 'holding' | 'isUnlisted' | 'pathOf' | 'setUnlisted'>
   readonly leaves: FolderLeafStore
   /** The folder of the home. */
   readonly home: () => string
-  /** Of the overlay that the node is in when they are called. */
+  /** Serves and publishes it. */
   readonly offer: (content: ContentId) => Promise<void>
-  readonly withdraw: (content: ContentId) => Promise<void>
+  /** Neither the node nor the store holds it afterwards. Its files stay. */
+  readonly remove: (content: ContentId) => Promise<void>
 }
 
 /** Throws ShoalError as scan; 'conflict' when the content is being fetched; or the reason of `work.signal`. */
@@ -51,7 +49,7 @@ export async function publish(parts: PublishParts, request: ShareRequest, work: 
   const previous = previousOf(parts, target, contentId)
   const wasUnlisted = previous.some(old => store.isUnlisted(old)) ? true : undefined
   await adopt(parts, { target, scanned, unlisted: request.unlisted ?? wasUnlisted })
-  for (const old of previous) await withdraw(parts, old)
+  for (const old of previous) await removePrevious(parts, old)
   return rowOf(scanned, store.isUnlisted(contentId))
 }
 
@@ -111,10 +109,9 @@ function recordError(cause: unknown, home: string): ShoalError {
 }
 
 /** The new version is shared already: a failure here is no failure of the share. Sharing the path again tries again. */
-async function withdraw({ store, withdraw, log }: PublishParts, content: ContentId): Promise<void> {
+async function removePrevious({ remove, log }: PublishParts, content: ContentId): Promise<void> {
   try {
-    await withdraw(content)
-    await store.remove(content, { deleteFiles: false })
+    await remove(content)
   } catch (err) {
     log.error({ err, content }, 'the previous version of a share could not be removed')
   }

@@ -9,7 +9,7 @@ import type { ContentId } from '../../base/ids.ts'
 import type { PieceIndex } from '../../wire/bittorrent/layout.ts'
 import { rootOf } from '../../wire/bittorrent/metainfo.ts'
 import type { Catalogue, Holding } from './catalogue.ts'
-import { errno } from './files/safe-dir.ts'
+import { errno, SafeDir } from './files/safe-dir.ts'
 import { Content, MISSING } from './content.ts'
 import { ChangedError } from './failures.ts'
 import { OpenFiles } from './files/open-files.ts'
@@ -49,6 +49,8 @@ export class ContentCache {
   private readonly passive = new LruMap<ContentId, Content>(CONTENTS_OPEN_MAX)
   private readonly opening = new Map<ContentId, Promise<Content | undefined>>()
   private built = 0
+  /** Who waits for a content to be prepared. */
+  private readonly awaited = new Map<ContentId, Set<() => void>>()
 
   constructor(parts: ContentCacheParts) {
     this.parts = parts
@@ -99,6 +101,14 @@ export class ContentCache {
     }
   }
 
+  /**
+   * Where a copy of the content stands: the folder, and the names in it. Throws as build. The caller closes the folder.
+   */
+  async place(root: string, held: Held, rename: boolean): Promise<{ target: SafeDir; naming: Naming }> {
+    const naming = new Naming(held.manifest, { foldsCase: await foldsCase(root), rename })
+    return { target: new SafeDir(root, this.files, `${held.manifest.contentId}/${++this.built}/`), naming }
+  }
+
   prepared(content: ContentId): Content | undefined {
     return this.active.get(content)
   }
@@ -108,6 +118,29 @@ export class ContentCache {
     const { contentId } = opened.manifest
     this.forget(contentId)
     this.active.set(contentId, opened)
+    const waiting = this.awaited.get(contentId)
+    this.awaited.delete(contentId)
+    for (const resolve of waiting ?? []) resolve()
+  }
+
+  /** Resolves when a download of this content is prepared, or the signal aborts. */
+  whenPrepared(content: ContentId, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      if (this.active.has(content) || signal.aborted) {
+        resolve()
+        return
+      }
+      const waiting = this.awaited.get(content) ?? new Set()
+      this.awaited.set(content, waiting)
+      const end = (): void => {
+        waiting.delete(end)
+        if (waiting.size === 0 && this.awaited.get(content) === waiting) this.awaited.delete(content)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      waiting.add(end)
+      signal.addEventListener('abort', end)
+    })
   }
 
   /** A download is finished: it is kept at hand as other complete contents are, and its descriptors are closed. */

@@ -49,8 +49,12 @@ export class Reads {
   private async look(content: ContentId, file: number): Promise<FileState> {
     const { catalogue, manifests, cache } = this.parts
     const holding = catalogue.get(content)
-    const entry = (await manifests.get(content))?.manifest.files[file]
-    if (holding === undefined || entry === undefined) return 'absent'
+    if (holding === undefined) return 'absent'
+    const held = await manifests.get(content)
+    // A download that was started anew has no manifest yet.
+    if (held === undefined && !holding.complete) return 'arriving'
+    const entry = held?.manifest.files[file]
+    if (entry === undefined) return 'absent'
     const opened = await cache.opened(content)
     if (opened?.placed.has(file) === true) return 'here'
     if (!compileGlobs(holding.include)(pathOf(entry))) return 'excluded'
@@ -70,11 +74,15 @@ export class Reads {
     return count
   }
 
-  /** Resolves when the leaf may be here, when its content is closed or prepared anew, or when the signal aborts: look again. */
+  /**
+   * Resolves when the leaf may be here, when its content is prepared, prepared anew or closed, or when the signal aborts: look
+   * again.
+   */
   async arrival(content: ContentId, leaf: Pick<LeafRange, 'piece' | 'leafStart'>, signal: AbortSignal): Promise<void> {
-    const opened = this.parts.cache.prepared(content)
+    const { cache } = this.parts
+    const opened = cache.prepared(content)
     // Nothing arrives before it is prepared.
-    if (opened?.arrivals === undefined) await aborted(signal)
+    if (opened?.arrivals === undefined) await cache.whenPrepared(content, signal)
     else await opened.arrivals.wait(opened.manifest.layout.firstLeafOf(leaf.piece) + leaf.leafStart, signal)
   }
 
@@ -92,11 +100,4 @@ export class Reads {
     }
     return { ok: true }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -30,6 +30,7 @@ import type { Layout, LeafRange, PieceIndex } from '../../wire/bittorrent/layout
 import type { Manifest } from '../../wire/bittorrent/metainfo.ts'
 import type { StateDb } from '../state/db.ts'
 import { Arrivals } from './arrivals.ts'
+import { copyContent, type Copied, type CopyOptions } from './copy.ts'
 import { syncFolder } from './files/atomic.ts'
 import { makeFolders } from './files/safe-dir.ts'
 import { Catalogue, type Holding } from './catalogue.ts'
@@ -69,6 +70,12 @@ export interface DownloadOptions {
   readonly overwrite: boolean
   readonly serve: boolean
   readonly rename?: boolean
+}
+
+export interface CopyRequest extends CopyOptions {
+  readonly content: ContentId
+  /** Give other names to what the file system cannot hold. */
+  readonly rename: boolean
 }
 
 export type { ReadResult, SharedLeafHashes, ScannedContent }
@@ -134,8 +141,8 @@ export class ContentStore {
   }
 
   /**
-   * Hears of each content that came, went, was completed, or was listed otherwise, once that is durable, until the returned
-   * function is called.
+   * Hears of each content that came, went, was completed, or was listed otherwise, once that is durable, and of one that is refused,
+   * until the returned function is called.
    */
   watch(watcher: (content: ContentId) => void): () => void {
     this.watchers.add(watcher)
@@ -157,9 +164,10 @@ export class ContentStore {
     return this.problems.get(content)
   }
 
-  /** This content can never be fetched: its own manifest is refused. `problem` says so until it is removed. */
+  /** This content can never be fetched: its own manifest is refused. `problem` says so until it is removed; watchers hear of it. */
   refused(content: ContentId, why: ShoalError): void {
     this.problems.set(content, why)
+    this.changed(content)
   }
 
   manifest(content: ContentId): Promise<Held | undefined> {
@@ -192,28 +200,62 @@ export class ContentStore {
     return held
   }
 
-  /** Throws ShoalError: 'conflict' when it is here or on its way to another folder; 'disk-full'. */
+  /**
+   * Records where it goes, in place of what was recorded before. Waits for the work on this content, so that none of it records its
+   * own end later: whoever writes has been stopped before. Throws ShoalError: as refuseOtherPlace; 'disk-full'; 'timeout'.
+   */
   async addDownload(options: DownloadOptions): Promise<void> {
-    await this.locks.work(options.content, () => this.noteDownload(options))
+    await this.locks.remove(options.content, () => this.noteDownload(options))
     this.changed(options.content)
   }
 
   private async noteDownload(options: DownloadOptions): Promise<void> {
     const { content, include, overwrite, serve, rename = false } = options
-    const root = resolve(options.folder)
+    this.refuseOtherPlace(options)
     const known = this.catalogue.get(content)
-    if (known !== undefined && (known.kind === 'share' || known.root !== root)) {
-      const path = expectDefined(this.pathOf(content), 'what is known has a path')
-      throw new ShoalError('conflict', `${content} ${known.complete ? 'is here already' : 'is on its way'}: ${path}`, {
-        hint: `copy it from there, or \`shoal rm ${content}\` first`
-      })
-    }
-    const top = known?.top ?? []
-    const begun = known?.begun ?? false
     await this.catalogue.set({
-      ...{ kind: 'download', content, root, top, begun, complete: false },
+      ...{ kind: 'download', content, root: resolve(options.folder), complete: false },
+      ...{ top: known?.top ?? [], begun: known?.begun ?? false },
       ...{ include: [...include], overwrite, serve, rename }
     })
+  }
+
+  /** Throws ShoalError 'conflict' when the content is here already, or is being fetched to another folder. */
+  refuseOtherPlace({ content, folder }: Pick<DownloadOptions, 'content' | 'folder'>): void {
+    const known = this.catalogue.get(content)
+    if (known === undefined || (known.kind === 'download' && known.root === resolve(folder))) return
+    const path = expectDefined(this.pathOf(content), 'what is known has a path')
+    throw new ShoalError('conflict', `${content} ${known.complete ? 'is here already' : 'is on its way'}: ${path}`, {
+      hint: `copy it from there, or \`shoal rm ${content}\` first`
+    })
+  }
+
+  /**
+   * Copies a complete content to another folder; the copy is not recorded (copy.ts). Returns its path too. Throws as copyContent,
+   * and ShoalError for what the system refuses.
+   */
+  async copyTo(folder: string, options: CopyRequest): Promise<Copied & { path: string }> {
+    const { content } = options
+    const root = resolve(folder)
+    try {
+      return await this.locks.work(content, () => this.copyNow(root, options))
+    } catch (error) {
+      if (options.signal.aborted) throw error
+      throw problemOf(error, root)
+    }
+  }
+
+  private async copyNow(root: string, options: CopyRequest): Promise<Copied & { path: string }> {
+    const source = await this.cache.opened(options.content)
+    if (source === undefined) throw new ShoalError('not-found', `${options.content} is not complete on this machine`)
+    await makeFolders(root)
+    const { target, naming } = await this.cache.place(root, source.held, options.rename)
+    try {
+      const copied = await copyContent({ source, target, naming }, options)
+      return { ...copied, path: join(root, source.manifest.name) }
+    } finally {
+      target.close()
+    }
   }
 
   /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
@@ -224,12 +266,13 @@ export class ContentStore {
   }
 
   /**
-   * Takes back a download that was complete and was asked for again in vain: it is held as before. What of it is still
-   * right on disk is found by its watcher. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'.
+   * Records what was recorded before a download that failed: it was complete, and is held as before. The monitor of shares finds
+   * what of it is still right on disk. Waits for the work on this content, as addDownload. Durable when it returns. Throws
+   * ShoalError 'disk-full' or 'internal'.
    */
   async putBack(before: Holding): Promise<void> {
     this.close(before.content)
-    await this.locks.work(before.content, () => this.catalogue.set(before))
+    await this.locks.remove(before.content, () => this.catalogue.set(before))
     this.problems.delete(before.content)
     this.changed(before.content)
   }

@@ -190,7 +190,16 @@ export const METHODS = {
         )
       )
     },
-    events: [waiting, event('progress', fields.transfer)],
+    events: [
+      waiting,
+      event('failed-before', {
+        id: contentId,
+        code: text('error code of the last try, which nobody may have followed'),
+        message: text('why it failed'),
+        atSeconds: whole('when, in seconds since 1970')
+      }),
+      event('progress', fields.transfer)
+    ],
     result: row({
       event: literal('done', 'marks the last line'),
       id: contentId,

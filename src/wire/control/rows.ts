@@ -87,8 +87,9 @@ export type SourceRow = Infer<typeof sourceRow>
 const transferEntries = {
   id: text(CONTENT_ID),
   name: text('name of the content; empty until its list of files is known'),
-  state: text('finding, preparing, fetching, finishing, complete or paused'),
-  reason: maybe(text('why it is paused, or what it waits for and who had that')),
+  state: text('finding, preparing, fetching, finishing, complete, paused, failed or copying'),
+  reason: maybe(text('why it is paused or failed, or what it waits for, in one word')),
+  problem: maybe(text('the reason in a sentence, where there is more to say')),
   bytes: whole('size of the files that are wanted'),
   haveBytes: whole('how much of that is here'),
   fetchedBytes: whole('bytes that came over the network in this run'),

@@ -236,9 +236,17 @@ describe('a target', () => {
     expect([status, fs.readdirSync(cluster.folder('good/folder'))], stderr).toEqual([0, ['a', 'b']])
   })
 
-  it('elsewhere is a conflict while the content is here', async () => {
-    const refusal = { status: 11, says: /is here already: .*\/good\/folder/, next: /copy it from there, or/ } as const
+  it('elsewhere while the content is here copies it, and what is in the way of a copy is a conflict', async () => {
+    const { status, stderr } = await shoal(['get', 'folder', '-o', './better'])
+    expect([status, fs.readdirSync(cluster.folder('better/folder'))], stderr).toEqual([0, ['a', 'b']])
+    fs.writeFileSync(cluster.folder('better/folder/a'), 'mine')
+    const refusal = {
+      status: 11,
+      says: /other files are in the way: .*\/better\/folder\/a/,
+      next: /--overwrite/
+    } as const
     expectRefusal(await shoal(['get', 'folder', '-o', './better']), refusal)
+    expect(fs.readFileSync(cluster.folder('better/folder/a'), 'utf8')).toBe('mine')
   })
 })
 

@@ -1,8 +1,7 @@
 /** get, pause and rm. The daemon fetches; a caller only follows. */
 import path from 'node:path'
 import { ShoalError } from '../../../base/errors.ts'
-import type { ContentId, NodeId } from '../../../base/ids.ts'
-import type { Progress } from '../../../core/exchange/contract.ts'
+import type { ContentId } from '../../../base/ids.ts'
 import { expectDefined } from '../../../base/assert.ts'
 import type { Holding } from '../../../io/store/catalogue.ts'
 import { GLOBS_MAX } from '../../../io/store/files/glob.ts'
@@ -10,14 +9,11 @@ import type { Params, ResultOf } from '../../../wire/control/methods.ts'
 import { isMagnet, parseMagnet } from '../../../wire/bittorrent/magnet.ts'
 import { hasPieceLayers, parseTorrent } from '../../../wire/bittorrent/torrent.ts'
 import type { Call, Handlers } from '../server.ts'
-import { findResult, holdersOf, ownContent, type FoundContent } from '../../search/find.ts'
+import { follow } from '../../downloads/follow.ts'
+import { sourceRows, transferRow } from '../../downloads/rows.ts'
+import { findResult, holdersOf, ownContent, ownOrFailed, type FoundContent } from '../../search/find.ts'
 import type { Services } from '../services.ts'
-import { shortageError } from '../../downloads/shortage.ts'
-import { every } from './every.ts'
 
-const TELL_MS = 100
-/** A download that has got nothing for so long may have nobody left who gives. */
-const STALLED_MS = 3_000
 const TORRENT_TEXT_MAX = 1 << 20
 /** For a manifest, when there is another way to one. */
 const HOLDERS_ASKED_MAX = 2
@@ -27,7 +23,7 @@ export function getHandlers(services: Services): Pick<Handlers, 'get' | 'pause' 
     get: async (params, call) => getWithin(services, params, call),
     pause: async ({ id }) => {
       const content = await ownContent(services, id)
-      await services.transfers().pause(content)
+      await services.downloads.pause(content)
       return { id: content, paused: true }
     },
     rm: async (params, { signal }) => rm(services, params, signal)
@@ -39,16 +35,17 @@ async function getWithin(services: Services, params: Params<'get'>, call: Call<'
   const { timeoutMs } = params
   if (timeoutMs === undefined) return get(services, params, call)
   const deadline = AbortSignal.timeout(timeoutMs)
-  const heard = { reason: undefined as string | undefined }
+  let waitsFor: string | undefined
   const emit: Call<'get'>['emit'] = event => {
-    heard.reason = event.event === 'waiting' ? `waiting for ${event.for}` : event.reason
+    if (event.event === 'waiting') waitsFor = `waiting for ${event.for}`
+    else if (event.event === 'progress') waitsFor = event.problem ?? event.reason
     call.emit(event)
   }
   try {
     return await get(services, params, { ...call, emit, signal: AbortSignal.any([call.signal, deadline]) })
   } catch (error) {
     if (!deadline.aborted || call.signal.aborted) throw error
-    const why = heard.reason === undefined ? '' : `: ${heard.reason}`
+    const why = waitsFor === undefined ? '' : `: ${waitsFor}`
     throw new ShoalError('timeout', `not complete after ${timeoutMs / 1_000} s${why}`, {
       hint: 'a download that was started goes on: `shoal status` shows it, and `shoal get` follows it again'
     })
@@ -58,35 +55,86 @@ async function getWithin(services: Services, params: Params<'get'>, call: Call<'
 async function get(services: Services, params: Params<'get'>, call: Call<'get'>): Promise<ResultOf<'get'>> {
   if (!path.isAbsolute(params.dir)) throw new ShoalError('usage', `get takes an absolute folder, not ${params.dir}`)
   const startedMs = performance.now()
+  const { downloads, store } = services
   const found = await wanted(services, params, call)
   const { content, holders } = found
-  await services.passing.yield(content)
-  const known = services.store.holding(content)
-  const include = includeOf(params, found, known)
-  const isOther = known !== undefined && JSON.stringify(known.include) !== JSON.stringify(include)
-  const again = known?.kind === 'download' && (known.complete || isOther) && known.root === params.dir
-  await services.store.addDownload({
-    ...{ content, folder: params.dir, include, overwrite: params.overwrite ?? false },
-    ...{ serve: params.share ?? true, rename: params.rename ?? false }
-  })
-  if (again) await services.transfers().forget(content)
-  await services.transfers().start(content)
+  tellFailure(services, content, call)
+  if (isElsewhere(services, content, params.dir)) return copyTo(services, { params, found, startedMs }, call)
   const runtime = services.runtime()
-  const contacts = holders.flatMap(id => runtime.contact(id) ?? [])
-  runtime.call((node, at) => {
-    node.exchange.sources(content, contacts, at)
+  const request = {
+    ...{ content, folder: params.dir, include: includeOf(params, found, store.holding(content)) },
+    ...{ overwrite: params.overwrite ?? false, serve: params.share ?? true, rename: params.rename ?? false },
+    holders: holders.flatMap(id => runtime.contact(id) ?? [])
+  }
+  await services.passing.handOver(content, discard => downloads.get({ ...request, discard }))
+  const progress = await follow(downloads, content, {
+    ...{ signal: call.signal, waitsForOffer: params.timeoutMs !== undefined },
+    onProgress: () => {
+      tellProgress(services, content, call)
+    }
   })
-  const progress = await follow(
-    services,
-    { found, before: again ? known : undefined, isPatient: params.timeoutMs !== undefined },
-    call
-  )
   return {
-    ...{ event: 'done', id: content, path: expectDefined(services.store.pathOf(content), 'a download has a path') },
+    ...{ event: 'done', id: content, path: expectDefined(store.pathOf(content), 'a download has a path') },
     ...{ bytes: progress.wantedBytes, fetchedBytes: progress.fetchedBytes, reusedBytes: progress.reusedBytes },
     seconds: Math.round(performance.now() - startedMs) / 1000,
-    sources: services.transfers().sources(progress)
+    sources: sourceRows(services.runtime().view, progress)
   }
+}
+
+/** The content is complete in another folder of this machine. What is fetched only to be read does not count. */
+function isElsewhere({ store, passing }: Services, content: ContentId, dir: string): boolean {
+  const known = store.holding(content)
+  if (known?.complete !== true || passing.has(content)) return false
+  return known.kind === 'share' || known.root !== path.resolve(dir)
+}
+
+interface CopyOrder {
+  readonly params: Params<'get'>
+  readonly found: FoundContent
+  readonly startedMs: number
+}
+
+/** A copy is the user's own: it is not recorded, and the content stays where it is. */
+async function copyTo(
+  { store }: Services,
+  { params, found, startedMs }: CopyOrder,
+  { signal, emit }: Call<'get'>
+): Promise<ResultOf<'get'>> {
+  const { content } = found
+  const held = await store.manifest(content)
+  const { name = '', layout } = held?.manifest ?? {}
+  const copied = await store.copyTo(params.dir, {
+    ...{ content, include: includeOf(params, found, undefined), signal },
+    ...{ overwrite: params.overwrite ?? false, rename: params.rename ?? false },
+    onProgress: haveBytes => {
+      emit({
+        ...{ event: 'progress', id: content, name, state: 'copying', bytes: layout?.bytes ?? 0, haveBytes },
+        ...{ fetchedBytes: 0, reusedBytes: haveBytes, bytesPerSecond: 0, sources: [] }
+      })
+    }
+  })
+  return {
+    ...{ event: 'done', id: content, path: copied.path, bytes: copied.bytes, fetchedBytes: 0 },
+    ...{ reusedBytes: copied.bytes, seconds: Math.round(performance.now() - startedMs) / 1000, sources: [] }
+  }
+}
+
+/** The last try may have failed while nobody followed it. */
+function tellFailure({ downloads }: Services, content: ContentId, { emit }: Call<'get'>): void {
+  const failure = downloads.failure(content)
+  if (failure === undefined) return
+  const { problem, atSeconds } = failure
+  emit({ event: 'failed-before', id: content, code: problem.code, message: problem.message, atSeconds })
+}
+
+function tellProgress(services: Services, content: ContentId, { emit }: Call<'get'>): void {
+  const { downloads, store } = services
+  const tell = async (): Promise<void> => {
+    const row = await transferRow({ downloads, store, view: services.runtime().view }, content)
+    if (row !== undefined) emit({ event: 'progress', ...row })
+  }
+  // A line of progress that cannot be made is left out.
+  tell().catch(() => undefined)
 }
 
 /** A result that is one file stands for itself, beside what was fetched of its share to the same folder. */
@@ -143,135 +191,24 @@ async function hasManifestOfHolder(services: Services, { content, holders }: Fou
   return false
 }
 
-interface Followed {
-  readonly found: FoundContent
-  /** How it was held before it was asked for again. */
-  readonly before: Holding | undefined
-  /** The caller waits for a holder as long as it said. */
-  readonly isPatient: boolean
-}
-
-/** Resolves when it is complete; throws ShoalError for what needs the user. A caller that hangs up just stops hearing. */
-async function follow(
-  services: Services,
-  { found, before, isPatient }: Followed,
-  { signal, emit }: Call<'get'>
-): Promise<Progress> {
-  const { content } = found
-  let movedMs = performance.now()
-  for await (const _ of every(TELL_MS, signal)) {
-    const transfers = services.transfers()
-    const progress = transfers.progress(content)
-    if (progress === undefined) {
-      // Between two of its runs, when more of its files are wanted.
-      if (services.store.holding(content) !== undefined) continue
-      throw new ShoalError('interrupted', 'the download was removed')
-    }
-    if (progress.state === 'complete') return progress
-    if (progress.state === 'paused') await judgePause(services, content, before)
-    if (progress.state === 'finding') {
-      await judgeManifest(services, content)
-      judgeHolders(services, found, progress)
-    }
-    const isStill = progress.state === 'finding' || (progress.state === 'fetching' && progress.rateBytesPerSecond === 0)
-    if (!isStill) movedMs = performance.now()
-    const stillMs = performance.now() - movedMs
-    if (stillMs >= STALLED_MS) {
-      judgeHolders(services, found, progress)
-      if (!isPatient) await judgeShortage(services, found, stillMs)
-    }
-    const row = await transfers.row(content, found.holders)
-    if (row !== undefined) emit({ event: 'progress', ...row })
-  }
-  throw new ShoalError('interrupted', 'the caller hung up; the download goes on')
-}
-
-async function judgePause(services: Services, content: ContentId, before: Holding | undefined): Promise<void> {
-  const reason = services.transfers().pauseReason(content)
-  const problem = services.store.problem(content)
-  switch (reason) {
-    case undefined:
-      return
-    case 'user':
-      throw new ShoalError('interrupted', 'the download is paused', { hint: `go on: shoal get ${content}` })
-    case 'disk-full':
-      throw new ShoalError('disk-full', `no room left for ${services.store.pathOf(content) ?? content}`, {
-        hint: 'make room: the download goes on by itself (`shoal get` again follows it)'
-      })
-    case 'conflict':
-    case 'disk':
-      // Nothing of it was touched; the next try may say --overwrite or another folder.
-      await giveUp(services, content, before)
-      throw (
-        problem ??
-        new ShoalError(reason === 'disk' ? 'permission' : 'conflict', `${content} cannot be written`, {
-          hint: 'choose another folder with -o'
-        })
-      )
-  }
-}
-
-/**
- * A download that cannot be written is forgotten, and what was complete before it was asked for again is held as
- * before.
- */
-async function giveUp(services: Services, content: ContentId, before: Holding | undefined): Promise<void> {
-  await services.transfers().forget(content)
-  if (before?.complete !== true) {
-    await services.store.remove(content, { deleteFiles: false })
-    return
-  }
-  await services.store.putBack(before)
-  if (before.serve) await services.transfers().offer(content)
-}
-
-/** Throws when nobody who answers has what is missing. */
-async function judgeShortage(services: Services, { content, holders }: FoundContent, stillMs: number): Promise<void> {
-  const shortage = await services.transfers().shortage(content, holders)
-  const error = shortage === undefined ? undefined : shortageError(shortage, stillMs)
-  if (error !== undefined) throw error
-}
-
-/** A manifest that is refused is that of the content: nobody has a better one. */
-async function judgeManifest(services: Services, content: ContentId): Promise<void> {
-  const problem = services.store.problem(content)
-  if (problem?.code !== 'bad-input') return
-  await services.transfers().forget(content)
-  await services.store.remove(content, { deleteFiles: false })
-  throw problem
-}
-
-/** Whoever is banned is not asked. Another one may come to hold it: the download waits for that, its caller does not. */
-function judgeHolders(services: Services, { content, holders }: FoundContent, { sources }: Progress): void {
-  const bans = services.runtime().call((node, at) => node.exchange.banned(at))
-  const isBanned = (id: NodeId): boolean =>
-    bans.some(ban => ban.peer === id && (ban.content === content || ban.content === 'everywhere'))
-  const known = [...holders, ...sources.map(({ peer }) => peer)]
-  if (known.length === 0 || !known.every(isBanned)) return
-  throw new ShoalError('integrity', `all who hold ${content} are banned: they sent what is wrong`, {
-    hint: '`shoal status` names them; the download goes on when another one holds it, and `shoal rm` forgets it'
-  })
-}
-
 async function rm(services: Services, params: Params<'rm'>, signal: AbortSignal): Promise<ResultOf<'rm'>> {
-  const content = await ownContent(services, params.id)
-  if (params.yes !== true) {
+  const content = await ownOrFailed(services, params.id)
+  if (params.yes !== true && services.store.holding(content) !== undefined) {
     const { holders } = await holdersOf(services, content, signal)
     if (holders.length === 0) return { id: content, removed: false, lastHolder: true }
   }
-  const unfinished = await unfinishedOf(services, content)
-  await services.transfers().forget(content)
-  const deletedFiles = await services.store.remove(content, { deleteFiles: params.deleteFiles ?? false })
+  const unfinished = unfinishedOf(services, content)
+  const deletedFiles = await services.downloads.remove(content, { deleteFiles: params.deleteFiles ?? false })
   await services.indexing.settled()
   if (params.deleteFiles === true) return { id: content, removed: true, deletedFiles }
   return { id: content, removed: true, ...(unfinished === undefined ? {} : { unfinished }) }
 }
 
 /** What stays on the disk when a download is forgotten before it is complete. */
-async function unfinishedOf(services: Services, content: ContentId): Promise<ResultOf<'rm'>['unfinished']> {
+function unfinishedOf(services: Services, content: ContentId): ResultOf<'rm'>['unfinished'] {
   const holding = services.store.holding(content)
   if (holding?.kind !== 'download' || holding.complete) return undefined
   const path = services.store.pathOf(content)
-  const haveBytes = (await services.transfers().row(content))?.haveBytes ?? 0
+  const haveBytes = services.downloads.progress(content)?.haveBytes ?? 0
   return path === undefined || haveBytes === 0 ? undefined : { path, bytes: haveBytes }
 }

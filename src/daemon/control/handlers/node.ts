@@ -4,8 +4,9 @@ import { addressText } from '../../../wire/common.ts'
 import type { ContentId } from '../../../base/ids.ts'
 import type { BannedRow, StatusResult, TransferRow } from '../../../wire/control/methods.ts'
 import type { Handlers } from '../server.ts'
-import { ownContent } from '../../search/find.ts'
+import { ownOrFailed } from '../../search/find.ts'
 import { nameOf } from '../../node/member-names.ts'
+import { failedRow, transferRow } from '../../downloads/rows.ts'
 import type { Services } from '../services.ts'
 import { VERSION } from '../../process/version.ts'
 import { every } from './every.ts'
@@ -32,7 +33,7 @@ export function nodeHandlers(services: Services): Pick<Handlers, 'hello' | 'stop
       return { stopping: true }
     },
     status: async ({ id, follow }, { signal, emit }) => {
-      const only = id === undefined ? undefined : await ownContent(services, id)
+      const only = id === undefined ? undefined : await ownOrFailed(services, id)
       if (follow === true) {
         for await (const _ of every(FOLLOW_MS, signal)) emit({ event: 'status', ...(await status(services, only)) })
       }
@@ -60,18 +61,20 @@ async function status(services: Services, only: ContentId | undefined): Promise<
   }
 }
 
+/** What the node exchanges, then what failed; complete shares of the user are no transfers. */
 async function transfers(services: Services, only: ContentId | undefined): Promise<TransferRow[]> {
-  const states = services.runtime().call((node, at) => node.exchange.contents(at))
-  const rows = states
-    .filter(({ role, content }) => role === 'download' && (only === undefined || content === only))
-    .map(({ content }) => services.transfers().row(content))
-  return (await Promise.all(rows)).filter(row => row !== undefined)
+  const { downloads, store } = services
+  const { view } = services.runtime()
+  const isAsked = (content: ContentId): boolean => only === undefined || content === only
+  const active = view.exchange.contents().filter(({ role, content }) => role === 'download' && isAsked(content))
+  const rows = await Promise.all(active.map(({ content }) => transferRow({ downloads, store, view }, content)))
+  const failed = downloads.failures().filter(([content]) => isAsked(content))
+  return [...rows.filter(row => row !== undefined), ...failed.map(([content, failure]) => failedRow(content, failure))]
 }
 
 function banned(services: Services): BannedRow[] {
   const runtime = services.runtime()
-  const bans = runtime.call((node, at) => node.exchange.banned(at))
-  return bans.map(({ peer, content, reason }) => ({
+  return runtime.view.exchange.banned().map(({ peer, content, reason }) => ({
     ...{ id: peerIdText(peer), name: nameOf(peer, runtime.view.membership.member(peer)), content, reason }
   }))
 }

@@ -7,13 +7,12 @@ import type { MemberRow } from '../../../wire/control/methods.ts'
 import { reachWarning } from '../../node/addresses.ts'
 import type { Call, Handlers } from '../server.ts'
 import { invitation } from '../../node/invitation.ts'
+import type { Runtime } from '../../node/runtime.ts'
 import type { Services } from '../services.ts'
 import { probe } from '../../node/probe.ts'
-import { every } from './every.ts'
 
 const JOIN_MS = 5_000
 const WAIT_MS = 60_000
-const LOOK_MS = 100
 
 export function overlayHandlers(services: Services): Pick<Handlers, 'members' | 'invite' | 'join' | 'leave'> {
   return {
@@ -63,17 +62,35 @@ async function waitForMembers(
   { wait, timeoutMs }: { wait: number; timeoutMs: number },
   { signal, emit }: Call<'members'>
 ): Promise<void> {
-  const deadline = AbortSignal.timeout(timeoutMs)
-  let told = -1
-  for await (const _ of every(LOOK_MS, AbortSignal.any([signal, deadline]))) {
-    const alive = services.runtime().view.membership.aliveCount
-    if (alive >= wait) return
-    if (alive !== told) emit({ event: 'waiting', alive, for: `${wait} alive members` })
-    told = alive
+  const late = AbortSignal.timeout(timeoutMs)
+  let seen = -1
+  const isEnough = (alive: number): boolean => {
+    if (alive < wait && alive !== seen) emit({ event: 'waiting', alive, for: `${wait} alive members` })
+    seen = alive
+    return alive >= wait
   }
+  if (await aliveUntil(services.runtime(), isEnough, AbortSignal.any([signal, late]))) return
   signal.throwIfAborted()
-  throw new ShoalError('timeout', `${told} of ${wait} members are alive after ${timeoutMs / 1000} s`, {
+  throw new ShoalError('timeout', `${seen} of ${wait} members are alive after ${timeoutMs / 1000} s`, {
     hint: '`shoal members` shows who is missing; a firewall must pass TCP and UDP on the port that each one shows'
+  })
+}
+
+/** Judges how many members are alive, now and after every event of the membership. False when the signal aborts first. */
+async function aliveUntil(
+  runtime: Runtime,
+  isEnough: (alive: number) => boolean,
+  signal: AbortSignal
+): Promise<boolean> {
+  const { membership } = runtime.view
+  if (isEnough(membership.aliveCount())) return true
+  const enough = runtime.when({
+    signal,
+    pick: ({ room }) => (room === 'membership' && isEnough(membership.aliveCount()) ? true : undefined)
+  })
+  return enough.catch((error: unknown) => {
+    if (signal.aborted) return false
+    throw error
   })
 }
 
@@ -83,15 +100,13 @@ async function joined(
   timeoutMs: number,
   { signal, emit }: Call<'join'>
 ): Promise<{ overlay: string; members: number }> {
-  const deadline = AbortSignal.timeout(timeoutMs)
   const contacts = ticket.contacts.filter(({ id }) => id !== services.runtime().self)
   const places = contacts.map(({ address }) => addressText(address)).join(', ')
   if (contacts.length > 0) emit({ event: 'waiting', for: `an answer of ${places}` })
-  for await (const _ of every(LOOK_MS, AbortSignal.any([signal, deadline]))) {
-    const { overlay, view } = services.runtime()
-    if (view.membership.aliveCount > 1 || contacts.length === 0) {
-      return { overlay: overlay.id, members: view.membership.aliveCount }
-    }
+  const runtime = services.runtime()
+  const isEnough = (alive: number): boolean => alive > 1 || contacts.length === 0
+  if (await aliveUntil(runtime, isEnough, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))) {
+    return { overlay: runtime.overlay.id, members: runtime.view.membership.aliveCount() }
   }
   signal.throwIfAborted()
   throw await probe(services.runtime(), contacts, timeoutMs)

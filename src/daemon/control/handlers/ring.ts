@@ -18,14 +18,14 @@ export function ringHandlers(services: Services): Pick<Handlers, 'ring' | 'ring.
   return {
     ring: async () => {
       const { self, view } = services.runtime()
-      const { joined, predecessors, successors, routes } = view.ring.view()
+      const { joined, predecessors, successors, routes } = view.ring.tables()
       const [predecessor] = predecessors
       return {
         ...{ id: peerIdText(self), key: placeOf(self), joined },
         predecessor: predecessor === undefined ? null : placed(predecessor.id),
         successors: successors.map(({ id }) => placed(id)),
         fingers: routes.map(({ id }) => placed(id)),
-        records: view.records.stored()
+        records: view.records.counters().stored
       }
     },
     'ring.lookup': async ({ key }, { signal }) => {

@@ -68,7 +68,7 @@ async function machineRows(home: string, client: string | undefined, folders: re
 
 function places(services: Services): Place[] {
   const downloads = services.store.holdings().map(({ content, root }) => {
-    const { wantedBytes = 0, haveBytes = 0 } = services.transfers().progress(content) ?? {}
+    const { wantedBytes = 0, haveBytes = 0 } = services.downloads.progress(content) ?? {}
     return { folder: root, missingBytes: Math.max(0, wantedBytes - haveBytes) }
   })
   return [{ folder: services.home().dir, missingBytes: 0 }, ...downloads]

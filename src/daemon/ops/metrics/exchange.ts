@@ -1,4 +1,3 @@
-import { now } from '../../../io/clock.ts'
 import type { Progress } from '../../../core/exchange/contract.ts'
 import { by } from '../registry.ts'
 import type { Families } from './source.ts'
@@ -35,8 +34,7 @@ export const exchangeMetrics: Families = [
       const states: Record<Progress['state'], number> = {
         ...{ finding: 0, preparing: 0, fetching: 0, finishing: 0, complete: 0, paused: 0 }
       }
-      for (const { progress } of runtime.view.exchange.contents(now()))
-        if (progress !== undefined) states[progress.state]++
+      for (const { progress } of runtime.view.exchange.contents()) if (progress !== undefined) states[progress.state]++
       return by('state', states)
     }
   },
@@ -44,7 +42,7 @@ export const exchangeMetrics: Families = [
     name: 'shoal_exchange_seeds',
     type: 'gauge',
     help: 'Contents that were whole from the start and are served.',
-    read: ({ runtime }) => runtime.view.exchange.contents(now()).filter(({ role }) => role === 'seed').length
+    read: ({ runtime }) => runtime.view.exchange.contents().filter(({ role }) => role === 'seed').length
   },
   {
     name: 'shoal_exchange_downloads_completed_total',
@@ -66,7 +64,7 @@ export const exchangeMetrics: Families = [
     name: 'shoal_exchange_bans',
     type: 'gauge',
     help: 'Bans in force.',
-    read: ({ runtime }) => runtime.view.exchange.banned(now()).length
+    read: ({ runtime }) => runtime.view.exchange.banned().length
   },
   {
     name: 'shoal_exchange_bans_total',

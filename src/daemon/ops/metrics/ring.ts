@@ -6,13 +6,13 @@ export const ringMetrics: Families = [
     name: 'shoal_ring_joined',
     type: 'gauge',
     help: '1 while the node has a place on the ring, else 0.',
-    read: ({ runtime }) => (runtime.view.ring.joined ? 1 : 0)
+    read: ({ runtime }) => (runtime.view.ring.joined() ? 1 : 0)
   },
   {
     name: 'shoal_ring_successors',
     type: 'gauge',
     help: 'Entries of the successor list.',
-    read: ({ runtime }) => runtime.view.ring.view().successors.length
+    read: ({ runtime }) => runtime.view.ring.tables().successors.length
   },
   {
     name: 'shoal_ring_lookups_total',

@@ -1,5 +1,4 @@
 import { DROP_REASONS, MESSAGE_KINDS } from '../../../core/search/counters.ts'
-import { now } from '../../../io/clock.ts'
 import { by } from '../registry.ts'
 import type { Families } from './source.ts'
 
@@ -14,7 +13,7 @@ export const searchMetrics: Families = [
     name: 'shoal_search_reach_nodes',
     type: 'gauge',
     help: 'Nodes within reach, as pongs tell, this one included.',
-    read: ({ runtime }) => runtime.view.search.reach(now()).nodes
+    read: ({ runtime }) => runtime.view.search.reach().nodes
   },
   {
     name: 'shoal_search_messages_sent_total',

@@ -13,8 +13,25 @@ export async function readWhole(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Durable when it returns. A file of that name is replaced. Throws the system's error; nothing is left behind then. */
+/** Writes under way, by path: two of one path would share the temporary file. */
+const writing = new Map<string, Promise<void>>()
+
+/**
+ * Durable when it returns. A file of that name is replaced; of two calls for one path, the later one wins. Throws the system's
+ * error; nothing is left behind then.
+ */
 export async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const write = (writing.get(path) ?? Promise.resolve()).then(() => replace(path, parts))
+  const ended = write.catch(() => undefined)
+  writing.set(path, ended)
+  try {
+    await write
+  } finally {
+    if (writing.get(path) === ended) writing.delete(path)
+  }
+}
+
+async function replace(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.new`
   try {
     const file = await fs.open(temporary, 'w', 0o600)

@@ -130,6 +130,21 @@ export class SafeDir {
     })
   }
 
+  /**
+   * A copy of a regular file below another root, as a clone where the file system makes one. Throws 'EEXIST' when there is something
+   * by that name.
+   */
+  async copyNew(from: SafeDir, source: readonly string[], names: readonly string[]): Promise<void> {
+    const { fd } = await from.openFile(source, constants.O_RDONLY)
+    try {
+      const opened = HAS_PROC ? `/proc/self/fd/${fd}` : from.pathOf(source)
+      const mode = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
+      await this.at(names, false, path => fs.copyFile(opened, path, mode))
+    } finally {
+      await closeFd(fd)
+    }
+  }
+
   /** Makes the folder and those above it; one that is there is fine. */
   async makeFolder(names: readonly string[]): Promise<void> {
     await this.inFolder(names, true, () => Promise.resolve())

@@ -85,8 +85,8 @@ describe('progress', () => {
 
   it('says what a download that stands still waits for', () => {
     expect(progressText({ ...row, bytesPerSecond: 0 })).toContain('stalled')
-    const reason = 'waiting for 2.jpg: ant no longer has it'
-    expect(progressText({ ...row, bytesPerSecond: 0, reason })).toContain(`  ${reason}  `)
+    const problem = 'waiting for 2.jpg: ant no longer has it'
+    expect(progressText({ ...row, bytesPerSecond: 0, reason: 'not-offered', problem })).toContain(`  ${problem}  `)
   })
 
   it('is stalled without a rate', () => {

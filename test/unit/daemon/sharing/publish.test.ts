@@ -25,7 +25,7 @@ interface Node {
   readonly folder: string
   readonly store: ContentStore
   readonly parts: PublishParts
-  /** `offer ID` and `withdraw ID`, in order. */
+  /** `offer ID` and `remove ID`, in order. */
   readonly acts: string[]
 }
 
@@ -42,7 +42,10 @@ async function node(): Promise<Node> {
   const parts: PublishParts = {
     ...{ log, db, store, leaves, home: () => home },
     offer: async content => void acts.push(`offer ${content}`),
-    withdraw: async content => void acts.push(`withdraw ${content}`)
+    remove: async content => {
+      acts.push(`remove ${content}`)
+      await store.remove(content, { deleteFiles: false })
+    }
   }
   return { home, folder, store, parts, acts }
 }
@@ -88,7 +91,7 @@ describe('a path that is shared', () => {
     const first = await share(one, file)
     put(file, 'two')
     const second = await share(one, file, {}, () => expect(one.acts).toEqual([`offer ${first.id}`]))
-    expect(one.acts).toEqual([`offer ${first.id}`, `offer ${second.id}`, `withdraw ${first.id}`])
+    expect(one.acts).toEqual([`offer ${first.id}`, `offer ${second.id}`, `remove ${first.id}`])
     expect(one.store.holdings().map(({ content }) => content)).toEqual([second.id])
   })
 
@@ -190,7 +193,7 @@ describe('a share again that fails', () => {
     const file = put(path.join(one.folder, 'a.txt'), 'one')
     await share(one, file)
     put(file, 'two')
-    const { id } = await share({ parts: { ...one.parts, withdraw: refuse } }, file)
+    const { id } = await share({ parts: { ...one.parts, remove: refuse } }, file)
     expect(one.store.holding(id as ContentId)).toMatchObject({ complete: true })
     put(file, 'three')
     await share(one, file)
@@ -276,7 +279,6 @@ function refusing(store: ContentStore, error: Error): PublishParts['store'] {
     holding: content => store.holding(content),
     isUnlisted: content => store.isUnlisted(content),
     pathOf: content => store.pathOf(content),
-    remove: (content, options) => store.remove(content, options),
     setUnlisted: (content, unlisted) => store.setUnlisted(content, unlisted)
   }
 }

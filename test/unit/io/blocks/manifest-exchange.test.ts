@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { expectDefined } from '../../../../src/base/assert.ts'
+import { sha256Hex } from '../../../../src/base/bytes.ts'
+import type { ContentId } from '../../../../src/base/ids.ts'
 import type { Result } from '../../../../src/core/machine.ts'
 import { ManifestExchange } from '../../../../src/io/blocks/manifest-exchange.ts'
 import type { BlockNet } from '../../../../src/io/blocks/block-net.ts'
@@ -137,4 +139,25 @@ it('a manifest that is cut short, damaged or of another content is refused, and 
     expect([index, await exchange.fetch(made.id, liar.contact)]).toEqual([index, { ok: false, reason }])
   }
   expect(readdirSync(join(leech.place.home, 'manifests'))).toEqual([])
+})
+
+it('a manifest that is refused although it is the own one of the content is reported to the watchers of the store', async () => {
+  const info = Buffer.from('d9:file treede12:meta versioni2e4:name2:..12:piece lengthi16384ee')
+  const id = sha256Hex(info) as ContentId
+  const [leech, holder] = [await startNode(), await startNode()]
+  await holder.net.handle('/test/own', async (_, stream) => {
+    await stream.write(
+      encode(manifestHead, { status: 'ok', lineageBytes: 0, infoBytes: info.length, layerBytes: 0 }),
+      signal
+    )
+    await stream.write(info, signal)
+    await stream.close(signal)
+  })
+  const net: BlockNet = { ...leech.net, openStream: (to, _, stop) => leech.net.openStream(to, '/test/own', stop) }
+  const told: ContentId[] = []
+  leech.place.store.watch(content => told.push(content))
+  const exchange = new ManifestExchange({ net, store: leech.place.store, signal })
+  expect(await exchange.fetch(id, holder.contact)).toEqual({ ok: false, reason: 'bad-manifest' })
+  expect(leech.place.store.problem(id)).toMatchObject({ code: 'bad-input' })
+  expect(told).toEqual([id])
 })

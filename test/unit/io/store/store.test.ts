@@ -704,6 +704,13 @@ describe('removing', () => {
 })
 
 describe('a manifest', () => {
+  it('that arrives from two holders at once is kept once', async () => {
+    const made = makeContent('top', { a: { bytes: randomBytes('twice', 1_000) } })
+    const both = Array.from({ length: 8 }, () => place.store.putManifest(made.id, made.info, made.layers))
+    await Promise.all(both)
+    expect(readdirSync(join(place.home, 'manifests'))).toEqual([made.id])
+  })
+
   it('of another content, or with layers that do not fit, is refused', async () => {
     const made = folderContent()
     const other = makeContent('other', { a: { bytes: randomBytes('other', 10) } })

@@ -102,7 +102,7 @@ describe('the schema', () => {
     expectTypeOf<Params<'pause'>>().toEqualTypeOf<{ id: string }>()
     expectTypeOf<Params<'members'>>().toEqualTypeOf<{ wait?: number; timeoutMs?: number }>()
     expectTypeOf<EventOf<'hello'>>().toEqualTypeOf<never>()
-    expectTypeOf<EventOf<'get'>['event']>().toEqualTypeOf<'waiting' | 'progress'>()
+    expectTypeOf<EventOf<'get'>['event']>().toEqualTypeOf<'waiting' | 'failed-before' | 'progress'>()
     expectTypeOf<Extract<EventOf<'get'>, { event: 'progress' }>>().toExtend<TransferRow>()
   })
 })
