@@ -18,6 +18,9 @@ import type { Daemon } from './daemon.ts'
 import { homeMethods } from './home/home-methods.ts'
 
 const settings = Object.fromEntries(SETTING_KEYS.map(key => [key, { type: 'string' as const }]))
+/** For the last words of the process. */
+const FLUSH_MS_MAX = 2_000
+
 const options = {
   home: { type: 'string', default: '' },
   report: { type: 'string', default: 'json' },
@@ -101,8 +104,12 @@ function fault(error: unknown): ShoalError {
   return new ShoalError('internal', `a fault of Shoal: ${what}`, { hint: 'SHOAL_DEBUG=1 shows where', cause: error })
 }
 
-/** Once stdout has taken what was said; a daemon has timers and sockets that would keep the process. */
+/**
+ * Ends the process once stdout has taken what was said: a daemon has timers and sockets that would keep it. A reader that
+ * takes nothing does not keep it either.
+ */
 function end(status: number): void {
   process.exitCode = status
+  setTimeout(() => process.exit(status), FLUSH_MS_MAX)
   process.stdout.write('', () => process.exit(status))
 }

@@ -26,21 +26,47 @@ export const TICKET_TEXT_LENGTH_MAX = 4_096
 /** Append only: the place in the list is the number on the wire. */
 export const PRESETS = ['lan', 'local', 'wan'] as const
 export type Preset = (typeof PRESETS)[number]
+export const DETECTORS = ['swim', 'heartbeat'] as const
+export const ROUTINGS = ['chord', 'pastry'] as const
+export const CHOKINGS = ['cluster', 'open'] as const
 
 /** What all members of an overlay must agree on. */
 export const overlaySettings = checked(
   struct({
     /** Scale of the failure detector's times. */
     preset: oneOf(PRESETS),
-    detector: oneOf(['swim', 'heartbeat']),
-    routing: oneOf(['chord', 'pastry']),
+    detector: oneOf(DETECTORS),
+    routing: oneOf(ROUTINGS),
     /** Nodes that keep a record. */
     replicas: u8,
-    choking: oneOf(['cluster', 'open'])
+    choking: oneOf(CHOKINGS)
   }),
   ({ replicas }) => (replicas < 1 || replicas > REPLICAS_MAX ? `${replicas} replicas` : undefined)
 )
 export type OverlaySettings = Decoded<typeof overlaySettings>
+
+/** The names of the settings in the order of their bytes, and what a byte may stand for. */
+const SETTING_BYTES = [
+  ['preset', PRESETS],
+  ['detector', DETECTORS],
+  ['routing', ROUTINGS],
+  ['replicas', REPLICAS_MAX],
+  ['choking', CHOKINGS]
+] as const
+
+/** For settings that do not decode: which of them this version does not know, in words. Undefined: none. */
+function unknownSetting(bytes: Uint8Array): string | undefined {
+  for (const [at, [name, known]] of SETTING_BYTES.entries()) {
+    const byte = bytes[at]
+    if (byte === undefined) return undefined
+    const isNumber = typeof known === 'number'
+    if (isNumber ? byte >= 1 && byte <= known : byte < known.length) continue
+    return isNumber
+      ? `${name} ${byte} is not supported; supported: 1 to ${known}`
+      : `${name} number ${byte} is unknown; supported: ${known.join(', ')}`
+  }
+  return undefined
+}
 
 export const OVERLAY_SETTINGS_DEFAULT: OverlaySettings = {
   preset: 'lan',
@@ -75,6 +101,8 @@ export function overlayIdOf(operator: Uint8Array, salt: Uint8Array): OverlayId {
   return overlayId(sha256(concat(operator, salt)))
 }
 
+/** Where the settings begin in the payload. */
+const SETTINGS_AT = ID_BYTES + OVERLAY_SALT_BYTES + OVERLAY_KEY_BYTES
 const NAME = 'shoal'
 const VERSION = '1'
 const PREFIX = NAME + VERSION
@@ -103,8 +131,18 @@ export function decodeTicket(text: string): Ticket {
   const body = bytes.subarray(0, -CHECKSUM_BYTES)
   if (!equal(checksum(body), bytes.subarray(-CHECKSUM_BYTES))) throw damaged()
   const decoded = tryDecode(payload, body)
-  if (decoded === undefined) throw damaged()
+  if (decoded === undefined) {
+    // The checksum is right: a newer Shoal wrote it.
+    const unknown = unknownSetting(body.subarray(SETTINGS_AT))
+    throw unknown === undefined ? damaged() : unsupported(unknown)
+  }
   return { overlay: overlayIdOf(decoded.operator, decoded.salt), ...decoded }
+}
+
+function unsupported(what: string): ShoalError {
+  return new ShoalError('bad-input', `the overlay of this ticket has a setting that this node cannot honour: ${what}`, {
+    hint: 'upgrade Shoal, or join another overlay'
+  })
 }
 
 function noTicket(): ShoalError {

@@ -79,6 +79,11 @@ export class Daemon {
     this.env = env
   }
 
+  /** Of the process that was started last; null while it runs, or when a signal ended it. */
+  get exitCode(): number | null {
+    return this.child?.exitCode ?? null
+  }
+
   get running(): boolean {
     return this.child !== undefined && !hasEnded(this.child)
   }

@@ -150,6 +150,30 @@ const everywhere: Row[] = [
     code: 'export function start(open: () => Promise<void>): void {\n  open()\n}'
   },
   {
+    claim: 'a promise whose rejection is hidden by `void`',
+    rule: '@typescript-eslint/no-floating-promises',
+    file: 'src/daemon/plant.ts',
+    code: 'export function start(open: () => Promise<void>): void {\n  void open()\n}'
+  },
+  {
+    claim: 'a promise hidden by `void` in an arrow',
+    rule: 'no-void',
+    file: 'src/io/plant.ts',
+    code: 'export const start = (open: () => Promise<void>): (() => void) => () => void open()'
+  },
+  {
+    claim: 'a `then` without a handler of the rejection',
+    rule: '@typescript-eslint/no-floating-promises',
+    file: 'src/cli/plant.ts',
+    code: 'export function start(open: () => Promise<void>, done: () => void): void {\n  open().then(done)\n}'
+  },
+  {
+    claim: 'an async function where nobody takes its promise',
+    rule: '@typescript-eslint/no-misused-promises',
+    file: 'src/daemon/plant.ts',
+    code: 'export function start(open: () => Promise<void>): void {\n  setTimeout(async () => {\n    await open()\n  }, 1)\n}'
+  },
+  {
     claim: 'a promise where a condition is wanted',
     rule: '@typescript-eslint/no-misused-promises',
     file: 'src/io/plant.ts',

@@ -8,7 +8,7 @@
  */
 import { chmodSync, lstatSync, unlinkSync, type Stats } from 'node:fs'
 import http from 'node:http'
-import { assert } from '../../base/assert.ts'
+import { assert, AssertionError } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import {
   CONTROL_BODY_BYTES_MAX,
@@ -57,8 +57,11 @@ export interface ControlServer {
   readonly isBound: () => boolean
   /** Binds again, at this path; calls under way go on. Throws ShoalError as serveControl. */
   rebind(socket: string): Promise<void>
-  /** Takes no more calls, aborts those under way, gives them `graceMs` to end with their answers. Idempotent. */
-  close(graceMs: number): Promise<void>
+  /**
+   * Takes no more calls, aborts those under way with `reason`, gives them `graceMs` to end with their answers. A call that has
+   * no answer of its own answers with the reason. Idempotent.
+   */
+  close(graceMs: number, reason?: ShoalError): Promise<void>
 }
 
 export interface ControlServerOptions {
@@ -67,8 +70,10 @@ export interface ControlServerOptions {
   handlers: Handlers
   /** The first that matches answers. */
   routes?: readonly Route[]
-  /** Faults of ours: what is no ShoalError, or a broken client's connection at debug level. */
-  onFault: (error: unknown, method: ControlMethod) => void
+  /** Resolves when the daemon can carry out the method. Throws ShoalError. */
+  admit?: (method: ControlMethod, signal: AbortSignal) => Promise<void>
+  /** Faults of ours: everything but a ShoalError and the end of the call. The caller gets `internal`. */
+  onFault: (error: unknown, method: ControlMethod | undefined) => void
 }
 
 /** Resolves once the socket takes calls. Throws ShoalError when the path is taken by something that is no socket. */
@@ -83,7 +88,7 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     if (!isOneTooMany) calls.set(response, stop)
     response.once('close', () => {
       calls.delete(response)
-      stop.abort()
+      stop.abort(new ShoalError('interrupted', 'the caller hung up'))
     })
     // A client that goes away while we write is no fault.
     response.on('error', () => undefined)
@@ -92,7 +97,10 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
       route.handle(request, response, stop.signal)
       return
     }
-    void answer({ request, response, signal: stop.signal }, options, isOneTooMany)
+    answer({ request, response, signal: stop.signal }, options, isOneTooMany).catch((error: unknown) => {
+      response.destroy()
+      options.onFault(error, undefined)
+    })
   })
   let bound = await bind(server, socket)
   let closing: Promise<void> | undefined
@@ -105,7 +113,7 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
       if (server.listening) server.close()
       bound = await bind(server, again)
     },
-    close: graceMs => (closing ??= close(server, calls, graceMs))
+    close: (graceMs, reason) => (closing ??= close(server, calls, { graceMs, reason }))
   }
 }
 
@@ -141,14 +149,29 @@ async function answer(exchange: Exchange, options: ControlServerOptions, isOneTo
     if (isOneTooMany) {
       throw new ShoalError('busy', `the daemon has ${CONTROL_CALLS_MAX} calls to answer`, { hint: 'try again' })
     }
+    await options.admit?.(method, exchange.signal)
     const result = await dispatch(method, parseBody(body), exchange, options.handlers)
     finish(response, 200, { v: CONTROL_VERSION, ...result })
   } catch (error) {
-    const known = error instanceof ShoalError
-    if (!known && method !== undefined) options.onFault(error, method)
-    const told = known ? error : new ShoalError('internal', `a fault of the daemon: ${messageOf(error)}`)
+    const told = answerTo(error, exchange.signal)
     finish(response, HTTP_STATUS[told.code] ?? 500, errorLine(told))
+    if (told.code === 'internal' && told.cause === error) options.onFault(error, method)
   }
+}
+
+/** A call that was aborted ended for that reason, whatever its parts threw then. */
+function answerTo(error: unknown, { aborted, reason }: AbortSignal): ShoalError {
+  if (error instanceof ShoalError) return error
+  if (error instanceof AssertionError) return fault(error)
+  if (aborted && reason instanceof ShoalError) return reason
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new ShoalError('timeout', 'the call took too long', { hint: 'try again in a moment', cause: error })
+  }
+  return fault(error)
+}
+
+function fault(cause: unknown): ShoalError {
+  return new ShoalError('internal', `a fault of the daemon: ${messageOf(cause)}`, { cause })
 }
 
 /** For tools that look at the status; ours read the line. */
@@ -247,12 +270,12 @@ function listen(server: http.Server, socket: string): Promise<void> {
 async function close(
   server: http.Server,
   calls: ReadonlyMap<http.ServerResponse, AbortController>,
-  graceMs: number
+  { graceMs, reason }: { graceMs: number; reason: ShoalError | undefined }
 ): Promise<void> {
-  assert(graceMs >= 0, 'a grace is no debt')
+  assert(graceMs >= 0, 'a grace period is not negative')
   // The socket's file goes with the listener.
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
-  for (const stop of calls.values()) stop.abort()
+  for (const stop of calls.values()) stop.abort(reason ?? new ShoalError('interrupted', 'the server is closing'))
   server.closeIdleConnections()
   const timer = setTimeout(() => {
     server.closeAllConnections()

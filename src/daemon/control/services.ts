@@ -1,4 +1,8 @@
-/** What the handlers of the control API work with. `runtime` and `directory` change when the node changes its overlay. */
+/**
+ * What the handlers of the control API work with. `home`, `runtime`, `directory` and `monitor` are those of the present
+ * overlay, or of the last one while the node changes it: calls of that one fail with `busy`. A handler that goes on for long
+ * waits for `settled` before each look.
+ */
 import type { Logger } from 'pino'
 import type { FolderLeafStore } from '../../io/share/leaf-store.ts'
 import type { StateDb } from '../../io/state/db.ts'
@@ -33,9 +37,11 @@ export interface Services {
   readonly passing: EphemeralDownloads
   /** Where the gateway listens: HOST:PORT, or nowhere. */
   readonly gateway: () => string | undefined
-  /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError `conflict`. */
+  /** Resolves when the node works in an overlay. Throws ShoalError `busy`, `interrupted`, and the signal's reason. */
+  readonly settled: (signal: AbortSignal) => Promise<void>
+  /** Goes over to the ticket's overlay, or takes its contacts and key. Throws ShoalError as OverlayChanges.adopt. */
   readonly adoptTicket: (ticket: Ticket) => Promise<void>
-  /** Says goodbye, forgets the overlay, and founds one of its own. */
+  /** Says goodbye, forgets the overlay, and founds one of its own. Throws ShoalError as OverlayChanges.leave. */
   readonly leaveOverlay: () => Promise<void>
   readonly askToStop: () => void
   readonly startedMs: number

@@ -2,6 +2,7 @@
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import type { Progress } from '../../core/exchange/contract.ts'
+import { StoppingError } from '../life.ts'
 import type { Downloads } from './downloads.ts'
 import type { DownloadEvent } from './events.ts'
 import { paused, removed } from './problems.ts'
@@ -31,9 +32,13 @@ export async function follow(downloads: Downloads, content: ContentId, options: 
   }
   const hangUp = (): void => {
     const reason: unknown = signal.reason
-    reject(
-      reason instanceof ShoalError ? reason : new ShoalError('interrupted', 'the caller hung up; the download goes on')
-    )
+    if (reason instanceof StoppingError) reject(new StoppingError('the download continues with its next start'))
+    else
+      reject(
+        reason instanceof ShoalError
+          ? reason
+          : new ShoalError('interrupted', 'the caller hung up; the download goes on')
+      )
   }
   downloads.listen(content, hear, ended.signal)
   signal.addEventListener('abort', hangUp, { once: true })

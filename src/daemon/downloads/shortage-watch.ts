@@ -2,6 +2,7 @@
  * Whether downloads stand still because nobody offers what they miss. The exchange reports no event for that: every TICK_MS the
  * running downloads are looked at, and those that wait for an offer. shortage.ts judges how long is too long.
  */
+import { inBackground } from '../../io/background.ts'
 import type { ShoalError } from '../../base/errors.ts'
 import { LruMap } from '../../base/bounded.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -46,7 +47,9 @@ export class ShortageWatch {
 
   /** Looks every TICK_MS until `stop`. */
   start(): void {
-    this.timer = setInterval(() => void this.look(), TICK_MS)
+    this.timer = setInterval(() => {
+      inBackground(this.look())
+    }, TICK_MS)
     this.timer.unref()
   }
 

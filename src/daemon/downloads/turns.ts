@@ -1,5 +1,6 @@
 /** Work on one content runs one piece after the other, in the order in which it was asked for; different contents do not wait. */
 import type { ContentId } from '../../base/ids.ts'
+import { inBackground } from '../../io/background.ts'
 
 export class Turns {
   private readonly last = new Map<ContentId, Promise<void>>()
@@ -13,9 +14,10 @@ export class Turns {
       () => undefined
     )
     this.last.set(content, ended)
-    void ended.then(() => {
+    const cleaned = ended.then(() => {
       if (this.last.get(content) === ended) this.last.delete(content)
     })
+    inBackground(cleaned)
     return turn
   }
 

@@ -58,7 +58,7 @@ function take(call: GatewayCall, gateway: Gateway): void {
     refuse(call, 403, new ShoalError('permission', 'the request names another host than this one'))
   } else if (!isContentUrl(request.url)) {
     refuse(call, 404, new ShoalError('not-found', 'only contents are here', { hint: '/content/ID/PATH' }))
-  } else void gateway(call)
+  } else gateway(call).catch(() => call.response.destroy())
 }
 
 function listen(server: http.Server, { host, port }: Endpoint): Promise<number> {

@@ -128,7 +128,7 @@ export class Reading {
         yield taken
       }
     } finally {
-      this.services.runtime().call((node, now) => {
+      this.services.runtime().hint(undefined, (node, now) => {
         node.exchange.stopReading(this.of.content, this.reader, now)
       })
     }
@@ -198,7 +198,9 @@ export class Reading {
       at += range.leafCount
     }
     const { content } = this.of
-    const heard = this.services.runtime().call((node, now) => node.exchange.reading(content, this.reader, ranges, now))
+    const heard = this.services
+      .runtime()
+      .hint(false, (node, now) => node.exchange.reading(content, this.reader, ranges, now))
     // What is not being fetched yet may be in a moment.
     if (heard) this.toldLeaf = leaf
   }

@@ -106,6 +106,16 @@ export function join(home: Home, ticket: Ticket): Home & { readonly overlay: Ove
   return { ...home, overlay }
 }
 
+/** Holding the lock: founds an overlay of one in place of the present one, of which only the preset stays. */
+export function refound(home: Home & { readonly overlay: Overlay }): Home & { readonly overlay: Overlay } {
+  return found({ ...home, overlay: undefined }, home.overlay.settings.preset)
+}
+
+/** Holding the lock: the home names this overlay again, whatever it named before. */
+export function keepOverlay(home: Home & { readonly overlay: Overlay }): void {
+  writeOverlay(homePaths(home.dir).overlay, home.overlay)
+}
+
 /** Holding the lock: another member was met, so the overlay is not given up by accident any more. */
 export function markMet(home: Home): Home {
   if (home.overlay === undefined || home.overlay.met) return home

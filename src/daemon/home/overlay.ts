@@ -6,8 +6,13 @@ import { equal, hex, unhex } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { ID_BYTES, isId, nodeId, type OverlayId } from '../../base/ids.ts'
 import { secretBytes } from '../../io/entropy.ts'
+import { unsupportedSettings } from '../../core/node/settings.ts'
 import type { Contact } from '../../wire/common.ts'
 import {
+  CHOKINGS,
+  DETECTORS,
+  PRESETS,
+  ROUTINGS,
   OVERLAY_KEY_BYTES,
   OVERLAY_SALT_BYTES,
   OVERLAY_SETTINGS_DEFAULT,
@@ -52,6 +57,15 @@ export function foundOverlay(operator: Uint8Array, preset: Preset): Overlay {
   }
 }
 
+/** Throws ShoalError `bad-input` that names each setting of an overlay which this version cannot honour. */
+export function refuseUnsupported(settings: OverlaySettings, whose: string): void {
+  const problems = unsupportedSettings(settings)
+  if (problems.length === 0) return
+  throw new ShoalError('bad-input', `${whose} has settings that this node cannot honour: ${problems.join('; ')}`, {
+    hint: 'upgrade Shoal, or `shoal leave` and join another overlay'
+  })
+}
+
 export function overlayOfTicket(ticket: Ticket): Overlay {
   const { overlay: id, operator, salt, key, settings, contacts } = ticket
   return { id, operator, salt, keys: [key], settings, contacts, met: false }
@@ -59,9 +73,11 @@ export function overlayOfTicket(ticket: Ticket): Overlay {
 
 /**
  * The overlay after `ticket` was given to a node of `current`. A ticket of the same overlay is how a node that slept through
- * a rotation comes back: its key sends from now on, and the others stay accepted. Throws ShoalError `conflict` for another overlay once a member of this one was met.
+ * a rotation comes back: its key sends from now on, and the others stay accepted. Throws ShoalError: `conflict` for another
+ * overlay once a member of this one was met, `bad-input` for settings that are not supported.
  */
 export function joinedOverlay(current: Overlay | undefined, ticket: Ticket): Overlay {
+  refuseUnsupported(ticket.settings, 'the overlay of this ticket')
   if (current === undefined) return overlayOfTicket(ticket)
   if (current.id === ticket.overlay) {
     return {
@@ -91,8 +107,15 @@ export function ticketFor(overlay: Overlay, contacts: readonly Contact[]): Omit<
 export function readOverlay(file: string): Overlay | undefined {
   const text = readSmallFile(file)
   if (text === undefined) return undefined
-  const overlay = parse(parseJsonObject(text, file))
+  const plain = parseJsonObject(text, file)
+  const overlay = parse(plain)
   if (overlay !== undefined) return overlay
+  const unknown = unknownSettings(plain['settings'])
+  if (unknown.length > 0) {
+    throw new ShoalError('bad-input', `${file} has settings that this Shoal does not know: ${unknown.join('; ')}`, {
+      hint: 'upgrade Shoal, or move the file away and join again with a ticket'
+    })
+  }
   throw new ShoalError('bad-input', `${file} is damaged`, {
     hint: 'restore it from a copy, or remove it and join again with a ticket'
   })
@@ -151,6 +174,19 @@ function settingsOf(value: unknown): OverlaySettings | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What a newer Shoal wrote in the place of a setting, in words. */
+function unknownSettings(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const known: Readonly<Record<string, readonly string[]>> = {
+    ...{ preset: PRESETS, detector: DETECTORS, routing: ROUTINGS, choking: CHOKINGS }
+  }
+  return Object.entries(value).flatMap(([name, given]) => {
+    const names = known[name]
+    if (names === undefined || names.includes(given as string)) return []
+    return [`${name} ${JSON.stringify(given)}; known: ${names.join(', ')}`]
+  })
 }
 
 function contactOf(value: unknown): Contact | undefined {

@@ -3,7 +3,7 @@
  * another runtime; the state database, the store and the identity outlive it.
  */
 import type { Logger } from 'pino'
-import { expectDefined } from '../../base/assert.ts'
+import { AssertionError, expectDefined } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import { peerIdText } from '../../base/ids.ts'
@@ -28,8 +28,9 @@ import type { ContentStore } from '../../io/store/store.ts'
 import { addressText, sameAddress, type Address, type Contact } from '../../wire/common.ts'
 import type { Settings } from '../../wire/control/settings.ts'
 import { dialAddresses, movedAddresses } from './addresses.ts'
-import { Driver } from './driver.ts'
+import { Driver, overlayClosed } from './driver.ts'
 import { nodeView, type NodeView } from './view.ts'
+import { logFailure } from '../process/background.ts'
 import { LogRateLimiter } from '../process/log-rate-limiter.ts'
 import type { Home } from '../home/home.ts'
 import { TwinWatch } from './twin.ts'
@@ -37,8 +38,6 @@ import { TwinWatch } from './twin.ts'
 /** What a machine persisted, and what the network did, in the state database. */
 const MACHINE_PREFIX = 'node/'
 const NET_PREFIX = 'net/'
-/** Forgotten with an overlay: who its members are, where one stood on its ring, what one kept for it. */
-const OVERLAY_PREFIXES = ['node/membership/', 'node/ring/', 'node/records/', 'net/boot/']
 /** For the names in a ticket. */
 const RESOLVE_MS = 5_000
 /** How soon it is noticed that this machine has another address. */
@@ -61,6 +60,10 @@ export interface RuntimeParts {
   readonly index: Pick<ShareIndex, 'match'>
   readonly log: Logger
   readonly seams: RuntimeSeams
+  /** The node is broken: what its machine threw, or a broken invariant. The process must end. */
+  readonly onFault: (error: unknown) => void
+  /** Ends what opening waits for. */
+  readonly signal?: AbortSignal
 }
 
 export class Runtime {
@@ -70,6 +73,8 @@ export class Runtime {
   readonly refused: Record<string, number> = {}
   /** For those who only look. */
   readonly view: NodeView
+  /** Messages that were dropped: of peers, and of this node. */
+  readonly dropped = { malformed: 0, unsendable: 0 }
   private addresses_: readonly [Address, ...Address[]]
   private addressTimer: NodeJS.Timeout | undefined
   private readonly node: Node
@@ -77,12 +82,15 @@ export class Runtime {
   private readonly blocks: BlockEngine
   private readonly index: Pick<ShareIndex, 'match'>
   private readonly log: Logger
+  private readonly onFault: (error: unknown) => void
+  private readonly closing = new AbortController()
   private readonly logLimiter = new LogRateLimiter(() => now().mono)
   private readonly twins = new TwinWatch()
   private readonly watchers = new Set<(event: NodeEvent) => void>()
 
   private constructor(parts: RuntimeParts, net: Net, addresses: readonly [Address, ...Address[]]) {
     const { home, settings, db, store, index, log, seams } = parts
+    this.onFault = parts.onFault
     this.self = home.identity.id
     this.overlay = home.overlay
     this.net = net
@@ -117,27 +125,41 @@ export class Runtime {
       },
       persist: (key, value) => db.put(MACHINE_PREFIX + key, value),
       execute: (token, command) => {
-        if (command.kind === 'match') void this.match(token, command)
+        if (command.kind === 'match') logFailure(this.match(token, command), 'a search of the index', log)
         else this.blocks.execute(token, command)
       },
       emitted: event => {
         this.emitted(event)
       },
       malformed: (from, via, problem) => {
+        this.dropped.malformed++
         this.logLimiter.say(`malformed ${from.id}`, suppressed => {
-          log.warn({ peer: peerIdText(from.id), via, problem, suppressed }, 'a message that is none of ours')
+          log.warn({ peer: peerIdText(from.id), via, problem, suppressed }, 'dropped a malformed message')
         })
       },
+      unsendable: (to, channel, problem) => {
+        this.dropped.unsendable++
+        this.logLimiter.say(`unsendable ${to.id}`, suppressed => {
+          log.warn({ peer: peerIdText(to.id), channel, problem, suppressed }, 'dropped a message that is over a limit')
+        })
+      },
+      failed: (effect, err) => {
+        this.logLimiter.say(`failed ${effect}`, suppressed => {
+          log.error({ err, effect, suppressed }, 'an effect of the node failed')
+        })
+      },
+      fault: parts.onFault,
       stalled: lateMs => {
-        log.warn({ lateMs: Math.round(lateMs) }, 'the event loop stood still')
+        log.warn({ lateMs: Math.round(lateMs) }, 'the event loop was blocked')
       }
     })
   }
 
   /** Listens and starts the machine. Throws ShoalError 'conflict' when the port is taken. */
   static async open(parts: RuntimeParts): Promise<Runtime> {
-    const { home, settings, db, log } = parts
-    const advertise = await numeric(settings.advertise)
+    const { home, settings, db, log, signal } = parts
+    const advertise = await numeric(settings.advertise, signal)
+    signal?.throwIfAborted()
     const net = await openNet({
       identity: home.identity,
       overlay: home.overlay.id,
@@ -162,7 +184,7 @@ export class Runtime {
       const find = (): Address[] => dialAddresses({ listen: settings.listen, advertise, port })
       const [first, ...further] = find()
       const runtime = new Runtime(parts, net, [expectDefined(first, 'there is always one'), ...further])
-      await runtime.start(find)
+      await runtime.start(find, signal)
       return runtime
     } catch (error) {
       await net.close()
@@ -175,7 +197,7 @@ export class Runtime {
     return this.addresses_
   }
 
-  private async start(find: () => readonly Address[]): Promise<void> {
+  private async start(find: () => readonly Address[], signal: AbortSignal | undefined): Promise<void> {
     const { net, driver } = this
     net.onMessage((from, via, payload) => {
       driver.message(from, via, payload)
@@ -188,12 +210,15 @@ export class Runtime {
       this.onRefused(refusal)
     })
     await this.blocks.start()
-    const contacts = await resolved(this.overlay.contacts)
+    const contacts = await resolved(this.overlay.contacts, signal)
+    signal?.throwIfAborted()
     this.call((node, at) => {
       node.start(contacts, at)
     })
     this.addressTimer = setInterval(() => {
-      this.follow(find())
+      this.guard('the look at the addresses of this machine', () => {
+        this.follow(find())
+      })
     }, ADDRESS_LOOK_MS)
     this.addressTimer.unref()
   }
@@ -242,7 +267,11 @@ export class Runtime {
       this.net.disconnect(told.member.id)
     }
     if (room === 'membership' && told.kind === 'clone') this.heardOfTwin(told.address)
-    for (const watcher of this.watchers) watcher(event)
+    for (const watcher of this.watchers) {
+      this.guard(`a watcher of ${room} events`, () => {
+        watcher(event)
+      })
+    }
   }
 
   private heardOfTwin(address: Address | undefined): void {
@@ -259,19 +288,38 @@ export class Runtime {
     return this.twins.address(performance.now())
   }
 
-  /** Hears every event of the node until the returned function is called. */
+  /** What one callback throws keeps no other from being called: it is logged. A broken invariant ends the node. */
+  private guard(what: string, act: () => void): void {
+    try {
+      act()
+    } catch (err) {
+      if (err instanceof AssertionError) this.onFault(err)
+      else this.log.error({ err }, `failed: ${what}`)
+    }
+  }
+
+  /** Hears every event of the node until the returned function is called. What it throws is logged. */
   watch(watcher: (event: NodeEvent) => void): () => void {
     this.watchers.add(watcher)
     return () => this.watchers.delete(watcher)
   }
 
-  /** Calls the machine's own methods as one input; its answer is there at once. */
+  /**
+   * Calls the machine's own methods as one input; its answer is there at once. Throws ShoalError `busy` when the node has
+   * left this overlay, and what the machine threw when it is broken.
+   */
   call<T>(act: (node: Node, at: Now) => T): T {
-    let answer: { value: T } | undefined
-    this.driver.input(at => {
-      answer = { value: this.node.call(node => act(node, at), at) }
-    })
-    return expectDefined(answer, 'an input is applied at once, outside of the machine').value
+    return this.driver.call(at => this.node.call(node => act(node, at), at))
+  }
+
+  /** As `call`, for what may be lost: when the node has left this overlay, nothing is called and `otherwise` returned. */
+  hint<T>(otherwise: T, act: (node: Node, at: Now) => T): T {
+    return this.closing.signal.aborted ? otherwise : this.call(act)
+  }
+
+  /** Aborts when the node leaves this overlay or stops. */
+  get ended(): AbortSignal {
+    return this.closing.signal
   }
 
   get traffic(): Traffic {
@@ -280,10 +328,11 @@ export class Runtime {
 
   /**
    * The first event, from the beginning of `act` on, for which `pick` gives something; `pick` is not called before `act`
-   * has returned. Rejects with the signal's reason: the caller's signal is the deadline.
+   * has returned. Rejects with the signal's reason, which is the caller's deadline, and with `busy` when the node closes.
    */
   when<T>(options: { signal: AbortSignal; act?: () => void; pick: (event: NodeEvent) => T | undefined }): Promise<T> {
-    const { signal, act, pick } = options
+    const { act, pick } = options
+    const signal = AbortSignal.any([options.signal, this.closing.signal])
     return new Promise<T>((resolve, reject) => {
       signal.throwIfAborted()
       let early: NodeEvent[] | undefined = []
@@ -292,21 +341,33 @@ export class Runtime {
         signal.removeEventListener('abort', aborted)
       }
       const aborted = (): void => {
+        fail(signal.reason as Error)
+      }
+      const fail = (error: Error): void => {
         end()
-        reject(signal.reason as Error)
+        reject(error)
       }
       const judge = (event: NodeEvent): void => {
-        const picked = pick(event)
-        if (picked === undefined) return
-        end()
-        resolve(picked)
+        try {
+          const picked = pick(event)
+          if (picked === undefined) return
+          end()
+          resolve(picked)
+        } catch (error) {
+          fail(error as Error)
+        }
       }
       const unwatch = this.watch(event => {
         if (early === undefined) judge(event)
         else early.push(event)
       })
       signal.addEventListener('abort', aborted)
-      act?.()
+      try {
+        act?.()
+      } catch (error) {
+        fail(error as Error)
+        return
+      }
       const during = early
       early = undefined
       during.forEach(judge)
@@ -340,9 +401,9 @@ export class Runtime {
     return this.blocks.fetchManifest(content, peer)
   }
 
-  /** The others hear it as a goodbye, not as a death. Bounded. */
-  async sayGoodbye(): Promise<void> {
-    const signal = AbortSignal.timeout(GOODBYE_MS)
+  /** The others hear it as a goodbye, not as a death. Ends after GOODBYE_MS at the latest, or with the signal. */
+  async sayGoodbye(stop?: AbortSignal): Promise<void> {
+    const signal = anyOf(AbortSignal.timeout(GOODBYE_MS), stop)
     const done = this.when({
       signal,
       pick: event => (event.room === 'membership' && event.event.kind === 'left-done' ? true : undefined),
@@ -352,37 +413,42 @@ export class Runtime {
         })
       }
     })
-    await done.catch(() => {
-      this.log.warn('nobody confirmed the goodbye')
+    await done.catch((error: unknown) => {
+      if (!signal.aborted) throw error
+      this.log.warn('no member acknowledged the leave')
     })
   }
 
+  /** Ends what waits for an event. The network is closed whatever else fails. */
   async close(): Promise<void> {
     clearInterval(this.addressTimer)
     this.driver.close()
-    await this.blocks.close()
-    await this.net.close()
+    this.closing.abort(overlayClosed())
+    try {
+      await this.blocks.close()
+    } finally {
+      await this.net.close()
+    }
   }
 }
 
-/** After `leave`, or before another overlay: what was kept for this one goes. Shares and downloads stay. */
-export async function forgetOverlay(db: StateDb): Promise<void> {
-  const keys = OVERLAY_PREFIXES.flatMap(prefix => [...db.scan(prefix).keys()])
-  await Promise.all(keys.map(key => db.put(key, undefined)))
-}
-
 /** Members are told an address: a datagram goes to no name. */
-async function numeric(advertise: Settings['advertise']): Promise<Settings['advertise']> {
+async function numeric(advertise: Settings['advertise'], stop?: AbortSignal): Promise<Settings['advertise']> {
   if (advertise === undefined) return undefined
-  const { host } = await resolveAddress({ host: advertise.host, port: 1 }, AbortSignal.timeout(RESOLVE_MS))
+  const signal = anyOf(AbortSignal.timeout(RESOLVE_MS), stop)
+  const { host } = await resolveAddress({ host: advertise.host, port: 1 }, signal)
   return { host, port: advertise.port }
 }
 
 /** Contacts whose names have no address now are left out: there are others, and a next start. */
-async function resolved(contacts: readonly Contact[]): Promise<Contact[]> {
-  const signal = AbortSignal.timeout(RESOLVE_MS)
+async function resolved(contacts: readonly Contact[], stop?: AbortSignal): Promise<Contact[]> {
+  const signal = anyOf(AbortSignal.timeout(RESOLVE_MS), stop)
   const tried = contacts.map(async ({ id, address }) => ({ id, address: await resolveAddress(address, signal) }))
   return (await Promise.allSettled(tried)).flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
+}
+
+function anyOf(deadline: AbortSignal, stop: AbortSignal | undefined): AbortSignal {
+  return stop === undefined ? deadline : AbortSignal.any([deadline, stop])
 }
 
 function unprefixed(entries: ReadonlyMap<string, Uint8Array>, prefix: string): Map<string, Uint8Array> {

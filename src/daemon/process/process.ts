@@ -8,6 +8,7 @@ import { GUARDIAN_VARIABLE } from '../../wire/control/home.ts'
 import { keepSettings, resolveConfig, type Config, type Told } from '../home/config.ts'
 import { runDaemon, type Daemon, type DaemonOptions } from '../daemon.ts'
 import { ensureHome, found, homePaths, join, lockHome, type Home } from '../home/home.ts'
+import { refuseUnsupported } from '../home/overlay.ts'
 import { openLog } from './log.ts'
 import type { RuntimeSeams } from '../node/runtime.ts'
 import { waitForTicket } from '../node/ticket-files.ts'
@@ -41,14 +42,12 @@ export async function daemonProcess({ dir, flags, foreground, onReady, seams }: 
     const config = resolveConfig(dir, { flags })
     const people = foreground ? { people: process.stderr } : {}
     const log = openLog({ folder: homePaths(dir).logs, level: config.settings['log-level'], ...people })
-    const fault = firstFault(err => {
-      log.fatal({ err }, 'a fault of Shoal')
-    })
+    const { fault, report } = faults(log)
     const tooLate = lateAfter(stopSignal)
     const home = await Promise.race([settled(fresh, { config, log, stopSignal }), fault])
     if (home === undefined) return
     const daemon = await Promise.race([
-      started({ home, config, log, ...(seams === undefined ? {} : { seams }) }),
+      started({ home, config, log, onFault: report, ...(seams === undefined ? {} : { seams }) }),
       fault,
       tooLate
     ])
@@ -73,9 +72,12 @@ async function settled(
   const file = config.settings['ticket-file']
   if (home.overlay !== undefined || file === undefined) return found(home, 'lan')
   const stop = new AbortController()
-  void stopSignal.then(() => {
-    stop.abort()
-  })
+  stopSignal.then(
+    () => {
+      stop.abort()
+    },
+    () => undefined
+  )
   const onWait = (): void => {
     log.info({ file }, 'waiting for a ticket')
   }
@@ -114,18 +116,30 @@ function firstSignal(): Promise<void> {
   })
 }
 
-/** Rejects with what nobody caught. */
-function firstFault(log: (fault: Error) => void): Promise<never> {
-  return new Promise((_, reject) => {
-    process.on('uncaughtException', fault => {
-      log(fault)
-      reject(fault)
-    })
-  })
+/**
+ * `fault` rejects with the first fault: what the daemon reports, what nobody caught, and the rejection of a promise that
+ * nobody handled. A process that goes on after one would work with a state that nothing vouches for; a restart is safe, for
+ * what the others rely on was written before it was said.
+ */
+function faults(log: Logger): { fault: Promise<never>; report: (error: unknown) => void } {
+  const { promise: fault, reject } = Promise.withResolvers<never>()
+  const report = (error: unknown): void => {
+    // A stack tells more than a text; whatever else is thrown has none.
+    const err = error instanceof Error ? error : new Error(String(error))
+    log.fatal({ err }, `the daemon ends: ${err.message}`)
+    reject(err)
+  }
+  process.on('uncaughtException', report)
+  process.on('unhandledRejection', report)
+  // It may be reported while nobody waits for it.
+  fault.catch(() => undefined)
+  return { fault, report }
 }
 
 async function started(options: DaemonOptions): Promise<Daemon> {
   try {
+    const { dir, overlay } = options.home
+    refuseUnsupported(overlay.settings, `the overlay of ${dir}`)
     return await runDaemon(options)
   } catch (error) {
     if (error instanceof ShoalError) options.log.error({ code: error.code }, error.message)
@@ -136,13 +150,13 @@ async function started(options: DaemonOptions): Promise<Daemon> {
 /** Rejects when a stop that `begins` has taken too long, whatever the daemon is at. */
 function lateAfter(begins: Promise<void>): Promise<never> {
   return new Promise((_, reject) => {
-    void begins.then(() => {
+    begins.then(() => {
       const seconds = STOP_TIMEOUT_MS / 1000
       const late = new ShoalError('timeout', `the daemon did not stop within ${seconds} s, and was ended`)
       setTimeout(() => {
         reject(late)
       }, STOP_TIMEOUT_MS).unref()
-    })
+    }, reject)
   })
 }
 

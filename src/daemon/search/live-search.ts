@@ -9,7 +9,9 @@ import type { Hit, SearchEvent, SearchId, SearchOptions, SearchReport } from '..
 import { HIT_HOLDERS_MAX, type HitRow, type ReachedRow, type SearchAnswer } from '../../wire/control/methods.ts'
 import type { SearchQuery } from '../../wire/gnutella/search.ts'
 import type { Call } from '../control/server.ts'
+import { StoppingError } from '../life.ts'
 import { nameOf } from '../node/member-names.ts'
+import { logFailure } from '../process/background.ts'
 import type { Runtime } from '../node/runtime.ts'
 import type { FoundItem, Findings } from './searches.ts'
 import type { Services } from '../control/services.ts'
@@ -70,7 +72,8 @@ export class LiveSearch {
       if (call.signal.aborted) {
         // What was told keeps its number.
         await services.searches.keep(findings, { isLast: true })
-        throw new ShoalError('interrupted', 'the caller hung up: the search is over')
+        const who = call.signal.reason instanceof StoppingError ? 'the daemon is stopping' : 'the caller hung up'
+        throw new ShoalError('interrupted', `${who}: the search is over`)
       }
       if (report?.ended === 'cancelled') {
         throw new ShoalError('busy', 'this node has too many searches under way', { hint: 'try again in a moment' })
@@ -85,7 +88,7 @@ export class LiveSearch {
 
   /** How it ended; undefined when it was given up, and is cancelled. */
   private async asked(): Promise<SearchReport | undefined> {
-    const { runtime, services } = this
+    const { runtime } = this
     const { query, options } = this.order
     // What comes while the machine is called belongs to a search whose number is not known yet.
     let early: SearchEvent[] | undefined = []
@@ -102,8 +105,8 @@ export class LiveSearch {
       early = undefined
       for (const event of before) this.hear(id, event)
       const report = await this.ended.promise
-      if (report === undefined && services.runtime() === runtime) {
-        runtime.call((node, at) => {
+      if (report === undefined) {
+        runtime.hint(undefined, (node, at) => {
           node.search.cancel(search, at)
         })
       }
@@ -167,7 +170,11 @@ export class LiveSearch {
     const fresh = this.findings.fresh()
     if (fresh.length === 0) return
     for (const found of fresh) this.call.emit({ event: 'hit', ...this.row(found) })
-    void this.services.searches.keep(this.findings, { isLast: false })
+    logFailure(
+      this.services.searches.keep(this.findings, { isLast: false }),
+      'to keep search results',
+      this.services.log
+    )
   }
 
   private async answer(report: SearchReport | undefined): Promise<SearchAnswer> {

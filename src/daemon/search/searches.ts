@@ -206,7 +206,8 @@ export class Searches {
     const findings = new Findings(words, limit)
     this.latest = findings
     this.last = []
-    void this.db.put(LAST_KEY, undefined)
+    // Never rejects; a disk that is full costs the numbers after a restart, nothing else.
+    this.db.put(LAST_KEY, undefined).catch(() => undefined)
     return findings
   }
 

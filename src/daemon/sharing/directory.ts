@@ -27,16 +27,28 @@ export interface Listed extends ShareSummary {
   readonly holders: NodeId[]
 }
 
+interface DirectoryParts {
+  readonly net: Net
+  readonly store: ContentStore
+  readonly isSound: (content: ContentId) => boolean
+  readonly ended: AbortSignal
+}
+
 export class Directory {
   private readonly net: Net
   private readonly store: ContentStore
   private readonly isSound: (content: ContentId) => boolean
+  private readonly ended: AbortSignal
 
-  /** `isSound`: whether all of a complete content can be served. */
-  constructor({ net, store, isSound }: { net: Net; store: ContentStore; isSound: (content: ContentId) => boolean }) {
+  /**
+   * `isSound`: whether all of a complete content can be served. `ended` aborts when the network closes: answers that are
+   * missing then say nothing.
+   */
+  constructor({ net, store, isSound, ended }: DirectoryParts) {
     this.net = net
     this.store = store
     this.isSound = isSound
+    this.ended = ended
   }
 
   async serve(): Promise<void> {
@@ -78,8 +90,9 @@ export class Directory {
     }
   }
 
-  /** Asks all of `members`, a bounded number at a time. Rejects with the signal's reason only. */
-  async ask(members: readonly Contact[], filter: SharesRequest, signal: AbortSignal): Promise<Map<ContentId, Listed>> {
+  /** Asks all of `members`, a bounded number at a time. Rejects with the signal's reason, and `busy` when the network closes. */
+  async ask(members: readonly Contact[], filter: SharesRequest, caller: AbortSignal): Promise<Map<ContentId, Listed>> {
+    const signal = AbortSignal.any([caller, this.ended])
     const listed = new Map<ContentId, Listed>()
     const waiting = [...members]
     const worker = async (): Promise<void> => {

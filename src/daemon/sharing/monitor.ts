@@ -13,6 +13,7 @@
  */
 import type { ContentId } from '../../base/ids.ts'
 import type { Held } from '../../io/store/manifests.ts'
+import { inBackground } from '../../io/background.ts'
 import type { ContentStore } from '../../io/store/store.ts'
 import type { Seen } from '../../io/store/files/stats.ts'
 import type { PieceIndex } from '../../wire/bittorrent/layout.ts'
@@ -97,9 +98,10 @@ export class ShareMonitor {
     clearTimeout(this.timer)
     if (this.closing.signal.aborted) return
     this.timer = setTimeout(() => {
-      void this.tick().then(() => {
+      const ticked = this.tick().then(() => {
         this.schedule(this.suspects.size > 0 ? SUSPECT_MS : (this.parts.tickMs ?? MONITOR_TICK_MS))
       })
+      inBackground(ticked)
     }, delayMs)
     this.timer.unref()
   }

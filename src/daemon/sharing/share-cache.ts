@@ -23,7 +23,7 @@ export function shareCache(db: StateDb): ShareCache {
     put(files: readonly CachedFile[]) {
       // That it may be lost in a crash costs a hash, nothing else: nobody waits for it.
       for (const { diskPath, stamp, root } of files) {
-        void db.put(keyOf(diskPath), encode(entry, { stamp: stampText(stamp), root }))
+        db.put(keyOf(diskPath), encode(entry, { stamp: stampText(stamp), root })).catch(() => undefined)
       }
     }
   }

@@ -32,7 +32,14 @@ let idle: NodeJS.Timeout | undefined
 try {
   const { rebuilt } = prepareFile(path)
   reader = new IndexReader(connectToRead(path))
-  port.on('message', ({ number, request }: Numbered) => void serve(number, request))
+  port.on('message', ({ number, request }: Numbered) => {
+    // What cannot even be answered ends the thread; the index is opened anew.
+    serve(number, request).catch((error: unknown) =>
+      setImmediate(() => {
+        throw error
+      })
+    )
+  })
   say({ kind: 'ready', rebuilt })
 } catch (error) {
   say({ kind: 'failed', failure: failureOf(error) })

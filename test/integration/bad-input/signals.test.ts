@@ -56,6 +56,44 @@ describe('get', () => {
   })
 })
 
+describe('a daemon that stops', () => {
+  it('tells who follows a get that the download goes on with its next start (7)', async () => {
+    const slow = cluster.node(2)
+    const big = makeFile(cluster.folder('bigger.bin'), FILE_BYTES)
+    await slow.kill('SIGKILL')
+    await slow.start({ peer: ['--rate', SLOW_BYTES_PER_SECOND] })
+    const { id } = (await slow.ask('share', { paths: [big] })).shares[0]!
+    const getting = start({ args: ['--home', reader.home, 'get', id, '-o', cluster.folder('stopped')] })
+    const begun = async (): Promise<boolean> => ((await reader.transfer(id))?.haveBytes ?? 0) > 0
+    await until('bytes arrive', begun)
+    await reader.stop()
+    expectRefusal(await getting.ended, {
+      status: 7,
+      says: /the daemon is stopping; the download goes on with its next start/,
+      next: /shoal daemon/
+    })
+    await reader.start()
+    await until('it goes on by itself', begun)
+  })
+
+  it('because of a fault says so in one line, ends with 1, and can be started again', async () => {
+    const faulty = cluster.add('faulty')
+    const { ticket } = await reader.ask('invite', {})
+    await faulty.ok('init', ['--name', 'faulty'])
+    await faulty.ok('join', ['-'], { input: ticket })
+    await faulty.start({ peer: ['--fault'] })
+    const file = makeFile(cluster.folder('fault.bin'), 100_000)
+    const { id } = (await faulty.ask('share', { paths: [file] })).shares[0]!
+    const getting = start({ args: ['--home', reader.home, 'get', id, '-o', cluster.folder('faulty')] })
+    await until('it has ended', () => !faulty.running)
+    expect(faulty.logged('the daemon ends: invariant broken: as a test asks for')).toHaveLength(1)
+    expect(faulty.exitCode).toBe(1)
+    await faulty.start()
+    expect(await getting.ended).toMatchObject({ status: 0 })
+    expect(sha256(cluster.folder('faulty/fault.bin'))).toBe(sha256(file))
+  })
+})
+
 describe('a daemon', () => {
   async function joined(): Promise<{ daemon: Running; id: string }> {
     const home = path.join(temporaryFolder(), 'home')

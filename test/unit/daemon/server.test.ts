@@ -4,6 +4,7 @@ import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { AssertionError } from '../../../src/base/assert.ts'
 import { ShoalError } from '../../../src/base/errors.ts'
 import {
   CONTROL_CALLS_MAX,
@@ -143,6 +144,47 @@ describe('the control server answers', () => {
     const answer = await ask(socket, '/v1/ring', '{}')
     expect(errorOf(answer)).toBe('internal')
     expect(JSON.stringify(answer)).not.toContain('server.test')
+    expect(faults).toEqual([fault])
+  })
+
+  it('with the reason of a stop, whatever a call throws then, and with what it says itself', async () => {
+    let entered = 0
+    const aborted = ({ signal }: { signal: AbortSignal }): Promise<void> => {
+      entered++
+      return new Promise(resolve => signal.addEventListener('abort', () => resolve()))
+    }
+    const { socket, server, faults } = await serve({
+      ring: async (_, call) => {
+        await aborted(call)
+        throw new TypeError('the operation was aborted')
+      },
+      members: async (_, call) => {
+        await aborted(call)
+        throw new ShoalError('interrupted', 'the download goes on')
+      }
+    })
+    const answers = Promise.all([ask(socket, '/v1/ring', '{}'), ask(socket, '/v1/members', '{}')])
+    await expect.poll(() => entered, { timeout: 20_000 }).toBe(2)
+    await server.close(1_000, new ShoalError('interrupted', 'the daemon is stopping'))
+    const messages = (await answers).map(answer => (answer.lines.at(-1)?.['error'] as { message: string }).message)
+    expect(messages).toEqual(['the daemon is stopping', 'the download goes on'])
+    expect(faults).toEqual([])
+  })
+
+  it('an AssertionError as a fault also when the call has been aborted', async () => {
+    const fault = new AssertionError('invariant broken: x')
+    let entered = 0
+    const { socket, server, faults } = await serve({
+      ring: async (_, { signal }) => {
+        entered++
+        await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()))
+        throw fault
+      }
+    })
+    const answer = ask(socket, '/v1/ring', '{}')
+    await expect.poll(() => entered, { timeout: 20_000 }).toBe(1)
+    await server.close(1_000)
+    expect(errorOf(await answer)).toBe('internal')
     expect(faults).toEqual([fault])
   })
 

@@ -118,6 +118,19 @@ describe('a ticket', () => {
     expect(refusal(' '.repeat(10 * TICKET_TEXT_LENGTH_MAX))).toBe('bad-input')
   })
 
+  it.each([
+    [0, 3, 'preset number 3 is unknown; supported: lan, local, wan'],
+    [1, 2, 'detector number 2 is unknown; supported: swim, heartbeat'],
+    [2, 2, 'routing number 2 is unknown; supported: chord, pastry'],
+    [3, 17, 'replicas 17 is not supported; supported: 1 to 16'],
+    [4, 2, 'choking number 2 is unknown; supported: cluster, open']
+  ])('of a newer Shoal names the setting that is unknown (byte %i)', (at, value, problem) => {
+    const body = concat(operator, salt, key, Uint8Array.of(2, 0, 0, 3, 0), Uint8Array.of(0))
+    body[80 + at] = value
+    const sum = sha256(concat(utf8('shoal1'), body)).subarray(0, 4)
+    expect(() => decodeTicket(`shoal1${base32(concat(body, sum))}`)).toThrow(problem)
+  })
+
   it('with a valid checksum over nonsense is refused', () => {
     const signed = (body: Uint8Array): string =>
       `shoal1${base32(concat(body, sha256(concat(utf8('shoal1'), body)).subarray(0, 4)))}`

@@ -35,7 +35,8 @@ export function nodeHandlers(services: Services): Pick<Handlers, 'hello' | 'stop
     status: async ({ id, follow }, { signal, emit }) => {
       const only = id === undefined ? undefined : await ownOrFailed(services, id)
       if (follow === true) {
-        for await (const _ of every(FOLLOW_MS, signal)) emit({ event: 'status', ...(await status(services, only)) })
+        for await (const _ of every(FOLLOW_MS, signal, services.settled))
+          emit({ event: 'status', ...(await status(services, only)) })
       }
       return status(services, only)
     }

@@ -17,7 +17,7 @@ export function opsHandlers(services: Services): Pick<Handlers, 'doctor' | 'top'
     top: async ({ follow }, { signal, emit }) => {
       const top = new Top(services)
       if (follow === true) {
-        for await (const _ of every(FRAME_MS, signal)) emit({ event: 'top', ...(await top.frame()) })
+        for await (const _ of every(FRAME_MS, signal, services.settled)) emit({ event: 'top', ...(await top.frame()) })
       }
       await top.frame()
       await sleep(LOOK_MS, undefined, { signal })

@@ -10,6 +10,7 @@ import { invitation } from '../../node/invitation.ts'
 import type { Runtime } from '../../node/runtime.ts'
 import type { Services } from '../services.ts'
 import { probe } from '../../node/probe.ts'
+import { StoppingError } from '../../life.ts'
 
 const JOIN_MS = 5_000
 const WAIT_MS = 60_000
@@ -29,15 +30,32 @@ export function overlayHandlers(services: Services): Pick<Handlers, 'members' | 
     },
     join: async ({ ticket, timeoutMs }, call) => {
       const decoded = decodeTicket(ticket)
-      await services.adoptTicket(decoded)
+      await unlessStopped(services.adoptTicket(decoded), call.signal)
       return joined(services, decoded, timeoutMs ?? JOIN_MS, call)
     },
-    leave: async () => {
-      await services.leaveOverlay()
+    leave: async (_, { signal }) => {
+      await unlessStopped(services.leaveOverlay(), signal)
       return { left: true }
     }
   }
 }
+
+/** A stop does not wait for the caller of a change, and the change not for its caller. */
+async function unlessStopped(change: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => {
+    if (!(signal.reason instanceof StoppingError)) aborted.reject(signal.reason as Error)
+    else aborted.reject(new ShoalError('interrupted', 'the daemon is stopping while it changes its overlay', STOPPED))
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([change, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+const STOPPED = { hint: 'start it again: `shoal status` says in which overlay it is then' }
 
 function memberRows(services: Services): MemberRow[] {
   const runtime = services.runtime()
@@ -69,12 +87,20 @@ async function waitForMembers(
     seen = alive
     return alive >= wait
   }
-  if (await aliveUntil(services.runtime(), isEnough, AbortSignal.any([signal, late]))) return
+  const either = AbortSignal.any([signal, late])
+  while (!isAborted(either)) {
+    await services.settled(signal)
+    const runtime = services.runtime()
+    // In the next overlay it waits on.
+    if (await aliveUntil(runtime, isEnough, AbortSignal.any([either, runtime.ended]))) return
+  }
   signal.throwIfAborted()
   throw new ShoalError('timeout', `${seen} of ${wait} members are alive after ${timeoutMs / 1000} s`, {
     hint: '`shoal members` shows who is missing; a firewall must pass TCP and UDP on the port that each one shows'
   })
 }
+
+const isAborted = (signal: AbortSignal): boolean => signal.aborted
 
 /** Judges how many members are alive, now and after every event of the membership. False when the signal aborts first. */
 async function aliveUntil(

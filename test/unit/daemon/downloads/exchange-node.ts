@@ -128,6 +128,11 @@ export class ExchangeNode implements DownloadNode {
     return () => this.watchers.delete(watcher)
   }
 
+  /** As the hint of the runtime. */
+  hint<T>(_otherwise: T, act: (node: { readonly exchange: Exchange }, at: Now) => T): T {
+    return this.call(act)
+  }
+
   /** As the call of the runtime, for what reads along. */
   call<T>(act: (node: { readonly exchange: Exchange }, at: Now) => T): T {
     let answer: { value: T } | undefined

@@ -1,5 +1,6 @@
 /** A search of the owner, over the real machine of a node that is alone; its index answers when a test says so. */
 import path from 'node:path'
+import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
 import { sha256Hex, utf8 } from '../../../../src/base/bytes.ts'
 import type { ShoalError } from '../../../../src/base/errors.ts'
@@ -40,7 +41,7 @@ class Lone {
     onTestFinished(async () => db.close())
     const searches = new Searches(db)
     const store = { holding: () => undefined }
-    this.services = { runtime: () => this, searches, store } as unknown as Services
+    this.services = { runtime: () => this, searches, store, log: pino({ level: 'silent' }) } as unknown as Services
   }
 
   readonly view = { membership: { member: () => undefined } }
@@ -60,6 +61,10 @@ class Lone {
       for (const watcher of this.watchers) watcher({ room: 'search', event: effect.event })
     }
     return answer
+  }
+
+  hint<T>(_: T, act: (node: { search: Search }, at: ReturnType<typeof now>) => T): T {
+    return this.call(act)
   }
 
   /** What the index says to the oldest question. */
