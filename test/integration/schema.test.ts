@@ -5,17 +5,17 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { eventOf, resultOf } from '../../src/wire/control/check.ts'
+import { parseSocketNote, SOCKET_NAME_FILE } from '../../src/wire/control/home.ts'
 import { METHODS, type ControlMethod } from '../../src/wire/control/methods.ts'
 import { Cluster, type Daemon } from './cluster.ts'
 import { makeFile } from './content.ts'
 
 type Line = Record<string, unknown>
 
-/** The ID of a content that no member holds. */
-const NOBODYS = 'f'.repeat(64)
-
 let cluster: Cluster
 let id: string
+/** A content that cannot be fetched whole: a file of it is missing. */
+let unfinished: string
 const called = new Set<string>()
 
 beforeAll(async () => {
@@ -25,13 +25,18 @@ beforeAll(async () => {
   makeFile(path.join(folder, 'sub/sea.jpg'), 300_000)
   fs.mkdirSync(path.join(folder, 'empty'))
   fs.symlinkSync('sub', path.join(folder, 'link'))
-  id = (await cluster.node(2).ask('share', { paths: [folder] })).shares[0]!.id
+  const broken = cluster.folder('broken')
+  for (const name of ['kept', 'deleted']) makeFile(path.join(broken, name), 20_000, name)
+  const { shares } = await cluster.node(2).ask('share', { paths: [folder, broken] })
+  id = shares[0]!.id
+  unfinished = shares[1]!.id
+  fs.rmSync(path.join(broken, 'deleted'))
 })
 afterAll(() => cluster.close())
 
 /** The lines of an answer as they came, without `v`; `last`: how many to read from a method that only ends when one hangs up. */
 async function linesOf(daemon: Daemon, method: string, params: object, last?: number): Promise<Line[]> {
-  const socketPath = fs.readFileSync(path.join(daemon.home, 'socket'), 'utf8').trim()
+  const { socket: socketPath } = parseSocketNote(fs.readFileSync(path.join(daemon.home, SOCKET_NAME_FILE), 'utf8'))
   const request = http.request({ socketPath, path: `/v1/${method}`, method: 'POST' })
   request.end(JSON.stringify(params))
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
@@ -72,8 +77,8 @@ it.each<[ControlMethod, (content: string, folder: string) => object, number?]>([
   ['doctor', () => ({ client: '0.0.0' })],
   ['ring', () => ({})],
   ['ring.lookup', () => ({ key: 'sea' })],
-  ['get', (_, folder) => ({ what: NOBODYS, dir: `${folder}/..` }), 2],
-  ['pause', () => ({ id: NOBODYS })],
+  ['get', (_, folder) => ({ what: unfinished, dir: path.join(folder, '../fetched') }), 2],
+  ['pause', () => ({ id: unfinished })],
   ['rm', content => ({ id: content, yes: true, deleteFiles: true })],
   ['leave', () => ({})],
   ['stop', () => ({})]
