@@ -60,7 +60,11 @@ describe('the docs', () => {
   })
 
   it.each(TOPIC_NAMES)('name the topic %s in the README, in the help and in the completion', name => {
-    const program = buildProgram(async () => undefined, '0.0.0', () => undefined)
+    const program = buildProgram(
+      async () => undefined,
+      '0.0.0',
+      () => undefined
+    )
     expect(read('README.md')).toContain(`shoal help ${name}`)
     expect(program.commands.find(one => one.name() === 'help')?.description()).toContain(name)
     expect(placesOf(program).find(({ at }) => at === 'help')?.args).toEqual([TOPIC_NAMES])

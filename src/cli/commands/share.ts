@@ -59,8 +59,10 @@ export async function share(context: Context, paths: readonly string[], options:
       const sending = { batch, params, total: absolute.length, unsent: absolute.length - sent }
       const result = await shareBatch(context, sending)
       for (const one of result.shares) printer.add(one)
-      for (const one of result.failed ?? []) printFailed(context, one)
-      for (const one of result.failed ?? []) failed.push(one)
+      for (const one of result.failed ?? []) {
+        printFailed(context, one)
+        failed.push(one)
+      }
     }
     if (options.invite === true && printer.isHolding) printer.end(await askDaemon(context, 'invite', {}))
   } finally {

@@ -1,5 +1,6 @@
 /** What the parts of the records share. */
 import type { NodeId } from '../../base/ids.ts'
+import { greatest } from '../../base/numbers.ts'
 import { inRange, type KeyRange } from '../../base/ring.ts'
 import type { Key } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -50,7 +51,7 @@ export class RecordsContext extends RoomContext<RecordsSettings, RecordsMessage,
 
   /** How many replicas a key has, as far as this node knows: those of its own keys. 0 before the ring has told. */
   get replicaCount(): number {
-    return Math.max(0, ...(this.charge?.owned.map(({ replicas }) => replicas.length) ?? []))
+    return greatest(0, this.charge?.owned.map(({ replicas }) => replicas.length) ?? [])
   }
 
   /** Returns the channel. */
