@@ -1,4 +1,7 @@
-/** Points in time by name, one for each name: what a machine waits for. Equal times ring in the order in which they were set. */
+/**
+ * The timers of a machine: at most one per name. Alarms for the same instant are taken in the order in which they
+ * were set.
+ */
 import { Heap } from './heap.ts'
 import type { Instant } from './time.ts'
 
@@ -10,7 +13,7 @@ interface Alarm<K> {
 
 export class Alarms<K> {
   private readonly heap = new Heap<Alarm<K>>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
-  /** The alarm that counts for each name; others in the heap were set again or cleared. */
+  /** The valid alarm of each name. Any other alarm in the heap was replaced or cleared. */
   private readonly current = new Map<K, Alarm<K>>()
   private order = 0
 
@@ -18,7 +21,7 @@ export class Alarms<K> {
     return this.current.size
   }
 
-  /** In place of what was set under this name before. */
+  /** Replaces the alarm of this name, if there is one. */
   set(name: K, at: Instant): void {
     const alarm = { name, at, order: this.order++ }
     this.current.set(name, alarm)
@@ -35,7 +38,7 @@ export class Alarms<K> {
     return this.heap.peek()?.at
   }
 
-  /** Takes out one name that is due, the earliest first. */
+  /** Removes the earliest alarm that is due and returns its name. Undefined when none is due. */
   take(now: Instant): K | undefined {
     this.dropStale()
     const first = this.heap.peek()

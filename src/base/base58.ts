@@ -1,8 +1,8 @@
-/** Base 58 with Bitcoin's alphabet: how libp2p writes peer IDs. For short texts only: the work grows with the square. */
+/** Base 58 with Bitcoin's alphabet, in which libp2p writes peer IDs. The running time is quadratic in the length. */
 
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 const DIGIT = new Map(Array.from(ALPHABET).map((letter, digit) => [letter, digit]))
-/** Longer texts are refused before any work: a peer ID has 52 letters. */
+/** `decode` refuses longer texts at once. A peer ID has 52 characters. */
 const TEXT_LENGTH_MAX = 128
 
 function encode(bytes: Uint8Array): string {
@@ -18,7 +18,7 @@ function encode(bytes: Uint8Array): string {
   return '1'.repeat(zeros) + text
 }
 
-/** Undefined when `text` is not base 58 or longer than 128 letters. */
+/** Undefined when `text` is not base 58 or has more than 128 characters. */
 function decode(text: string): Uint8Array | undefined {
   if (text.length > TEXT_LENGTH_MAX) return undefined
   let zeros = 0

@@ -1,4 +1,6 @@
-/** A set of small integers, a bit each, in BitTorrent's order: bit 0 is the highest of byte 0. */
+/**
+ * A set of integers from 0 to length - 1, one bit each, in BitTorrent's order: index 0 is the highest bit of byte 0.
+ */
 export class Bitfield {
   readonly length: number
   private readonly bits: Uint8Array
@@ -9,7 +11,7 @@ export class Bitfield {
     this.bits = new Uint8Array(Math.ceil(length / 8))
   }
 
-  /** Undefined when the bytes are not as many as `length` takes, or when a spare bit is set. */
+  /** Undefined when there are not exactly ceil(length / 8) bytes, or when a spare bit is set. */
   static decode(bytes: Uint8Array, length: number): Bitfield | undefined {
     if (bytes.length !== Math.ceil(length / 8)) return undefined
     const field = new Bitfield(length)
@@ -27,7 +29,7 @@ export class Bitfield {
     return index >= 0 && index < this.length && this.at(index)
   }
 
-  /** True when that changed something. Throws RangeError outside 0 to length - 1. */
+  /** Returns whether the bit was clear before. Throws RangeError outside 0 to length - 1. */
   add(index: number): boolean {
     if (index < 0 || index >= this.length) throw new RangeError(`bit ${index} of ${this.length}`)
     if (this.at(index)) return false
@@ -36,7 +38,7 @@ export class Bitfield {
     return true
   }
 
-  /** True when that changed something. */
+  /** Returns whether the bit was set before. */
   delete(index: number): boolean {
     if (!this.has(index)) return false
     this.bits[index >> 3] = (this.bits[index >> 3] ?? 0) & ~(1 << (7 - (index & 7)))
@@ -49,7 +51,7 @@ export class Bitfield {
     return this
   }
 
-  /** How many are in the set. */
+  /** The number of bits that are set. */
   get count(): number {
     return this.set_
   }

@@ -1,7 +1,7 @@
-/** Maps and queues that cannot grow past a limit. */
+/** A map that cannot grow past a limit. */
 import { assert } from './assert.ts'
 
-/** A map that forgets the entry least recently set or touched when it is full. */
+/** A map of at most `limit` entries. When it is full, `set` drops the entry that was least recently set or touched. */
 export class LruMap<K, V> {
   private readonly map = new Map<K, V>()
   readonly limit: number
@@ -15,7 +15,7 @@ export class LruMap<K, V> {
     return this.map.size
   }
 
-  /** Does not count as a use: see touch. */
+  /** Does not mark the entry as used; `touch` does. */
   get(key: K): V | undefined {
     return this.map.get(key)
   }
@@ -24,7 +24,7 @@ export class LruMap<K, V> {
     return this.map.has(key)
   }
 
-  /** Reads and marks as used. */
+  /** Returns the value and marks the entry as the most recently used. */
   touch(key: K): V | undefined {
     const value = this.map.get(key)
     if (value !== undefined) {
@@ -34,7 +34,7 @@ export class LruMap<K, V> {
     return value
   }
 
-  /** Returns what had to be forgotten for it, if anything. */
+  /** Returns the entry that was dropped to make room, if any. */
   set(key: K, value: V): { key: K; value: V } | undefined {
     this.map.delete(key)
     this.map.set(key, value)

@@ -1,6 +1,6 @@
 /**
- * One base for every error that crosses a room: a stable code, a message that says what happened and to what,
- * and a hint that says what to do next. The CLI maps codes to exit statuses in one table.
+ * The class of every error that leaves its module: a stable code, a message that says what happened and to what, and a
+ * hint that says what to do next. The CLI maps codes to exit statuses in one table.
  */
 export type ErrorCode =
   | 'usage'
@@ -21,7 +21,7 @@ export type ErrorCode =
 export class ShoalError extends Error {
   override readonly name = 'ShoalError'
   readonly code: ErrorCode
-  /** What to do next, one line. */
+  /** What the user can do next, in one line. */
   readonly hint: string | undefined
 
   constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {

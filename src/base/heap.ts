@@ -1,4 +1,7 @@
-/** A binary heap: the least item first, equal ones in no particular order (give a sequence number if that matters). */
+/**
+ * A binary heap: `pop` returns the least item. Equal items come in any order; compare a sequence number if it
+ * matters.
+ */
 export class Heap<T> {
   private readonly items: T[] = []
   private readonly less: (a: T, b: T) => boolean

@@ -1,7 +1,7 @@
 /**
- * Identities and places. A node is its Ed25519 public key; its name to people is its libp2p peer ID; its place on the
- * ring is SHA-256 of the peer ID's bytes. All of them travel as strings of lower-case hexadecimal inside the program:
- * they are map keys everywhere, and strings of one length compare like the numbers they write.
+ * Identifiers. A node is identified by its Ed25519 public key. Its libp2p peer ID is the text form for people, and
+ * SHA-256 of the peer ID's bytes is its position on the ring. Inside the program all identifiers are strings of
+ * lower-case hexadecimal: they serve as map keys, and strings of the same length compare like the numbers they encode.
  */
 import { concat, hex, sha256Hex, unhex } from './bytes.ts'
 import { base58 } from './base58.ts'
@@ -9,9 +9,9 @@ import { expectDefined } from './assert.ts'
 
 /** An Ed25519 public key, 64 hexadecimal digits. */
 export type NodeId = string & { readonly brand: 'NodeId' }
-/** A place on the ring of 2^256, 64 hexadecimal digits. */
+/** A position on the ring of 2^256 keys, 64 hexadecimal digits. */
 export type Key = string & { readonly brand: 'Key' }
-/** A BitTorrent v2 infohash (BEP 52), 64 hexadecimal digits. As it stands it is also the content's place on the ring. */
+/** A BitTorrent v2 infohash (BEP 52), 64 hexadecimal digits. It is also the content's key on the ring. */
 export type ContentId = string & { readonly brand: 'ContentId' }
 /** SHA-256(operator public key, salt), 64 hexadecimal digits. */
 export type OverlayId = string & { readonly brand: 'OverlayId' }
@@ -27,13 +27,13 @@ function id32(bytes: Uint8Array): string {
   return hex(bytes)
 }
 
-/** Throws RangeError unless there are 32 bytes; so do its siblings below. */
+/** These four throw RangeError unless there are exactly 32 bytes. */
 export const nodeId = (publicKey: Uint8Array): NodeId => id32(publicKey) as NodeId
 export const keyOf = (bytes: Uint8Array): Key => id32(bytes) as Key
 export const contentId = (infohash: Uint8Array): ContentId => id32(infohash) as ContentId
 export const overlayId = (bytes: Uint8Array): OverlayId => id32(bytes) as OverlayId
 
-/** The 32 bytes of any of the four. */
+/** The 32 bytes of an identifier. */
 export function idBytes(id: NodeId | Key | ContentId | OverlayId): Uint8Array {
   return expectDefined(unhex(id), 'an id is hexadecimal')
 }
@@ -60,12 +60,12 @@ export function nodeIdFromText(text: string): NodeId | undefined {
   return nodeId(bytes.subarray(PEER_ID_PREFIX.length))
 }
 
-/** Where the node stands on the ring: SHA-256 of its peer ID's bytes. */
+/** The node's position on the ring: SHA-256 of its peer ID's bytes. */
 export function placeOf(id: NodeId): Key {
   return sha256Hex(peerIdBytes(id)) as Key
 }
 
-/** Where records about the content stand on the ring. */
+/** The key on the ring under which the content's provider records are stored. */
 export function contentKey(content: ContentId): Key {
   return content as string as Key
 }

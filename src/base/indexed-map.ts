@@ -1,6 +1,6 @@
 /**
- * A map whose values are also an array, so that one of them can be drawn at random in constant time. Deleting moves the
- * last value into the gap: the order of the array is that of insertion until the first deletion.
+ * A map whose values are also an array, so that a random value can be picked in constant time. `delete` moves the last
+ * value into the gap, so the array is in insertion order only until the first deletion.
  */
 import { expectDefined } from './assert.ts'
 
@@ -13,7 +13,7 @@ export class IndexedMap<K, V> {
     return this.list.length
   }
 
-  /** The values by place. It changes with the map: copy what is kept. */
+  /** The live array of values, not a copy: it changes with the map. */
   get values(): readonly V[] {
     return this.list
   }
@@ -27,7 +27,7 @@ export class IndexedMap<K, V> {
     return place === undefined ? undefined : this.list[place]
   }
 
-  /** Adds the value at the end, or replaces the value of a known key in its place. */
+  /** Replaces the value of a known key in place; appends the value of a new key. */
   set(key: K, value: V): void {
     const place = this.places.get(key)
     if (place !== undefined) {

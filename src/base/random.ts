@@ -1,6 +1,6 @@
 /**
- * The only chance that the pure floors know: a generator that is seeded once and forked by name.
- * sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, fast, good for everything but secrets.
+ * The only source of randomness of the pure modules (base, wire, core, sim): a generator that is seeded once and forked
+ * by label. It is sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, fast, not for secrets.
  */
 import { sha256, utf8, concat } from './bytes.ts'
 
@@ -24,7 +24,7 @@ export class Random {
     return new Random(sha256(bytes))
   }
 
-  /** An independent generator; one draw of this one is used up. */
+  /** An independent generator for `label`. Advances this one by two draws. */
   fork(label: string): Random {
     const state = new Uint8Array(8)
     const view = new DataView(state.buffer)
@@ -58,7 +58,7 @@ export class Random {
     return low + this.unit() * (high - low)
   }
 
-  /** At least 3/4 and below 5/4 of the mean, so that nodes do not act at the same moments. */
+  /** At least 3/4 and below 5/4 of the mean, so that the timers of different nodes do not fire together. */
   jitter(mean: number): number {
     return this.range(0.75 * mean, 1.25 * mean)
   }
@@ -71,7 +71,7 @@ export class Random {
     return items[this.below(Math.max(1, items.length))]
   }
 
-  /** In place; returns the same array. Fisher-Yates. */
+  /** Shuffles in place (Fisher-Yates) and returns the same array. */
   shuffle<T>(items: T[]): T[] {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1)
@@ -82,7 +82,7 @@ export class Random {
     return items
   }
 
-  /** Up to `count` different items in random order; the array is left alone. */
+  /** Up to `count` items at different indexes, in random order. Does not change `items`. */
   sample<T>(items: readonly T[], count: number): T[] {
     const pool = items.slice()
     const chosen = Math.min(count, pool.length)

@@ -1,8 +1,8 @@
-/** Points in time. Timers run on the monotonic clock; the wall clock is for people. */
+/** Points in time. Timers use the monotonic clock. The wall clock is for dates that people read. */
 
-/** Milliseconds on the node's monotonic clock. Its zero means nothing and differs between processes. */
+/** Milliseconds on the node's monotonic clock. Its origin is arbitrary and differs between processes. */
 export type Instant = number & { readonly brand: 'Instant' }
-/** Milliseconds since 1970, by a clock that may be wrong or jump. */
+/** Milliseconds since 1970 (UTC) on the wall clock, which may be wrong and may jump. */
 export type WallMs = number & { readonly brand: 'WallMs' }
 
 export function instant(ms: number): Instant {
@@ -17,7 +17,7 @@ export function after(start: Instant, ms: number): Instant {
   return (start + ms) as Instant
 }
 
-/** The earliest of what is defined. */
+/** The earliest of the defined instants. Undefined when there is none. */
 export function earliest(...instants: ReadonlyArray<Instant | undefined>): Instant | undefined {
   let first: Instant | undefined
   for (const one of instants) {

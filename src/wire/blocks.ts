@@ -1,15 +1,15 @@
 /**
- * What io puts on the block stream (`/shoal/blocks/1`) and on the manifest stream (`/shoal/manifest/2`).
+ * The formats of the block stream (`/shoal/blocks/1`) and of the manifest stream (`/shoal/manifest/2`).
  *
- * Blocks: the uploader opens one stream per peer and only writes; the downloader only reads. A frame is a head of fixed size
- * and its payload. Which content a frame belongs to follows from the request, which the downloader numbered: leaves that it
- * did not ask for mean nothing. A request is over when all of its leaves have come, or with `failed`. There is no frame for
- * the end: it would only repeat what the range says.
+ * Blocks: the uploader opens one stream per peer and only writes; the downloader only reads. A frame is a head of fixed
+ * size and a payload. The downloader numbers its requests, and a frame belongs to the content of its request; frames of
+ * unknown requests are ignored. A request ends when all of its leaves have arrived, or with `failed`. There is no frame
+ * for the end, because the range of the request already determines it.
  *
- * Manifests: the asker writes a content id and nothing else; the answer is a head, then the publisher's
- * claim which contents it replaces (lineage.ts; it may be empty), the raw info dictionary, and the piece layers of the files of
- * more than one piece, in the order of the files. `unlisted` is `ok` of a content that its holder
- * keeps out of indexes and listings: whoever fetches it does so too.
+ * Manifests: the requester writes a content id and nothing else. The answer is a head, the lineage (lineage.ts; it
+ * may be empty), the raw info dictionary, and the piece layers of the files of more than one piece, in the order of
+ * the files. The status `unlisted` is `ok` for a content that its holder keeps out of indexes and listings; a node
+ * that fetches it must do the same.
  */
 import { checked, contentIdCodec, decode, oneOf, struct, u16, u32, type Decoded } from './codec/codec.ts'
 import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX } from './bittorrent/layout.ts'
@@ -20,7 +20,7 @@ import { INFO_BYTES_MAX } from './bittorrent/metainfo.ts'
 export const BLOCKS_PROTOCOL = '/shoal/blocks/1'
 export const MANIFEST_PROTOCOL = '/shoal/manifest/2'
 
-/** Leaves of one frame: what interleaves uploads to one peer, and what is written to disk at once. */
+/** Leaves of one frame. Uploads to one peer are interleaved frame by frame, and a frame is written to disk at once. */
 export const FRAME_LEAVES_MAX = 16
 export const PIECE_LEAVES_MAX = PIECE_LENGTH_BYTES_MAX / LEAF_BYTES
 /** kind 1, request 4, leafStart 2, leafCount 2, payloadBytes 4. */
@@ -35,8 +35,8 @@ const frameFields = struct({
 })
 
 /**
- * `hashes`: the leaf hashes of the whole piece, `leafCount` of them. `leaves`: so many leaves from `leafStart` on, counted inside
- * the piece; only the last leaf of a file is short. `failed`: the uploader gives up; nothing more comes of this request.
+ * `hashes`: all `leafCount` leaf hashes of the piece. `leaves`: `leafCount` leaves of the piece from `leafStart` on;
+ * only the last leaf of a file may be short. `failed`: the uploader aborts the request; no more frames of it follow.
  */
 export const frameHead = checked(frameFields, ({ kind, leafStart, leafCount, payloadBytes }) => {
   switch (kind) {
@@ -45,35 +45,35 @@ export const frameHead = checked(frameFields, ({ kind, leafStart, leafCount, pay
       return payloadBytes === leafCount * HASH_BYTES ? undefined : `${payloadBytes} bytes for ${leafCount} hashes`
     case 'leaves':
       if (leafCount < 1 || leafCount > FRAME_LEAVES_MAX) return `a frame of ${leafCount} leaves`
-      if (leafStart + leafCount > PIECE_LEAVES_MAX) return `leaves past ${PIECE_LEAVES_MAX}`
+      if (leafStart + leafCount > PIECE_LEAVES_MAX) return `leaves past leaf ${PIECE_LEAVES_MAX} of a piece`
       if (payloadBytes > leafCount * LEAF_BYTES || payloadBytes <= (leafCount - 1) * LEAF_BYTES) {
         return `${payloadBytes} bytes for ${leafCount} leaves`
       }
       return undefined
     case 'failed':
-      return leafStart === 0 && leafCount === 0 && payloadBytes === 0 ? undefined : 'a failure with a payload'
+      return leafStart === 0 && leafCount === 0 && payloadBytes === 0 ? undefined : 'failed frame with a payload'
   }
 })
 export type FrameHead = Decoded<typeof frameHead>
 
 export type FrameEvent =
   | { kind: 'head'; head: FrameHead }
-  /** A view of the chunk that was fed. */
+  /** A view of the chunk that was passed to `feed`. */
   | { kind: 'payload'; bytes: Uint8Array }
   | { kind: 'end' }
 
-/** Cuts a byte stream into frames. Payloads are passed on as they come: nothing but a head is ever held. */
+/** Splits a byte stream into frames. It passes payloads on as they arrive and buffers only the head of a frame. */
 export class FrameParser {
   private readonly head = new Uint8Array(FRAME_HEAD_BYTES)
   private headBytes = 0
   private payloadLeft = 0
 
-  /** Whether a stream may end here without having been cut. */
+  /** Whether the parser is between two frames. A stream that ends elsewhere is truncated. */
   get between(): boolean {
     return this.headBytes === 0 && this.payloadLeft === 0
   }
 
-  /** Throws DecodeError: the stream cannot be read any further. What was yielded before stands. */
+  /** Throws DecodeError for an invalid head; the stream is unusable from there on. Events yielded before are valid. */
   *feed(chunk: Uint8Array): Generator<FrameEvent> {
     let rest = chunk
     while (rest.length > 0) {
@@ -99,7 +99,7 @@ export class FrameParser {
   }
 }
 
-/** Every piece of every file: more than any content that wire/bittorrent/metainfo.ts lets through. */
+/** One hash for each of PIECES_MAX pieces: more than any content that wire/bittorrent/metainfo.ts accepts. */
 export const MANIFEST_LAYER_BYTES_MAX = PIECES_MAX * HASH_BYTES
 /** status 1, lineageBytes 2, infoBytes 4, layerBytes 4. */
 export const MANIFEST_HEAD_BYTES = 11
@@ -111,7 +111,7 @@ export const manifestHead = checked(
   struct({ status: oneOf(['ok', 'not-held', 'unlisted']), lineageBytes: u16, infoBytes: u32, layerBytes: u32 }),
   ({ status, lineageBytes, infoBytes, layerBytes }) => {
     if (status === 'not-held')
-      return lineageBytes === 0 && infoBytes === 0 && layerBytes === 0 ? undefined : 'no manifest, but its bytes'
+      return lineageBytes === 0 && infoBytes === 0 && layerBytes === 0 ? undefined : 'status not-held with a manifest'
     if (lineageBytes > LINEAGE_BYTES_MAX) return `a lineage of ${lineageBytes} bytes`
     if (infoBytes === 0 || infoBytes > INFO_BYTES_MAX) return `an info dictionary of ${infoBytes} bytes`
     if (layerBytes % HASH_BYTES !== 0 || layerBytes > MANIFEST_LAYER_BYTES_MAX)

@@ -1,10 +1,11 @@
 /**
- * The frame of a sealed datagram. In front, in clear and bound to the seal: version, overlay, sender, the sender's boot
- * counter and a counter that never repeats within a boot. Behind it the sealed body. io/net/datagram/sessions.ts says what the
- * kinds of body are for.
+ * The frame of a sealed datagram: a header, then the sealed body. The header is not encrypted but authenticated by the
+ * seal. It holds the version, the overlay, the sender, the sender's boot counter and a counter that never repeats
+ * within a boot. io/net/datagram/sessions.ts explains the kinds of body.
  *
- * Every datagram is at least DATAGRAM_BYTES_MIN long and the messages of the handshake are exactly that: an answer is
- * never larger than what called for it, so nobody can aim this node at somebody else.
+ * Every datagram has at least DATAGRAM_BYTES_MIN bytes, and messages of the handshake have exactly that many. An answer
+ * is therefore never larger than its request, and an attacker cannot use a node to amplify traffic against a third
+ * party.
  */
 import { equal } from '../base/bytes.ts'
 import type { OverlayId } from '../base/ids.ts'
@@ -26,44 +27,44 @@ import { DecodeError } from './codec/cursor.ts'
 import { DATAGRAM_PAYLOAD_BYTES_MAX } from './common.ts'
 
 export const DATAGRAM_VERSION = 1
-/** What every path carries unfragmented: IPv6's 1,280 less its header and UDP's, rounded down. */
+/** Fits the smallest IPv6 MTU, 1,280 bytes, less the headers of IPv6 and UDP, rounded down: no path fragments it. */
 export const DATAGRAM_BYTES_MAX = 1_200
-/** Enough of the overlay's id to tell overlays apart in a log. */
+/** The first bytes of the overlay's id, enough to distinguish overlays. */
 export const OVERLAY_TAG_BYTES = 16
 /** The authentication tag of the AEAD. */
 export const SEAL_TAG_BYTES = 16
-/** What a peer must echo to prove that it is there now. */
+/** A nonce that a peer must echo to prove that it receives datagrams at its address now. */
 export const PROOF_BYTES = 16
 /** version 1 + overlay 16 + sender 32 + boot 4 + counter 8. */
 export const DATAGRAM_HEADER_BYTES = 61
-/** The longest message of the handshake: kind 1 + echo 16 + nonce 16. Shorter bodies are filled up with zeros. */
+/** The longest message of the handshake: kind 1 + echo 16 + nonce 16. Shorter bodies are padded with zeros. */
 export const DATAGRAM_BODY_BYTES_MIN = 1 + 2 * PROOF_BYTES
 export const DATAGRAM_BYTES_MIN = DATAGRAM_HEADER_BYTES + DATAGRAM_BODY_BYTES_MIN + SEAL_TAG_BYTES
 
 /** 0 to 2^53 - 1 in eight bytes. */
 const counter: Codec<number> = {
   write: (w, v) => {
-    if (!Number.isSafeInteger(v) || v < 0) throw new RangeError(`no counter: ${v}`)
+    if (!Number.isSafeInteger(v) || v < 0) throw new RangeError(`invalid counter: ${v}`)
     w.u32(Math.floor(v / 0x1_0000_0000))
     w.u32(v % 0x1_0000_0000)
   },
   read: r => {
     const value = r.u32() * 0x1_0000_0000 + r.u32()
-    if (!Number.isSafeInteger(value)) throw new DecodeError('a counter over 2^53')
+    if (!Number.isSafeInteger(value)) throw new DecodeError('counter over 2^53 - 1')
     return value
   }
 }
 
 export const datagramHeader = checked(
   struct({ version: u8, overlay: fixed(OVERLAY_TAG_BYTES), sender: nodeIdCodec, boot: u32, counter }),
-  header => (header.version === DATAGRAM_VERSION ? undefined : `version ${header.version}`)
+  header => (header.version === DATAGRAM_VERSION ? undefined : `unknown datagram version ${header.version}`)
 )
 export type DatagramHeader = Decoded<typeof datagramHeader>
 
 const proof = fixed(PROOF_BYTES)
 
-/** The inner message, then zeros up to `minBytes`: neither fewer nor more. */
-function filled<T>(inner: Codec<T>, minBytes: number): Codec<T> {
+/** The inner message, padded with zeros to exactly `minBytes` when it is shorter. */
+function padded<T>(inner: Codec<T>, minBytes: number): Codec<T> {
   return {
     write: (w, v) => {
       const raw = encode(inner, v)
@@ -73,23 +74,24 @@ function filled<T>(inner: Codec<T>, minBytes: number): Codec<T> {
     read: r => {
       const before = r.left
       const value = inner.read(r)
-      const filling = r.take(Math.max(0, minBytes - (before - r.left)))
-      if (filling.some(byte => byte !== 0)) throw new DecodeError('filling that is not zero')
+      const padding = r.take(Math.max(0, minBytes - (before - r.left)))
+      if (padding.some(byte => byte !== 0)) throw new DecodeError('padding that is not zero')
       return value
     }
   }
 }
 
-export const datagramBody = filled(
+export const datagramBody = padded(
   union(
     { data: 0, hello: 1, welcome: 2, confirm: 3 },
     {
-      /** A message of the protocols above. */
+      /** A message of the protocols on top. */
       data: { payload: bytes(DATAGRAM_PAYLOAD_BYTES_MAX) },
-      /** Prove that you are there: echo this. */
+      /** Challenges the addressee: it must echo `nonce`. */
       hello: { nonce: proof },
-      /** I am; are you? */
+      /** Answers `hello` and challenges its sender in turn. */
       welcome: { echo: proof, nonce: proof },
+      /** Answers `welcome`; completes the handshake. */
       confirm: { echo: proof }
     }
   ),
@@ -101,7 +103,7 @@ export function overlayTag(overlay: OverlayId): Uint8Array {
   return idBytes(overlay).subarray(0, OVERLAY_TAG_BYTES)
 }
 
-/** Whether the datagram says that it is of this overlay; unproven until it is opened. */
+/** Whether the header names this overlay. This is proven only once the datagram is opened. */
 export function sameOverlay(datagram: Uint8Array, tag: Uint8Array): boolean {
   return equal(datagram.subarray(1, 1 + OVERLAY_TAG_BYTES), tag)
 }

@@ -1,10 +1,11 @@
 /**
- * The messages of the exchange, all on the stream channel between two nodes. Blocks themselves travel elsewhere
- * (wire/blocks.ts): here it is said who has what, who wants what, and who may not.
+ * The messages of the exchange, all on the stream channel between two nodes: availability, requests, choking and bans.
+ * The blocks themselves travel on a stream of their own (wire/blocks.ts).
  *
- * `interested` asks what the other holds of a content and wants to be told of news; the answer is `have-all`, `have-bits`
- * followed by `have` for pieces that are partly there, or `not-held`. Modelled on BEP 3 with BEP 6's rejections and BEP 11's
- * peer exchange; leaves (16 KiB) take the place of blocks, and they are announced before their piece is whole.
+ * `interested` asks what the addressee holds of a content and subscribes to changes. The answer is `have-all`, or
+ * `have-bits` followed by `have` for partial pieces, or `not-held`. The protocol is modelled on BEP 3 with the
+ * rejections of BEP 6 and the peer exchange of BEP 11. Leaves (16 KiB) take the place of blocks, and a node announces
+ * a leaf before its piece is complete.
  */
 import {
   bool,
@@ -27,7 +28,7 @@ import { LEAF_BYTES, PIECE_LENGTH_BYTES_MAX, PIECES_MAX, type LeafRange, type Pi
 export const PIECE_BITS_BYTES_MAX = PIECES_MAX / 8
 /** Leaves of the largest piece: 64 MiB / 16 KiB. */
 export const PIECE_LEAVES_MAX = PIECE_LENGTH_BYTES_MAX / LEAF_BYTES
-/** 256 KiB, the least that a disk likes to write. */
+/** 256 KiB: smaller writes to disk are inefficient. */
 export const REQUEST_LEAVES_MAX = 16
 /** At most 13 bytes each: under 1 KiB a message. */
 export const REQUESTS_PER_MESSAGE_MAX = 64
@@ -35,7 +36,7 @@ export const REQUESTS_PER_MESSAGE_MAX = 64
 export const HAVE_RANGES_MAX = 4_096
 /** BEP 11 sends at most 50. */
 export const PEERS_PER_MESSAGE_MAX = 50
-/** At most 4 bytes each; more are told in further messages. */
+/** At most 4 bytes each. A node that lost more pieces sends several messages. */
 export const GONE_PIECES_MAX = 4_096
 
 function rangeUpTo(leavesMax: number): Codec<LeafRange> {
@@ -45,7 +46,7 @@ function rangeUpTo(leavesMax: number): Codec<LeafRange> {
     leafCount: upTo(leavesMax)
   })
   const sound = checked(fields, range => {
-    if (range.leafCount === 0) return 'an empty range of leaves'
+    if (range.leafCount === 0) return 'empty range of leaves'
     return range.leafStart + range.leafCount > PIECE_LEAVES_MAX ? 'leaves past the largest piece' : undefined
   })
   return {
@@ -58,7 +59,7 @@ function rangeUpTo(leavesMax: number): Codec<LeafRange> {
 
 const piece = upTo(PIECES_MAX - 1) as Codec<PieceIndex>
 
-/** `request` numbers are the downloader's and never used twice towards one peer. */
+/** The downloader chooses `request` and never uses a number twice towards one peer. */
 export const blockRequest = struct({ request: u32, range: rangeUpTo(REQUEST_LEAVES_MAX), hashes: bool })
 export type BlockRequest = Decoded<typeof blockRequest>
 
@@ -70,7 +71,7 @@ export type RejectReason = (typeof rejectReasons)[number]
 export const banReasons = ['bad-leaf', 'bad-manifest'] as const
 export type BanReason = (typeof banReasons)[number]
 
-/** Never reused, never moved. */
+/** A number never changes and is never reused. */
 const tags = {
   interested: 1,
   'not-interested': 2,
@@ -92,29 +93,32 @@ const tags = {
 const requests = list(u32, REQUESTS_PER_MESSAGE_MAX)
 
 export const exchangeMessage = union(tags, {
-  /** Tell me what you hold of this, and tell me of news. */
+  /** Asks what the addressee holds of this content, and subscribes to changes. */
   interested: { content: contentIdCodec },
-  /** No more news, please; requests that are queued are forgotten. */
+  /** Ends the subscription. The addressee drops queued requests. */
   'not-interested': { content: contentIdCodec },
   'have-all': { content: contentIdCodec },
-  /** A bit for each piece that is whole; spare bits are zero. */
+  /** One bit per piece, set for complete pieces; spare bits are zero. */
   'have-bits': { content: contentIdCodec, pieces: bytes(PIECE_BITS_BYTES_MAX) },
   'not-held': { content: contentIdCodec },
-  /** News: leaves that were verified since. A piece that became whole is one range over all of it. */
+  /** Leaves that the sender verified since its last message. A piece that became complete is one range. */
   have: { content: contentIdCodec, ranges: list(rangeUpTo(PIECE_LEAVES_MAX), HAVE_RANGES_MAX) },
   request: { content: contentIdCodec, requests: list(blockRequest, REQUESTS_PER_MESSAGE_MAX) },
   cancel: { requests },
   reject: { requests, reason: oneOf(rejectReasons) },
-  /** No request of yours is taken until `unchoke`; those that are queued are forgotten without a `reject` each. */
+  /** The sender accepts no requests until `unchoke`. It drops queued requests without a `reject` for each. */
   choke: {},
   unchoke: {},
-  /** Peers that hold or fetch this content. */
+  /** Other nodes that hold or fetch this content. */
   peers: { content: contentIdCodec, contacts: list(contact, PEERS_PER_MESSAGE_MAX) },
-  /** What you sent was wrong; nothing more of this content is asked of you. */
+  /** The addressee sent corrupt data. The sender requests nothing more of this content from it. */
   banned: { content: contentIdCodec, reason: oneOf(banReasons) },
-  /** Pieces that are no longer held: the file on disk has changed. */
+  /** Pieces that the sender no longer holds, because the file on disk changed. */
   gone: { content: contentIdCodec, pieces: list(piece, GONE_PIECES_MAX) },
-  /** You could not dial me and asked by others to be dialled: I hold some of this, ask over this link. */
+  /**
+   * Answers a push: the addressee could not dial the sender. The sender holds some of this content and serves this
+   * link.
+   */
   offer: { content: contentIdCodec }
 })
 export type ExchangeMessage = Decoded<typeof exchangeMessage>

@@ -1,6 +1,6 @@
 /**
- * Messages of the ring. All of them fit a datagram, a full successor list too, because they name nodes by id alone: where
- * a node listens is known from its own signed claim in the membership, never from what another says about it.
+ * Messages of the ring. All of them fit in a datagram, even with a full successor list, because they name nodes by id
+ * only. A node's address comes from its own signed claim in the membership, never from another node.
  */
 import {
   bool,
@@ -15,19 +15,19 @@ import {
   type Decoded
 } from './codec/codec.ts'
 
-/** Successor lists are max(8, 2 * ceil(log2 N)) long: this is enough for 65,536 nodes. */
+/** Successor lists have max(8, 2 * ceil(log2 N)) nodes, so this limit is enough for N = 65,536. */
 export const SUCCESSORS_MAX = 32
-/** Nodes that a lookup may visit, its origin and the owner among them. Chord takes 1/2 log2 N hops on average. */
+/** Nodes that a lookup may visit, including its origin and the owner. Chord takes 1/2 log2 N hops on average. */
 export const PATH_NODES_MAX = 20
 /** The owner of a key and the nodes that hold copies of its records. */
 export const REPLICAS_MAX = 8
 
-/** Why a node passed a lookup back to the one it came from. */
+/** Why a node refused a lookup and returned it to the node that sent it. */
 const refusals = oneOf(['unjoined', 'no-progress', 'no-predecessor', 'overloaded', 'unknown-origin', 'too-long'])
 
 const successors = list(nodeIdCodec, SUCCESSORS_MAX)
 const path = checked(list(nodeIdCodec, PATH_NODES_MAX), nodes =>
-  nodes.length === 0 ? 'a path of no nodes' : undefined
+  nodes.length === 0 ? 'empty path' : undefined
 )
 
 const tags = {
@@ -45,35 +45,37 @@ const tags = {
   stuck: 11
 } as const
 
-/** `request` numbers are the asker's own and come back in the answer; `serial` numbers lookups at their origin. */
+/** The sender of a request chooses `request`; the answer repeats it. The origin of a lookup chooses `serial`. */
 export const ringMessage = union(tags, {
-  /** A ring query: who is your predecessor, which are your successors? Answered by state, unjoined or busy. */
+  /** Asks for the addressee's predecessor and successors. The answer is `state`, `unjoined` or `busy`. */
   ask: { request: varint },
-  /** Successors in ring order from the sender on, the sender left out. */
+  /** The sender's predecessor and successors. Successors are in ring order and do not include the sender. */
   state: { request: varint, predecessor: optional(nodeIdCodec), successors },
-  /** The sender is not part of the ring at the moment, whatever membership says. */
+  /** The sender is not part of the ring at the moment, even if the membership lists it as alive. */
   unjoined: { request: varint },
-  /** A ring query of the sender's own is in flight. */
+  /** The sender cannot answer now: an `ask` of its own is in flight. */
   busy: { request: varint },
-  /** Answered at any time, by anybody. */
+  /** Every node answers at any time with `pong`. */
   ping: { request: varint },
   pong: { request: varint, joined: bool },
-  /** The sender believes to be the addressee's predecessor. */
+  /** The sender believes that it is the addressee's predecessor. */
   notify: {},
   /**
-   * Pass this on towards the owner of `key`. `path` begins with the origin and ends with the sender. `beyond`: the
-   * addressee stands at or behind the key, so the way goes from predecessor to predecessor.
+   * Asks the addressee to forward the lookup towards the owner of `key`. `path` begins with the origin and ends with
+   * the sender. `beyond`: the addressee is at or past the key, so the lookup goes from predecessor to predecessor.
    */
   lookup: { request: varint, origin: nodeIdCodec, serial: varint, key: keyCodec, beyond: bool, path },
-  /** The addressee's lookup is in the sender's care now. */
+  /** The sender has taken over the addressee's lookup and will forward or answer it. */
   took: { request: varint },
   refused: { request: varint, reason: refusals },
-  /** From the owner to the origin: the sender owns (from, its own place], and the key lies there. Replicas: owner first. */
+  /**
+   * From the owner to the origin: the sender owns (from, its own position], which contains the key. Owner first in
+   * `replicas`.
+   */
   found: { serial: varint, key: keyCodec, from: keyCodec, replicas: list(nodeIdCodec, REPLICAS_MAX), path },
-  /** From the node at which a lookup ended, to its origin. */
+  /** From the node where a lookup failed, to its origin. */
   stuck: { serial: varint, key: keyCodec, reason: refusals }
 })
 export type RingMessage = Decoded<typeof ringMessage>
 export type Refusal = Decoded<typeof refusals>
-/** One kind of message. */
 export type RingMessageOf<K extends RingMessage['kind']> = Extract<RingMessage, { kind: K }>

@@ -1,14 +1,15 @@
 /**
- * A ticket: full membership of an overlay in one word that survives a chat window, a double click and a line break.
+ * A ticket: one word that makes its holder a full member of an overlay. It can be selected with a double click, and it
+ * survives chat programs and line breaks.
  *
  *     shoal1 base32(payload, checksum)
  *
- * Base 32 of RFC 4648 in lower case, without padding: `-` and `_` of the denser base 64 end a word for a double click. The
- * checksum is the first four bytes of SHA-256 over the prefix and the payload, so a ticket cut short or mistyped is
- * refused as that, before anything in it is believed. The overlay's id is not carried: it is SHA-256(operator public key,
- * salt), so no ticket can contradict itself.
+ * The encoding is base 32 of RFC 4648 in lower case, without padding. Base 64 would be shorter, but a double click
+ * stops at its `-` and `_`. The checksum is the first four bytes of SHA-256 over the prefix and the payload; it
+ * detects a truncated or mistyped ticket before the payload is read. The ticket does not carry the overlay's id,
+ * which is SHA-256(operator public key, salt), so the two cannot contradict each other.
  *
- * A later form gets another digit in the prefix, and old programs say that it is newer than they are.
+ * A later version of the format gets another digit in the prefix, so that old programs can report it as newer.
  */
 import { concat, equal, sha256, utf8 } from '../base/bytes.ts'
 import { ShoalError } from '../base/errors.ts'
@@ -20,28 +21,31 @@ export const OVERLAY_KEY_BYTES = 32
 export const OVERLAY_SALT_BYTES = 16
 export const TICKET_CONTACTS_MAX = 8
 export const REPLICAS_MAX = 16
-/** Over the longest ticket: (32 + 16 + 32 + 5 + 1 + 8 * 289 + 4) * 8 / 5 + 6 letters. What is longer is none. */
+/**
+ * More than the longest ticket has: (32 + 16 + 32 + 5 + 1 + 8 * 289 + 4) * 8 / 5 + 6 characters. Longer texts are
+ * refused.
+ */
 export const TICKET_TEXT_LENGTH_MAX = 4_096
 
-/** Append only: the place in the list is the number on the wire. */
+/** Append only: the index in the list is the number on the wire. */
 export const PRESETS = ['lan', 'local', 'wan'] as const
 export type Preset = (typeof PRESETS)[number]
 export const DETECTORS = ['swim', 'heartbeat'] as const
 export const ROUTINGS = ['chord', 'pastry'] as const
 export const CHOKINGS = ['cluster', 'open'] as const
 
-/** What all members of an overlay must agree on. */
+/** Settings that must be the same on all members of an overlay. */
 export const overlaySettings = checked(
   struct({
-    /** Scale of the failure detector's times. */
+    /** Scales the failure detector's intervals and timeouts. */
     preset: oneOf(PRESETS),
     detector: oneOf(DETECTORS),
     routing: oneOf(ROUTINGS),
-    /** Nodes that keep a record. */
+    /** The number of nodes that store a record. */
     replicas: u8,
     choking: oneOf(CHOKINGS)
   }),
-  ({ replicas }) => (replicas < 1 || replicas > REPLICAS_MAX ? `${replicas} replicas` : undefined)
+  ({ replicas }) => (replicas < 1 || replicas > REPLICAS_MAX ? `invalid number of replicas: ${replicas}` : undefined)
 )
 export type OverlaySettings = Decoded<typeof overlaySettings>
 
@@ -89,14 +93,14 @@ export interface Ticket {
   readonly overlay: OverlayId
   readonly operator: Uint8Array
   readonly salt: Uint8Array
-  /** The overlay key: whoever has it is a member. */
+  /** The overlay key: every node that has it is a member. */
   readonly key: Uint8Array
   readonly settings: OverlaySettings
-  /** Whom to ask first, at most TICKET_CONTACTS_MAX. */
+  /** The members to contact first, at most TICKET_CONTACTS_MAX. */
   readonly contacts: readonly Contact[]
 }
 
-/** The overlay's id survives the rotation of its keys. */
+/** SHA-256(operator public key, salt). It does not depend on the overlay key, so it stays when that key is rotated. */
 export function overlayIdOf(operator: Uint8Array, salt: Uint8Array): OverlayId {
   return overlayId(sha256(concat(operator, salt)))
 }
@@ -108,21 +112,21 @@ const VERSION = '1'
 const PREFIX = NAME + VERSION
 const CHECKSUM_BYTES = 4
 
-/** Throws RangeError for what breaks a limit of the schema. */
+/** Throws RangeError when the ticket exceeds a limit of the schema. */
 export function encodeTicket(ticket: Omit<Ticket, 'overlay'>): string {
   const { operator, salt, key, settings } = ticket
   const bytes = encode(payload, { operator, salt, key, settings, contacts: [...ticket.contacts] })
   return PREFIX + base32(concat(bytes, checksum(bytes)))
 }
 
-/** White space is ignored wherever it stands. Throws ShoalError `bad-input`. */
+/** Ignores white space anywhere in `text`. Throws ShoalError `bad-input`. */
 export function decodeTicket(text: string): Ticket {
   if (text.length > 2 * TICKET_TEXT_LENGTH_MAX) throw noTicket()
   const word = text.replace(/\s+/g, '')
   if (word.length > TICKET_TEXT_LENGTH_MAX || !word.startsWith(NAME)) throw noTicket()
   const version = word.charAt(NAME.length)
   if (version > VERSION && version <= '9') {
-    throw new ShoalError('bad-input', `this ticket has form ${version}, and this Shoal reads form ${VERSION}`, {
+    throw new ShoalError('bad-input', `this ticket has format ${version}, and this Shoal reads format ${VERSION} only`, {
       hint: 'copy the ticket again, or upgrade Shoal'
     })
   }
@@ -146,14 +150,14 @@ function unsupported(what: string): ShoalError {
 }
 
 function noTicket(): ShoalError {
-  return new ShoalError('bad-input', `this is no ticket: a ticket is one word that begins with ${PREFIX}`, {
-    hint: '`shoal invite` on a member prints one'
+  return new ShoalError('bad-input', `this is not a ticket: a ticket is one word that begins with ${PREFIX}`, {
+    hint: '`shoal invite` on a member prints a ticket'
   })
 }
 
 function damaged(): ShoalError {
-  return new ShoalError('bad-input', 'this ticket is cut short or mistyped', {
-    hint: 'copy all of it, or ask for it again: `shoal invite` prints it'
+  return new ShoalError('bad-input', 'this ticket is incomplete or mistyped', {
+    hint: 'copy the whole ticket, or ask for it again: `shoal invite` prints it'
   })
 }
 
@@ -176,7 +180,7 @@ function base32(bytes: Uint8Array): string {
   return bits === 0 ? text : text + ALPHABET.charAt((held << (5 - bits)) & 31)
 }
 
-/** Undefined unless `text` is what base32 writes for some bytes: bits left over are zero, and are fewer than a letter. */
+/** Undefined unless `text` is a canonical output of `base32`: at most 4 spare bits at the end, all of them zero. */
 function unbase32(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(Math.floor((text.length * 5) / 8))
   let length = 0

@@ -1,17 +1,18 @@
 /**
- * Bencode (BEP 3), strict: keys sorted and different, no leading zeros, no minus zero, so that a value has one encoding.
- * The reader is a cursor: it builds no tree of values, so what a hostile input costs is decided by whoever walks it. It
- * hands out views of the input; `raw` gives the bytes of a value as they arrived, for hashing. Throws only DecodeError.
+ * Bencode (BEP 3), strict: keys are sorted and distinct, numbers have no leading zeros and no minus zero, so that every
+ * value has exactly one encoding. The reader is a cursor: it builds no tree of values, so its caller decides how much
+ * memory a hostile input takes. It returns views of the input; `raw` returns the bytes of a value, for hashing. It
+ * throws only DecodeError.
  */
 import { assert } from '../../base/assert.ts'
 import { compare, utf8 } from '../../base/bytes.ts'
 import { DecodeError } from '../codec/cursor.ts'
 
-/** Lists and dictionaries inside one another; a path of wire/bittorrent/paths.ts takes one level a name. */
+/** Nesting of lists and dictionaries. A path of wire/bittorrent/paths.ts takes one level per name. */
 export const BENCODE_DEPTH_MAX = 160
-/** Digits of a 64-bit number with its sign: longer ones are refused unread. */
+/** The most digits that a 64-bit number has. Longer numbers are refused. */
 const INTEGER_DIGITS_MAX = 20
-/** Digits of a length: more than any input has. */
+/** Digits of a string's length: enough for any input. */
 const LENGTH_DIGITS_MAX = 15
 
 const [DIGIT_0, DIGIT_9, COLON, MINUS] = [0x30, 0x39, 0x3a, 0x2d]
@@ -39,7 +40,7 @@ export class BencodeReader {
 
   private byte(): number {
     const byte = this.input[this.at]
-    if (byte === undefined) this.fail('cut short')
+    if (byte === undefined) this.fail('unexpected end of input')
     return byte
   }
 
@@ -47,30 +48,30 @@ export class BencodeReader {
     const start = this.at
     let value = 0
     for (let byte = this.byte(); byte !== terminator; byte = this.byte()) {
-      if (byte < DIGIT_0 || byte > DIGIT_9) this.fail('no digit')
-      if (this.at - start === max) this.fail('a number with too many digits')
+      if (byte < DIGIT_0 || byte > DIGIT_9) this.fail('not a digit')
+      if (this.at - start === max) this.fail('number with too many digits')
       value = value * 10 + (byte - DIGIT_0)
       this.at++
     }
-    if (this.at === start) this.fail('a number without digits')
-    if (this.input[start] === DIGIT_0 && this.at - start > 1) this.fail('a leading zero')
+    if (this.at === start) this.fail('number without digits')
+    if (this.input[start] === DIGIT_0 && this.at - start > 1) this.fail('leading zero')
     this.at++
     return value
   }
 
-  /** What stands next. */
+  /** The kind of the next value. */
   kind(): BencodeKind {
     const byte = this.byte()
     if (byte === INTEGER) return 'integer'
     if (byte === LIST) return 'list'
     if (byte === DICTIONARY) return 'dictionary'
     if (byte >= DIGIT_0 && byte <= DIGIT_9) return 'string'
-    return this.fail('no value')
+    return this.fail('not a value')
   }
 
   private open(kind: BencodeKind): void {
     const found = this.kind()
-    if (found !== kind) this.fail(`${found} where ${kind} belongs`)
+    if (found !== kind) this.fail(`expected ${kind}, found ${found}`)
     this.at++
   }
 
@@ -86,26 +87,26 @@ export class BencodeReader {
   /** A safe integer: -(2^53 - 1) to 2^53 - 1. */
   integer(): number {
     const value = this.integerOrBigger()
-    if (!Number.isSafeInteger(value)) this.fail('a number over 2^53')
+    if (!Number.isSafeInteger(value)) this.fail('number over 2^53 - 1')
     return value
   }
 
   /** A view of at most `maxBytes` bytes. */
   string(maxBytes: number): Uint8Array {
-    if (this.kind() !== 'string') this.fail(`${this.kind()} where string belongs`)
+    if (this.kind() !== 'string') this.fail(`expected string, found ${this.kind()}`)
     const length = this.digits(COLON, LENGTH_DIGITS_MAX)
-    if (length > maxBytes) this.fail(`a string of ${length} bytes, the limit is ${maxBytes},`)
-    if (length > this.input.length - this.at) this.fail('a string cut short')
+    if (length > maxBytes) this.fail(`string of ${length} bytes (the limit is ${maxBytes})`)
+    if (length > this.input.length - this.at) this.fail('truncated string')
     const start = this.at
     this.at += length
     return this.input.subarray(start, this.at)
   }
 
   private descend(): void {
-    if (++this.depth > BENCODE_DEPTH_MAX) this.fail(`more than ${BENCODE_DEPTH_MAX} levels`)
+    if (++this.depth > BENCODE_DEPTH_MAX) this.fail(`more than ${BENCODE_DEPTH_MAX} nested levels`)
   }
 
-  /** Calls back at every value, which the callback must consume: one call of this reader, no more. */
+  /** Calls `onEntry` with every key. The callback must consume the value with exactly one call of this reader. */
   dictionary(onEntry: (key: Uint8Array) => void): void {
     this.open('dictionary')
     this.descend()
@@ -113,7 +114,7 @@ export class BencodeReader {
     while (this.byte() !== END) {
       const key = this.string(this.input.length)
       const order = last === undefined ? -1 : compare(last, key)
-      if (order === 0) this.fail('a key that stands there twice')
+      if (order === 0) this.fail('duplicate key')
       if (order > 0) this.fail('keys out of order')
       last = key
       const start = this.at
@@ -124,7 +125,7 @@ export class BencodeReader {
     this.depth--
   }
 
-  /** As dictionary, for the items of a list. */
+  /** Calls `onItem` for every item, which the callback must consume with exactly one call of this reader. */
   list(onItem: () => void): void {
     this.open('list')
     this.descend()
@@ -137,7 +138,7 @@ export class BencodeReader {
     this.depth--
   }
 
-  /** Passes over a value of any kind; it is checked all the same. */
+  /** Skips a value of any kind and checks its syntax. */
   skip(): void {
     switch (this.kind()) {
       case 'integer':
@@ -159,25 +160,25 @@ export class BencodeReader {
     }
   }
 
-  /** The bytes of the next value, a view, checked and passed over. */
+  /** Skips the next value, checks its syntax and returns a view of its bytes. */
   raw(): Uint8Array {
     const start = this.at
     this.skip()
     return this.input.subarray(start, this.at)
   }
 
-  /** Nothing may follow. */
+  /** Throws DecodeError when any bytes follow. */
   end(): void {
     if (this.at < this.input.length) this.fail(`${this.input.length - this.at} bytes left over`)
   }
 }
 
-/** Writes values one after the other. Throws RangeError for what has no encoding: our own fault. */
+/** Writes values in sequence. Throws RangeError for a value without an encoding, which is a bug of the caller. */
 export class BencodeWriter {
   private out = Buffer.alloc(256)
   private length = 0
 
-  /** Makes room for so many bytes more, and returns where they begin. */
+  /** Reserves `bytes` bytes and returns their offset. */
   private step(bytes: number): number {
     const at = this.length
     this.length += bytes
@@ -200,7 +201,7 @@ export class BencodeWriter {
   }
 
   integer(value: number): void {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`no integer: ${value}`)
+    if (!Number.isSafeInteger(value)) throw new RangeError(`not a safe integer: ${value}`)
     this.ascii(`i${value}e`)
   }
 
@@ -214,7 +215,7 @@ export class BencodeWriter {
     }
   }
 
-  /** Bytes that are an encoded value already. */
+  /** Writes a value that is already encoded. */
   encoded(value: Uint8Array): void {
     this.put(value)
   }
@@ -225,7 +226,7 @@ export class BencodeWriter {
     this.ascii('e')
   }
 
-  /** The entries in any order; each writes one value. Throws RangeError for a key given twice. */
+  /** Sorts the entries; each callback writes one value. Throws RangeError for a duplicate key. */
   dictionary(entries: ReadonlyArray<readonly [key: Uint8Array | string, writeValue: () => void]>): void {
     const sorted = entries
       .map(([key, writeValue]) => ({ key: typeof key === 'string' ? utf8(key) : key, writeValue }))
@@ -233,7 +234,7 @@ export class BencodeWriter {
     this.ascii('d')
     let last: Uint8Array | undefined
     for (const { key, writeValue } of sorted) {
-      if (last !== undefined && compare(last, key) === 0) throw new RangeError('a key given twice')
+      if (last !== undefined && compare(last, key) === 0) throw new RangeError('duplicate key')
       last = key
       this.string(key)
       writeValue()
@@ -241,7 +242,7 @@ export class BencodeWriter {
     this.ascii('e')
   }
 
-  /** What was written; the writer is done with. */
+  /** The written bytes, as a view. The writer must not be used afterwards. */
   finish(): Uint8Array {
     return new Uint8Array(this.out.buffer, this.out.byteOffset, this.length)
   }

@@ -1,12 +1,13 @@
 /**
- * How a content's bytes are numbered (BEP 52): files in the order of the dictionary, each cut into pieces of its own (the
- * last one of a file may be short), pieces cut into leaves of 16 KiB. Pieces and leaves are numbered through all files;
- * an empty file has none. Counts, not bytes, so that machines and simulations can reason without any file.
+ * How the pieces and leaves of a content are numbered (BEP 52). Files are in the order of the dictionary. Each file
+ * is cut into pieces of its own, of which the last may be short, and pieces are cut into leaves of 16 KiB. Numbers
+ * run through all files; an empty file has no pieces. A layout needs only lengths, so machines and simulations can
+ * use it without files.
  */
 import { assert } from '../../base/assert.ts'
 
 export const LEAF_BYTES = 16_384
-/** BEP 52: a power of two, at least one leaf. The upper limit is ours (libtorrent's is the same 128 MiB order; nobody uses more). */
+/** BEP 52 requires a power of two of at least 16 KiB. The upper limit is ours (libtorrent's is 128 MiB). */
 export const PIECE_LENGTH_BYTES_MAX = 64 << 20
 /** Files of one content. */
 export const FILES_MAX = 1_000_000
@@ -25,17 +26,17 @@ export interface LeafRange {
 export class Layout {
   readonly pieceLengthBytes: number
   readonly fileLengths: readonly number[]
-  /** All files together. */
+  /** The sum of the lengths of all files. */
   readonly bytes: number
   readonly pieces: number
-  /** All pieces together. */
+  /** The number of leaves of all pieces. */
   readonly leaves: number
-  /** The first piece of every file, and one past the last. */
+  /** The first piece of every file, then the number of all pieces. */
   private readonly firstPiece: Uint32Array
-  /** The first leaf of every file. */
+  /** The first leaf of every file, then the number of all leaves. */
   private readonly firstLeaf: Float64Array
 
-  /** Lengths must be whole, safe and within the limits above: wire/bittorrent/metainfo.ts has checked them. */
+  /** Lengths must be safe integers within the limits above. metainfo.ts checks them. */
   constructor(pieceLengthBytes: number, fileLengths: readonly number[]) {
     assert(pieceLengthBytes >= LEAF_BYTES && Number.isInteger(Math.log2(pieceLengthBytes)), 'a piece is a power of two')
     this.pieceLengthBytes = pieceLengthBytes
@@ -74,7 +75,8 @@ export class Layout {
     assert(piece >= 0 && piece < this.pieces, 'a piece of this content')
     let low = 0
     let high = this.fileLengths.length
-    // The last file whose first piece is at or before this one; files without pieces share their number with the next.
+    // Finds the last file whose first piece is at or before `piece`. An empty file has the same first piece as the
+    // next one.
     while (high - low > 1) {
       const middle = (low + high) >> 1
       if ((this.firstPiece[middle] ?? 0) <= piece) low = middle
@@ -100,8 +102,8 @@ export class Layout {
   }
 
   /**
-   * Whether the hash of the piece is that of its one leaf. Not so of the short last piece of a file of several: BEP 52 fills that one up
-   * with zeros.
+   * Whether the hash of the piece is the hash of its only leaf. This is false for a short last piece of a file of
+   * several pieces, because BEP 52 pads that piece with zero hashes.
    */
   isOwnHash(piece: PieceIndex): boolean {
     if (this.leavesOf(piece) > 1) return false
@@ -120,13 +122,13 @@ export class Layout {
     return Math.min(LEAF_BYTES, this.pieceBytes(piece) - leaf * LEAF_BYTES)
   }
 
-  /** Bytes of a range of leaves. */
+  /** The size of a range of leaves in bytes. */
   rangeBytes(range: LeafRange): number {
     const start = range.leafStart * LEAF_BYTES
     return Math.min(this.pieceBytes(range.piece), start + range.leafCount * LEAF_BYTES) - start
   }
 
-  /** Whether the range lies in this content: for what peers ask. */
+  /** Whether the range lies in this content. Requests of peers must be checked with this. */
   holds(range: LeafRange): boolean {
     if (range.piece < 0 || range.piece >= this.pieces || range.leafStart < 0 || range.leafCount < 1) return false
     return range.leafStart + range.leafCount <= this.leavesOf(range.piece)

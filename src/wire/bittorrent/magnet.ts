@@ -1,4 +1,7 @@
-/** Magnet links of BitTorrent v2 (BEP 52): `magnet:?xt=urn:btmh:1220…`, the content's ID behind the multihash prefix of SHA-256. */
+/**
+ * Magnet links of BitTorrent v2 (BEP 52): `magnet:?xt=urn:btmh:1220…`. `1220` is the multihash prefix of SHA-256; the
+ * content ID follows.
+ */
 import { ShoalError } from '../../base/errors.ts'
 import { isId, type ContentId } from '../../base/ids.ts'
 import { quoted } from './paths.ts'
@@ -10,19 +13,19 @@ const V1 = 'urn:btih:'
 
 export interface Magnet {
   readonly contentId: ContentId
-  /** What the link calls it: for showing, nothing else. */
+  /** The display name in the link; it is for display only. */
   readonly name: string | undefined
 }
 
-/** Whether the text means to be a magnet link. */
+/** Whether the text has the scheme of magnet links. */
 export function isMagnet(text: string): boolean {
   return text.slice(0, SCHEME.length).toLowerCase() === SCHEME
 }
 
-/** Throws ShoalError 'bad-input' for what is no magnet link with a v2 content. */
+/** Throws ShoalError 'bad-input' for anything but a magnet link with exactly one v2 content ID. */
 export function parseMagnet(text: string): Magnet {
-  if (text.length > MAGNET_LENGTH_MAX) bad(`a magnet link has more than ${MAGNET_LENGTH_MAX} letters`)
-  if (!isMagnet(text)) bad(`${quoted(text)} is no magnet link`)
+  if (text.length > MAGNET_LENGTH_MAX) bad(`the magnet link is longer than ${MAGNET_LENGTH_MAX} characters`)
+  if (!isMagnet(text)) bad(`${quoted(text)} is not a magnet link`)
   const fields = text.slice(SCHEME.length).split('&').map(fieldOf)
   const topics = fields.filter(([key]) => key === 'xt' || key.startsWith('xt.')).map(([, value]) => value.toLowerCase())
   const ids = new Set(topics.filter(topic => topic.startsWith(V2)).map(topic => topic.slice(V2.length)))
@@ -30,12 +33,12 @@ export function parseMagnet(text: string): Magnet {
   if (id === undefined) {
     bad(
       topics.some(topic => topic.startsWith(V1))
-        ? 'this magnet link is of BitTorrent v1 only, and v2 is needed'
-        : 'the magnet link names no content'
+        ? 'the magnet link has a BitTorrent v1 infohash only, and v2 is required'
+        : 'the magnet link has no content ID'
     )
   }
   if (!isId(id)) bad('the content ID of the magnet link is not 64 hexadecimal digits')
-  if (ids.size > 1) bad('the magnet link names more than one content')
+  if (ids.size > 1) bad('the magnet link has more than one content ID')
   return { contentId: id as ContentId, name: fields.find(([key]) => key === 'dn')?.[1] }
 }
 
@@ -55,7 +58,7 @@ function unescaped(value: string): string {
 
 function bad(what: string): never {
   throw new ShoalError('bad-input', what, {
-    hint: 'A link looks like magnet:?xt=urn:btmh:1220 and 64 hexadecimal digits.'
+    hint: 'A magnet link is magnet:?xt=urn:btmh:1220 followed by 64 hexadecimal digits.'
   })
 }
 

@@ -1,7 +1,8 @@
 /**
  * Merkle trees of BEP 52: SHA-256 over leaves of 16 KiB, the leaf layer padded with zero hashes to a power of two.
- * Hashes are 32 bytes; a layer is its hashes one after the other. A file's tree may be entered at its piece layer: a piece's
- * root is that of its leaves, padded to the leaves of a whole piece (unless the file is shorter than one piece).
+ * A hash has 32 bytes; a layer is the concatenation of its hashes. The piece layer of a file has one hash per piece:
+ * the root of the piece's leaves, padded to the number of leaves of a whole piece. A file shorter than one piece has
+ * none.
  */
 import { assert } from '../../base/assert.ts'
 import { concat, sha256 } from '../../base/bytes.ts'
@@ -34,7 +35,7 @@ export function powerOfTwo(count: number): number {
 export function merkleRoot(layer: Uint8Array, width: number, padHeight = 0): Uint8Array {
   let count = layer.length / HASH_BYTES
   assert(Number.isInteger(count) && count >= 1 && count <= width, 'a layer of whole hashes, no wider than its tree')
-  // A copy even of a Buffer, whose own slice() is a view: the levels are built in place.
+  // The levels are built in place, so this must be a copy. slice() of a Buffer would return a view.
   let level: Uint8Array = new Uint8Array(layer)
   let height = padHeight
   for (let span = width; span > 1; span /= 2, height++) {
@@ -56,7 +57,7 @@ export function pieceRoot(leafHashes: Uint8Array, width: number): Uint8Array {
   return merkleRoot(leafHashes, width)
 }
 
-/** A file's root from its piece layer. */
+/** The root of a file, computed from its piece layer. */
 export function rootOfPieceLayer(pieceLayer: Uint8Array, leavesPerPiece: number): Uint8Array {
   return merkleRoot(pieceLayer, powerOfTwo(pieceLayer.length / HASH_BYTES), Math.log2(leavesPerPiece))
 }

@@ -1,11 +1,11 @@
 /**
- * The info dictionary of BitTorrent v2 (BEP 52): what a content is made of. Its raw bytes are what is hashed, kept and sent
- * on, never an encoding of ours. What a hybrid carries for v1 clients is passed over.
+ * The info dictionary of BitTorrent v2 (BEP 52), which describes the files of a content. Shoal hashes, stores and sends
+ * its raw bytes and never encodes it again. Fields of hybrid torrents for v1 clients are ignored.
  *
- * A manifest comes from strangers. It is refused as a whole for names that a disk must not see, for trees that no file can
- * have, and for what costs its author nothing and its reader much. Symlinks (BEP 47, attr `l`) and padding files (attr `p`)
- * are left out of `files` and counted: neither ever reaches a disk. Memory grows with the bytes of the dictionary: a path is
- * kept as a chain of folders and put together when asked for.
+ * A manifest is untrusted input. The whole manifest is refused for unsafe names, for impossible trees, and when it
+ * claims more pieces than its size pays for (FURTHER_PIECES_MAX). Symlinks (BEP 47, attr `l`) and padding files (attr
+ * `p`) are counted but left out of `files`, so they are never written to disk. Memory is proportional to the size of
+ * the dictionary: a path is kept as a chain of folders and joined on demand.
  */
 import { hex, latin1, sha256, utf8 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -19,8 +19,9 @@ import { PATH_BYTES_MAX, PATH_DEPTH_MAX, checkName, quoted } from './paths.ts'
 /** About 500,000 files with names of 40 bytes. */
 export const INFO_BYTES_MAX = 64 << 20
 /**
- * Pieces beyond one a file. The first piece of a file takes some 70 bytes of the dictionary; any number of others can be
- * claimed for nothing. By the table of piece lengths this is a file of 8 TiB.
+ * Pieces beyond the first of each file. The first piece of a file takes about 70 bytes of the dictionary; further
+ * pieces take none, so a small dictionary could claim any number. With the table of piece lengths this allows a file
+ * of 8 TiB.
  */
 export const FURTHER_PIECES_MAX = 1 << 19
 const META_VERSION = 2
@@ -28,10 +29,10 @@ const ATTRIBUTES_BYTES_MAX = 32
 const KEY_TAG = 'shoal/file/1\0'
 
 export interface Folder {
-  /** Undefined for a folder that stands at the top of the content. */
+  /** Undefined for a folder at the top level of the content. */
   readonly parent: Folder | undefined
   readonly name: string
-  /** Names of its path, itself included: 1 to PATH_DEPTH_MAX. */
+  /** The number of names in its path, including its own: 1 to PATH_DEPTH_MAX. */
   readonly depth: number
   readonly pathBytes: number
 }
@@ -41,7 +42,7 @@ export interface ManifestFile {
   readonly name: string
   readonly lengthBytes: number
   readonly executable: boolean
-  /** Where its root stands in the manifest's bytes; 0 for an empty file, which has none. */
+  /** The offset of its root in the manifest's bytes; 0 for an empty file, which has no root. */
   readonly rootOffset: number
 }
 
@@ -50,40 +51,40 @@ export interface Manifest {
   readonly raw: Uint8Array
   /** SHA-256 of `raw`. */
   readonly contentId: ContentId
-  /** Of the folder, or of the one file; utf8() of it gives the bytes that arrived. */
+  /** The name of the folder or of the single file. utf8() of it gives the original bytes. */
   readonly name: string
-  /** The content is one file, called `name`, and not a folder. */
+  /** Whether the content is a single file called `name`, not a folder. */
   readonly singleFile: boolean
   readonly pieceLengthBytes: number
   /** In the order of the dictionary, which is that of `layout`. */
   readonly files: readonly ManifestFile[]
   readonly emptyFolders: readonly Folder[]
   readonly layout: Layout
-  /** What the dictionary names and nobody fetches. */
+  /** Entries of the dictionary that are never fetched. */
   readonly skipped: { readonly symlinks: number; readonly paddingFiles: number }
 }
 
-/** The names from the top of the content down to the folder; the content's own name is not among them. */
+/** The names from the top level of the content down to the folder, without the content's own name. */
 export function folderPathOf(folder: Folder | undefined): string[] {
   const names: string[] = []
   for (let up = folder; up !== undefined; up = up.parent) names.push(up.name)
   return names.reverse()
 }
 
-/** As folderPathOf, for a file. */
+/** Like folderPathOf, for a file. */
 export function pathOf(file: ManifestFile): string[] {
   return [...folderPathOf(file.folder), file.name]
 }
 
-/** The file's 32 bytes of root, a view; undefined for an empty file. */
+/** A view of the file's root, 32 bytes; undefined for an empty file. */
 export function rootOf(manifest: Manifest, file: ManifestFile): Uint8Array | undefined {
   if (file.rootOffset === 0) return undefined
   return manifest.raw.subarray(file.rootOffset, file.rootOffset + HASH_BYTES)
 }
 
 /**
- * A key for a single file, whatever content it stands in. BEP 52 does not bind the length into the root, so it is bound
- * here: SHA-256 of a tag, the root and the length as 8 bytes, big-endian.
+ * A key for a single file that is the same in every content: SHA-256 of a tag, the root, and the length as 8 bytes,
+ * big-endian. The length is included because the root of BEP 52 does not cover it.
  */
 export function fileKey(root: Uint8Array, lengthBytes: number): Key {
   const writer = new Writer()
@@ -95,10 +96,10 @@ export function fileKey(root: Uint8Array, lengthBytes: number): Key {
 }
 
 export function refuse(what: string): never {
-  throw new ShoalError('bad-input', `the manifest is refused: ${what}`, { hint: 'Whoever made it must make it anew.' })
+  throw new ShoalError('bad-input', `invalid manifest: ${what}`, { hint: 'Its author must create it again.' })
 }
 
-/** Runs a parser; a DecodeError in it refuses the manifest. */
+/** Runs a parser and turns its DecodeError into a ShoalError 'bad-input'. */
 export function refusing<T>(parse: () => T): T {
   try {
     return parse()
@@ -109,7 +110,7 @@ export function refusing<T>(parse: () => T): T {
 }
 
 /**
- * The manifest of an info dictionary. Throws ShoalError 'bad-input' for anything that is not one, or breaks a limit. Keeps
+ * Parses an info dictionary. Throws ShoalError 'bad-input' when it is invalid or exceeds a limit. Keeps a reference to
  * `raw`, which must not change afterwards.
  */
 export function parseInfo(raw: Uint8Array): Manifest {
@@ -117,9 +118,9 @@ export function parseInfo(raw: Uint8Array): Manifest {
   const fields = refusing(() => readInfo(raw))
   const { tree, metaVersion, name, pieceLengthBytes } = fields
   if (tree === undefined || metaVersion === undefined) refuseOther(fields)
-  if (metaVersion !== META_VERSION) refuse(`it is of version ${metaVersion}, and 2 is what is known`)
+  if (metaVersion !== META_VERSION) refuse(`it has version ${metaVersion}, and only version 2 is supported`)
   if (name === undefined) refuse('it has no name')
-  if (tree.files.length === 0 && tree.emptyFolders.length === 0) refuse('it holds no file')
+  if (tree.files.length === 0 && tree.emptyFolders.length === 0) refuse('it has no files')
   const pieceLength = checkedPieceLength(pieceLengthBytes)
   const lengths = tree.files.map(file => file.lengthBytes)
   const problem = sizeProblem(lengths, pieceLength)
@@ -178,35 +179,35 @@ function readInfo(raw: Uint8Array): InfoFields {
   return fields
 }
 
-/** Keys are compared as text only where they are short; what is not ASCII equals no key of ours. */
+/** The key as text, or '' for a long key. A key that is not ASCII equals none of ours. */
 function asciiOf(key: Uint8Array): string {
   return key.length > 16 ? '' : latin1(key)
 }
 
 function refuseOther(fields: InfoFields): never {
   if (fields.tree === undefined && fields.hasV1Pieces) {
-    throw new ShoalError('bad-input', 'this is a BitTorrent v1 torrent, and v2 or a hybrid is needed', {
-      hint: 'Make it anew from the files, as v2 or as a hybrid.'
+    throw new ShoalError('bad-input', 'this is a BitTorrent v1 torrent, and v2 or a hybrid is required', {
+      hint: 'Create it again from the files, as v2 or as a hybrid.'
     })
   }
-  refuse(fields.tree === undefined ? 'it has no file tree' : 'it says no version')
+  refuse(fields.tree === undefined ? 'it has no file tree' : 'it has no version')
 }
 
 function checkedName(bytes: Uint8Array): string {
   const checked = checkName(bytes)
-  if (!checked.ok) refuse(`it holds ${checked.problem}`)
+  if (!checked.ok) refuse(`it contains ${checked.problem}`)
   return checked.name
 }
 
 function checkedPieceLength(bytes: number | undefined): number {
-  if (bytes === undefined) refuse('it says no piece length')
+  if (bytes === undefined) refuse('it has no piece length')
   if (bytes < LEAF_BYTES || bytes > PIECE_LENGTH_BYTES_MAX || !Number.isInteger(Math.log2(bytes))) {
-    refuse(`a piece length of ${bytes} bytes is no power of two from ${LEAF_BYTES} to ${PIECE_LENGTH_BYTES_MAX}`)
+    refuse(`its piece length of ${bytes} is not a power of two from ${LEAF_BYTES} to ${PIECE_LENGTH_BYTES_MAX}`)
   }
   return bytes
 }
 
-/** What is wrong with files of these lengths in one content, or undefined. */
+/** Why a content cannot have files of these lengths; undefined when it can. */
 export function sizeProblem(lengths: readonly number[], pieceLengthBytes: number): string | undefined {
   let bytes = 0
   let pieces = 0
@@ -214,7 +215,7 @@ export function sizeProblem(lengths: readonly number[], pieceLengthBytes: number
     bytes += length
     pieces += Math.ceil(length / pieceLengthBytes)
   }
-  if (!Number.isSafeInteger(bytes)) return 'its files are larger than any disk'
+  if (!Number.isSafeInteger(bytes)) return 'its files have more than 2^53 - 1 bytes'
   const max = lengths.length + FURTHER_PIECES_MAX
   return pieces > max ? `it has ${pieces} pieces (the limit for ${lengths.length} files is ${max})` : undefined
 }
@@ -250,7 +251,7 @@ function readEntry(reader: BencodeReader, tree: Tree, parent: Folder | undefined
 }
 
 function count(tree: Tree, folders: number): void {
-  if (tree.files.length + folders > FILES_MAX) refuse(`it holds more than ${FILES_MAX} files and folders`)
+  if (tree.files.length + folders > FILES_MAX) refuse(`it has more than ${FILES_MAX} files and folders`)
 }
 
 function readFile(reader: BencodeReader, tree: Tree, folder: Folder | undefined, name: string): void {
@@ -291,7 +292,7 @@ export type TreeNode =
     }
   | { readonly kind: 'folder'; readonly name: string; readonly children: readonly TreeNode[] }
 
-/** The info dictionary of a file or folder. Reading it back gives the same tree, or refuses what is over a limit. */
+/** The info dictionary of a file or folder. It is not checked: parseInfo may refuse it for exceeding a limit. */
 export function buildInfo(top: TreeNode, pieceLengthBytes: number): Uint8Array {
   const writer = new BencodeWriter()
   const entries = top.kind === 'file' ? [top] : top.children
@@ -336,7 +337,7 @@ function writeFolder(writer: BencodeWriter, children: readonly TreeNode[]): void
   )
 }
 
-/** The dictionary of a file, `d0:d…ee`, in one go: it is what a large manifest consists of. */
+/** Pre-encoded parts of a file's dictionary, `d0:d…ee`. A large manifest consists mostly of these. */
 const PLAIN_FILE = utf8('d0:d6:length')
 const EXECUTABLE_FILE = utf8('d0:d4:attr1:x6:length')
 const ROOT_KEY = utf8('11:pieces root')
@@ -352,7 +353,7 @@ function writeFile(writer: BencodeWriter, file: TreeNode & { kind: 'file' }): vo
   writer.encoded(FILE_END)
 }
 
-/** How a root is a key of a map of piece layers. */
+/** The key of a root in PieceLayers. */
 export function rootKey(root: Uint8Array): string {
   return hex(root)
 }

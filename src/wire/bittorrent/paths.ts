@@ -1,22 +1,25 @@
 /**
- * Names and paths inside a content. A name is the disk's UTF-8 bytes, never normalised; as a string it is those bytes
- * decoded, which loses nothing. What a certain file system cannot hold beyond this (a backslash, pairs that differ by case,
- * reserved words) is for the one that writes there to refuse.
+ * Names and paths inside a content. A name is the file system's UTF-8 bytes, never normalised; its string is those
+ * bytes decoded, which is lossless. Restrictions of a particular file system (backslashes, names that differ only by
+ * case, reserved names) are checked by the code that writes there.
  */
 import { textOf } from '../../base/bytes.ts'
 
-/** A name: the limit of Linux, macOS and most others. */
+/** The limit of Linux, macOS and most other systems. */
 export const FILE_NAME_BYTES_MAX = 255
-/** Names of a path inside its content. */
+/** The number of names in a path inside its content. */
 export const PATH_DEPTH_MAX = 128
-/** A path inside its content with its separators: Linux's PATH_MAX is 4,096 with the NUL, and the target folder needs some. */
+/**
+ * The length of a path inside its content with separators. Linux's PATH_MAX is 4,096 with the NUL; the rest is for
+ * the target folder.
+ */
 export const PATH_BYTES_MAX = 3_800
 
 const [NUL, SEPARATOR] = [0x00, 0x2f]
 
 export type NameCheck = { ok: true; name: string } | { ok: false; problem: string }
 
-/** Whether the bytes can name a file or folder, and their text. */
+/** Decodes the bytes, or says why they cannot name a file or folder. */
 export function checkName(bytes: Uint8Array): NameCheck {
   const problem = problemOf(bytes)
   if (problem !== undefined) return { ok: false, problem }
@@ -33,14 +36,14 @@ function problemOf(bytes: Uint8Array): string | undefined {
   return text === '.' || text === '..' ? `the name "${text}"` : undefined
 }
 
-/** A name from elsewhere for a message: quoted, escaped, cut to 80 letters. */
+/** An untrusted name for a message: quoted, escaped, cut to 80 characters. */
 export function quoted(name: string): string {
   return quotedPath(name.length > 80 ? `${name.slice(0, 79)}…` : name)
 }
 
-/** As quoted, but whole: for a path of this machine, of which people need every letter. */
+/** Like `quoted`, but not cut: for paths of this machine, which users need in full. */
 export function quotedPath(shown: string): string {
-  // What JSON leaves and a terminal must not see: further controls, and marks that turn the direction of writing.
+  // JSON does not escape these, and they must not reach a terminal: C1 controls and marks of writing direction.
   return JSON.stringify(shown).replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, letter => {
     return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
   })

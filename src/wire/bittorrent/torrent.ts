@@ -1,6 +1,6 @@
 /**
- * `.torrent` files of BitTorrent v2 (BEP 52): the info dictionary, and for every file of more than one piece the layer of
- * its tree that holds the pieces' roots. The dictionary's bytes go in and out as they are.
+ * `.torrent` files of BitTorrent v2 (BEP 52): the info dictionary, and the piece layer of every file of more than one
+ * piece. The bytes of the dictionary are kept unchanged.
  */
 import { expectDefined } from '../../base/assert.ts'
 import { equal, latin1, unhex } from '../../base/bytes.ts'
@@ -14,23 +14,26 @@ import type { Manifest } from './metainfo.ts'
 import { quoted } from './paths.ts'
 import { MerkleStack } from './tree.ts'
 
-/** By the root in hexadecimal: the roots of the file's pieces, one after the other. */
+/** Maps the root of a file in hexadecimal to its piece layer: the concatenated roots of its pieces. */
 export type PieceLayers = ReadonlyMap<string, Uint8Array>
 
-/** The info dictionary, every piece that the limits allow with its part of a key, and as much again for what others add. */
+/**
+ * The largest info dictionary and the largest piece layers with their keys; the latter twice, for fields of other
+ * programs.
+ */
 export const TORRENT_BYTES_MAX = INFO_BYTES_MAX + 2 * (FURTHER_PIECES_MAX + FILES_MAX) * HASH_BYTES
-/** Hashes between two breaths of verifyPieceLayers: about 1 ms. */
-const HASHES_A_STEP = 1_024
+/** Hashes that verifyPieceLayers checks between two yields: about 1 ms. */
+const HASHES_PER_STEP = 1_024
 
 export interface Torrent {
   readonly manifest: Manifest
-  /** Those that were there, all of them right. */
+  /** The piece layers that the file contained. Some may be missing; see hasPieceLayers. */
   readonly pieceLayers: PieceLayers
 }
 
 /**
- * Throws ShoalError 'bad-input' for what is no v2 or hybrid torrent, 'integrity' for a piece layer that is wrong. A layer
- * that is missing is no error: see hasPieceLayers. Keeps nothing of `bytes`.
+ * Throws ShoalError 'bad-input' for anything but a v2 or hybrid torrent, 'integrity' for a piece layer that does not
+ * match its root. A missing layer is not an error: see hasPieceLayers. The result holds no views of `bytes`.
  */
 export function parseTorrent(bytes: Uint8Array): Torrent {
   const { manifest, pieceLayers } = readTorrent(bytes)
@@ -39,10 +42,10 @@ export function parseTorrent(bytes: Uint8Array): Torrent {
   return { manifest, pieceLayers }
 }
 
-/** As parseTorrent, but the piece layers are not verified yet: for callers that must not stop for long. */
+/** Like parseTorrent, but does not verify the piece layers: for callers that must not block for long. */
 export function readTorrent(bytes: Uint8Array): Torrent {
   if (bytes.length > TORRENT_BYTES_MAX) refuse(`it has ${bytes.length} bytes (the limit is ${TORRENT_BYTES_MAX})`)
-  // Copies even of a Buffer, whose own slice() is a view.
+  // new Uint8Array copies. slice() of a Buffer would return a view.
   const { info, layers } = outerOf(bytes)
   if (info === undefined) noTorrent('it has no info dictionary')
   const manifest = parseInfo(new Uint8Array(info))
@@ -54,7 +57,7 @@ export function readTorrent(bytes: Uint8Array): Torrent {
   return { manifest, pieceLayers }
 }
 
-/** What is no dictionary at all was cut short, or is another kind of file: nobody made it wrong. */
+/** Reports invalid bencode as "not a .torrent file": most likely it is truncated or another kind of file. */
 function outerOf(bytes: Uint8Array): ReturnType<typeof readOuter> {
   try {
     return readOuter(bytes)
@@ -65,7 +68,7 @@ function outerOf(bytes: Uint8Array): ReturnType<typeof readOuter> {
 }
 
 function noTorrent(why: string): never {
-  throw new ShoalError('bad-input', `this is no .torrent file, or not all of it: ${why}`, {
+  throw new ShoalError('bad-input', `this is not a .torrent file, or it is truncated: ${why}`, {
     hint: 'Get the file again, or use its magnet link.'
   })
 }
@@ -86,7 +89,7 @@ function readOuter(bytes: Uint8Array): { info: Uint8Array | undefined; layers: M
 
 function readLayers(reader: BencodeReader, layers: Map<string, Uint8Array>): void {
   reader.dictionary(root => {
-    if (root.length !== HASH_BYTES) refuse(`a piece layer under a root of ${root.length} bytes`)
+    if (root.length !== HASH_BYTES) refuse(`the key of a piece layer has ${root.length} bytes`)
     if (layers.size >= FILES_MAX) refuse(`it has more than ${FILES_MAX} piece layers`)
     layers.set(rootKey(root), reader.string(TORRENT_BYTES_MAX))
   })
@@ -108,8 +111,8 @@ export function hasPieceLayers(manifest: Manifest, layers: PieceLayers): boolean
 }
 
 /**
- * Checks every layer that is there against its file's root: drain the generator, and rest between its steps of about a
- * millisecond if you have others to serve. Throws ShoalError 'integrity'.
+ * Checks every present layer against its file's root. The caller must drain the generator; it yields about every
+ * millisecond, so that the caller can let other work run in between. Throws ShoalError 'integrity'.
  */
 export function* verifyPieceLayers(manifest: Manifest, layers: PieceLayers): Generator<void, void, void> {
   const padHeight = Math.log2(manifest.layout.leavesPerPiece)
@@ -121,7 +124,7 @@ export function* verifyPieceLayers(manifest: Manifest, layers: PieceLayers): Gen
     const stack = new MerkleStack(padHeight)
     for (let at = 0; at < layer.length; at += HASH_BYTES) {
       stack.push(layer.subarray(at, at + HASH_BYTES))
-      if (++hashes % HASHES_A_STEP === 0) yield
+      if (++hashes % HASHES_PER_STEP === 0) yield
     }
     if (!equal(stack.finish(powerOfTwo(pieces)), root)) refuseLayer(manifest, file)
   }
@@ -131,11 +134,11 @@ function refuseLayer(manifest: Manifest, index: number): never {
   const file = expectDefined(manifest.files[index], 'a file of the manifest')
   const path = quoted(pathOf(file).join('/'))
   throw new ShoalError('integrity', `the piece hashes of ${path} do not match its root`, {
-    hint: 'Get the torrent from somewhere else.'
+    hint: 'Get the torrent from another source.'
   })
 }
 
-/** A `.torrent` with the dictionary as it is. Layers of files that the dictionary does not have may be among them. */
+/** A `.torrent` with `rawInfo` unchanged and all of `layers`, even those that belong to no file of the dictionary. */
 export function buildTorrent(rawInfo: Uint8Array, layers: PieceLayers): Uint8Array {
   const writer = new BencodeWriter()
   const entries = [...layers].map(([root, layer]) => {

@@ -1,15 +1,18 @@
 /**
- * A file's Merkle tree (BEP 52) grown leaf by leaf: what is kept is one hash a level and the piece layer, so a file of any
- * size costs the same, and no call takes longer than a few hashes. Gives the same roots as wire/bittorrent/merkle.ts over whole layers.
+ * Builds a file's Merkle tree (BEP 52) leaf by leaf. It keeps one hash per level and the piece layer, and a call
+ * computes at most one hash per level. The roots are the same as those that merkle.ts computes over whole layers.
  */
 import { assert, expectDefined } from '../../base/assert.ts'
 import { sha256 } from '../../base/bytes.ts'
 import { HASH_BYTES, powerOfTwo, zeroRoot } from './merkle.ts'
 
-/** The root of a row of hashes that come one by one. The padding is the root of an empty subtree of `padHeight` levels. */
+/**
+ * Computes the root of hashes that arrive one by one. The padding is the root of an empty subtree of `padHeight`
+ * levels.
+ */
 export class MerkleStack {
   private readonly padHeight: number
-  /** By level, the left half that waits for its right one. */
+  /** For each level, the left node whose right sibling is not known yet. */
   private waiting: Array<Uint8Array | undefined> = []
   private readonly pair = new Uint8Array(2 * HASH_BYTES)
   private count_ = 0
@@ -28,7 +31,7 @@ export class MerkleStack {
     return sha256(this.pair)
   }
 
-  /** Keeps `hash`: it must not change afterwards. */
+  /** Keeps a reference to `hash`, which must not change afterwards. */
   push(hash: Uint8Array): void {
     this.count_++
     let node = hash
@@ -40,7 +43,7 @@ export class MerkleStack {
     this.waiting[level] = node
   }
 
-  /** The root over the row padded to `width` hashes, a power of two. Starts over. */
+  /** Returns the root over the hashes, padded to `width` (a power of two), and resets the stack. */
   finish(width: number): Uint8Array {
     assert(this.count_ >= 1 && this.count_ <= width, 'a row is not empty, nor wider than its tree')
     const height = Math.log2(width)
@@ -60,7 +63,7 @@ export class MerkleStack {
 
 export interface FinishedTree {
   readonly root: Uint8Array
-  /** The roots of the pieces, one after the other; empty for a file of one piece: that is `root`. */
+  /** The concatenated roots of the pieces. Empty for a file of one piece, whose root is `root`. */
   readonly pieceLayer: Uint8Array
 }
 
@@ -72,7 +75,7 @@ export class FileTree {
   private readonly pieces: MerkleStack
   private leaves = 0
 
-  /** `leafCount` is above zero: an empty file has no tree. */
+  /** `leafCount` must be above zero: an empty file has no tree. */
   constructor(options: { leafCount: number; leavesPerPiece: number }) {
     const { leafCount, leavesPerPiece } = options
     assert(leafCount > 0, 'an empty file has no tree')
@@ -86,7 +89,7 @@ export class FileTree {
 
   /** The next leaf's hash, which must not change afterwards. */
   push(leafHash: Uint8Array): void {
-    assert(this.leaves < this.leafCount, 'no more leaves than were promised')
+    assert(this.leaves < this.leafCount, 'at most `leafCount` leaves are pushed')
     this.leaves++
     this.piece.push(leafHash)
     if (this.pieceLayer.length > 0 && this.piece.count === this.leavesPerPiece) this.endPiece()
@@ -99,7 +102,7 @@ export class FileTree {
   }
 
   finish(): FinishedTree {
-    assert(this.leaves === this.leafCount, 'as many leaves as were promised')
+    assert(this.leaves === this.leafCount, 'exactly `leafCount` leaves were pushed')
     if (this.pieceLayer.length === 0)
       return { root: this.piece.finish(powerOfTwo(this.leafCount)), pieceLayer: this.pieceLayer }
     if (this.piece.count > 0) this.endPiece()
