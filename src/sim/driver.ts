@@ -1,7 +1,8 @@
 /**
- * Drives machines by the contract of core/machine.ts, as the daemon does, and strictly: inputs never meet a machine that is
- * being drained, every call is followed by a drain, effects are carried out in order, a wake comes at or after its time and
- * must move the next one, messages keep to the limits of their channel. What a machine throws ends the run.
+ * Drives machines by the contract of core/machine.ts, as the daemon does, and checks the contract strictly: a machine
+ * is never called while it is drained; every call is followed by a drain; effects are carried out in order; a wake is
+ * called at or after its time and must change the next wake; messages keep the limits of their channel. An exception
+ * of a machine ends the run.
  */
 import { assert, AssertionError } from '../base/assert.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../core/machine.ts'
@@ -18,14 +19,14 @@ import type { SimNode } from './node.ts'
 import type { Counts } from './settings.ts'
 import { digest, digestText, type Trace, type TraceKind } from './trace.ts'
 
-/** Datagrams that wait at a stopped process; the kernel drops the rest (212,992 bytes of socket buffer on Linux). */
+/** Datagrams that wait at a paused process. The kernel drops the rest (212,992 bytes of socket buffer on Linux). */
 export const PAUSED_DATAGRAMS_MAX = 180
-/** A machine that asks to be woken at the same past instant this often is stuck. */
+/** A machine that asks this often for a wake at the same past instant is in a livelock. */
 const SAME_WAKES_MAX = 16
-/** A machine that was paused may catch up tick by tick, but not for ever. */
+/** A machine that was paused may catch up tick by tick, but with at most this many wakes in a row. */
 const LATE_WAKES_MAX = 100_000
 
-/** What the driver needs of the world around it, and tells it. */
+/** The parts of the world that the driver uses, and the callbacks that it calls. */
 export interface DrivenWorld<C, E, N> {
   readonly timeMs: number
   readonly eventQueue: EventQueue
@@ -40,7 +41,7 @@ export interface DrivenWorld<C, E, N> {
   done(node: SimNode<N>, token: number, result: Result): void
   commanded(node: SimNode<N>, token: number, command: C): void
   emitted(node: SimNode<N>, event: E): void
-  /** The machine has been called and drained. */
+  /** Called after a machine was called and drained. */
   called(node: SimNode<N>): void
 }
 
@@ -48,7 +49,7 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
   private readonly world: DrivenWorld<C, E, N>
   private readonly codec: Codec<M>
   private readonly encodes: boolean
-  /** A machine is being called or drained. */
+  /** True while a machine is called or drained. */
   busy = false
 
   constructor(world: DrivenWorld<C, E, N>, codec: Codec<M>, encodes: boolean) {
@@ -57,7 +58,7 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
     this.encodes = encodes
   }
 
-  /** One input to a machine whose process runs. */
+  /** Calls the machine with one input. Does nothing when its process is not running. */
   feed(node: SimNode<N>, input: (machine: N, now: Now) => void): void {
     if (node.process !== 'running') return
     assert(!this.busy, 'a machine is not called within a call')
@@ -66,7 +67,7 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
     })
   }
 
-  /** Calls into the machine, or makes it, and carries out what it decided. */
+  /** Runs `call`, which calls or creates the machine, then carries out the effects. */
   guard(node: SimNode<N>, call: () => void): void {
     this.busy = true
     try {
@@ -148,7 +149,7 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
     this.world.eventQueue.put(endMs, new Synced(this, node, write))
   }
 
-  /** A write has ended, for a process that may be paused by now. */
+  /** Called at the end of a write. The process may be paused by then. */
   synced(node: SimNode<N>, write: Write): void {
     if (node.disk.end(write)) {
       this.world.done(node, write.token, write.refused ? { ok: false, reason: 'disk-full' } : { ok: true })
@@ -166,13 +167,13 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
     this.world.eventQueue.put(dueMs + lateMs, new Wake(this, node, dueMs), true)
   }
 
-  /** A timer of the node has fired. */
+  /** Called when a timer of the node fires. */
   wake(node: SimNode<N>): void {
     node.wakeAtMs = Infinity
     const { machine } = node
     const due = machine.nextWake()
     const now = node.clock.now(this.world.timeMs)
-    // The machine wants to be woken later than it did when the timer was set.
+    // The machine moved its next wake to a later time after the timer was set.
     if (due === undefined || due > now.mono + 1e-3) {
       this.setWake(node)
       return
@@ -196,11 +197,11 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
     node.lateWakes++
     node.sameWakes = due === before ? node.sameWakes + 1 : 0
     if (node.sameWakes < SAME_WAKES_MAX && node.lateWakes < LATE_WAKES_MAX) return
-    const detail = `${node.name} asks again and again for a wake at ${due}, which is not in its future`
+    const detail = `${node.name} keeps asking for a wake at ${due}, which is not in the future`
     throw new SimFailure({ property: 'livelock', detail })
   }
 
-  /** A message is there. */
+  /** Called when a message arrives. */
   deliver(node: SimNode<N>, from: Contact, via: Channel, body: Body<M>): void {
     const { world } = this
     const kind = via === 'stream' ? 'stream-receive' : 'receive'
@@ -216,7 +217,7 @@ export class SimDriver<M, C, E, N extends Machine<M, C, E>> {
   }
 }
 
-/** A message on its way; `bytes` are missing when the world does not encode. */
+/** A message in transit. `bytes` is undefined when the world does not encode. */
 interface Body<M> {
   readonly message: M
   readonly bytes: Uint8Array | undefined
@@ -275,7 +276,7 @@ class Wake<M, C, E, N extends Machine<M, C, E>> implements SimEvent {
 
   happen(): void {
     const { node } = this
-    // Another wake, due earlier, has taken this one's place.
+    // An earlier wake has replaced this one.
     if (node.boots !== this.boot || node.process === 'off' || node.wakeAtMs !== this.dueMs) return
     if (!node.holds(this)) this.driver.wake(node)
   }

@@ -1,7 +1,7 @@
-/** What is going to happen, by virtual time; at one instant in the order in which it was put down. */
+/** Future events, ordered by virtual time; events at the same instant are in the order of `put`. */
 import { Heap } from '../base/heap.ts'
 
-/** One thing that happens to the world. Classes rather than closures where there are many. */
+/** An event. Frequent events are classes rather than closures, because classes are cheaper. */
 export interface SimEvent {
   happen(): void
 }
@@ -16,19 +16,19 @@ interface Entry {
 export class EventQueue {
   private readonly heap = new Heap<Entry>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
   private orders = 0
-  /** How many that are not idle are still to happen: messages, writes, handshakes. */
+  /** The number of pending events that are not idle: messages, writes, handshakes. */
   underWay = 0
 
   get size(): number {
     return this.heap.size
   }
 
-  /** When the next thing happens, in milliseconds of the world; undefined when nothing will. */
+  /** The virtual time of the next event; undefined when there is none. */
   get nextMs(): number | undefined {
     return this.heap.peek()?.at
   }
 
-  /** `idle`: a timer that only guards, so that waiting for it is not waiting for something under way. */
+  /** `idle`: the event is a timeout or a periodic check; it does not count as under way. */
   put(atMs: number, what: SimEvent, idle = false): void {
     if (!idle) this.underWay++
     this.heap.push({ at: atMs, order: this.orders++, what, idle })

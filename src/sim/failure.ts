@@ -1,12 +1,12 @@
-/** What a run can be found guilty of. */
+/** Failures of a run, and the checkers that find them. */
 
 export interface Violation {
-  /** The name of the property, as mutants and reports know it. */
+  /** The name of the violated property, used in mutants and reports. */
   readonly property: string
   readonly detail: string
 }
 
-/** Ends a run. Thrown out of World's methods. */
+/** Ends a run. The methods of World throw it. */
 export class SimFailure extends Error implements Violation {
   override readonly name = 'SimFailure'
   readonly property: string
@@ -19,18 +19,18 @@ export class SimFailure extends Error implements Violation {
   }
 }
 
-/** Watches a run; made anew for every run, so it may remember. */
+/** Checks properties of a run. Created anew for every run, so it may keep state. */
 export interface Checker<W, N, E> {
-  /** After every call of a machine. Keep it cheap. */
+  /** Called after every call of a machine; must be cheap. */
   afterEvent?(world: W, node: N): Violation | undefined
-  /** Every so often, in milliseconds of the world. */
+  /** The interval of `periodically`, in virtual time. */
   readonly everyMs?: number
   periodically?(world: W): Violation | undefined
-  /** An event that a machine emitted. */
+  /** Called for every event that a machine emits. */
   emitted?(world: W, node: N, event: E): Violation | undefined
-  /** A process is about to start on the disk as it is, or has just ended. `world.require` says what is wrong with that. */
+  /** Called before a process starts, and after one ended. May report a violation with `world.require`. */
   started?(world: W, node: N): void
   ended?(world: W, node: N): void
-  /** When the scenario has played. */
+  /** Called after the scenario has played. */
   atEnd?(world: W): Violation | undefined
 }

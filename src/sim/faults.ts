@@ -1,6 +1,7 @@
 /**
- * What goes wrong in a run: drawn whole from the seed before it begins, so that it can be printed, and carried out on the
- * eventQueue. Each fault begins, lasts and ends; `World.calm` ends them all and cancels those to come.
+ * Plans of faults. A plan is drawn from the seed as a whole before it starts, so that it can be printed, and then put
+ * on the event queue. A fault has a start, a duration and an end. `World.calm` ends active faults and cancels later
+ * ones.
  */
 import type { Random } from '../base/random.ts'
 import { unreachable } from '../base/assert.ts'
@@ -10,28 +11,28 @@ import type { SimNode } from './node.ts'
 import type { World } from './world.ts'
 
 export type Fault =
-  /** The process dies, with `host` the whole computer; it starts again at the end, with `move` at another address. */
+  /** The process dies; with `host`, the whole computer. At the end it starts again; with `move`, at another address. */
   | { kind: 'crash'; node: number; host: boolean; move: boolean }
-  /** SIGSTOP, and SIGCONT at the end. */
+  /** SIGSTOP at the start, SIGCONT at the end. */
   | { kind: 'pause'; node: number }
   | { kind: 'split'; left: number[]; right: number[] }
-  /** What `from` send does not reach `to`; the way back is open. */
+  /** Packets from `from` do not reach `to`; packets from `to` reach `from`. */
   | { kind: 'one-way'; from: number[]; to: number[] }
-  /** Shares of all datagrams. */
+  /** `share` is a share of all datagrams. */
   | { kind: 'loss'; share: number }
   | { kind: 'duplication'; share: number }
   | { kind: 'slow-network'; factor: number }
   | { kind: 'slow-disk'; node: number; factor: number }
   | { kind: 'full-disk'; node: number }
-  /** All links of the node get a reset. Lasts no time. */
+  /** All links of the node are reset. Has no duration. */
   | { kind: 'break-links'; node: number }
-  /** Somebody sets the wall clock. Lasts no time. */
+  /** The wall clock jumps. Has no duration. */
   | { kind: 'wall-jump'; node: number; byMs: number }
 
 export type FaultKind = Fault['kind']
 
 export interface PlannedFault {
-  /** After the plan was let loose. */
+  /** Counted from the start of the plan. */
   readonly atMs: number
   readonly lastsMs: number
   readonly fault: Fault
@@ -40,21 +41,21 @@ export interface PlannedFault {
 export type FaultPlan = readonly PlannedFault[]
 
 export interface FaultSettings {
-  /** How often each kind is drawn, relative to the others; a kind that is not named never. */
+  /** The relative frequency of each kind. A missing kind is never drawn. */
   weights: Partial<Record<FaultKind, number>>
-  /** Faults begin within this stretch, and end within it too. */
+  /** All faults start and end within this period. */
   forMs: number
-  /** From the begin of one to that of the next, on average. */
+  /** The mean time between the starts of two faults. */
   everyMs: number
   lastsMinMs: number
   lastsMaxMs: number
-  /** So many nodes are crashed or paused at once, at most. */
+  /** The most nodes that are crashed or paused at the same time. */
   downMax: number
   /** Nodes that are never crashed, paused or given a bad disk, by index. */
   spared: readonly number[]
   lossMax: number
   duplicationMax: number
-  /** Share of crashes that take the computer with them, and of those that come back at another address. */
+  /** The share of crashes of the whole computer, and the share of crashes after which the node has another address. */
   hostShare: number
   moveShare: number
 }
@@ -90,13 +91,13 @@ const LATENCY_FACTOR_MAX = 20
 const DISK_FACTOR_MAX = 200
 const WALL_JUMP_MAX_MS = 86_400_000
 
-/** A node that is off or paused until then. */
+/** A node that is off or paused until `untilMs`. */
 interface Absence {
   readonly node: number
   readonly untilMs: number
 }
 
-/** Faults for a world of `nodeCount` nodes, ordered by their begin. */
+/** Draws faults for a world of `nodeCount` nodes, ordered by their start. */
 export function drawPlan(random: Random, nodeCount: number, settings: Partial<FaultSettings> = {}): FaultPlan {
   const all: FaultSettings = { ...FAULT_DEFAULTS, ...settings }
   const plan: PlannedFault[] = []
@@ -123,7 +124,7 @@ function drawKind(random: Random, weights: FaultSettings['weights']): FaultKind 
   return kinds.find(([, weight]) => (left -= weight) < 0)?.[0]
 }
 
-/** Undefined when the kind cannot happen here. */
+/** Undefined when the drawn kind is impossible in this world. */
 function drawFault(random: Random, nodeCount: number, settings: FaultSettings): Fault | undefined {
   const kind = drawKind(random, settings.weights)
   const nodes = Array.from({ length: nodeCount }, (_, index) => index)
@@ -173,7 +174,7 @@ function drawNodeFault(random: Random, kind: NodeFaultKind, node: number, settin
   }
 }
 
-/** Two groups, neither empty: often a single node against the rest. */
+/** Two groups, neither empty: often a single node and the rest. */
 function halves(random: Random, nodes: readonly number[]): [number[], number[]] {
   const shuffled = random.shuffle(nodes.slice())
   const size = random.chance(0.4) ? 1 : 1 + random.below(nodes.length - 1)
@@ -181,13 +182,13 @@ function halves(random: Random, nodes: readonly number[]): [number[], number[]] 
   return [shuffled.slice(0, size).sort(order), shuffled.slice(size).sort(order)]
 }
 
-/** From now on the plan happens. */
+/** Starts the plan at the current instant. */
 export function unleash<M, C, E, N extends Machine<M, C, E>>(world: World<M, C, E, N>, plan: FaultPlan): void {
   const { calms, timeMs } = world
   for (const { atMs, lastsMs, fault } of plan) {
     world.at(timeMs + atMs, () => {
       if (world.calms !== calms) return
-      world.fault(`${faultText(fault)}${lastsNoTime(fault) ? '' : ` for ${(lastsMs / 1_000).toFixed(3)} s`}`)
+      world.fault(`${faultText(fault)}${hasNoDuration(fault) ? '' : ` for ${(lastsMs / 1_000).toFixed(3)} s`}`)
       const ending = begin(world, fault)
       world.at(world.timeMs + lastsMs, () => {
         if (world.calms === calms) ending?.end()
@@ -196,11 +197,11 @@ export function unleash<M, C, E, N extends Machine<M, C, E>>(world: World<M, C, 
   }
 }
 
-function lastsNoTime({ kind }: Fault): boolean {
+function hasNoDuration({ kind }: Fault): boolean {
   return kind === 'break-links' || kind === 'wall-jump'
 }
 
-/** Begins the fault here and now; returns how to end it. */
+/** Starts the fault now. Returns how to end it; undefined for a fault without duration. */
 export function begin<M, C, E, N extends Machine<M, C, E>>(world: World<M, C, E, N>, fault: Fault): Ending | undefined {
   if ('node' in fault) return beginAt(world, world.node(fault.node), fault)
   switch (fault.kind) {
@@ -264,25 +265,25 @@ function beginAt<M, C, E, N extends Machine<M, C, E>>(
   }
 }
 
-/** As it stands in reports. */
+/** The text of the fault in reports. */
 export function faultText(fault: Fault): string {
   const group = (nodes: readonly number[]): string => nodes.map(index => `n${index}`).join(' ')
   switch (fault.kind) {
     case 'crash':
-      return `${fault.host ? 'host crash' : 'crash'} of n${fault.node}${fault.move ? ', which will move' : ''}`
+      return `${fault.host ? 'host crash' : 'crash'} of n${fault.node}${fault.move ? ', restarts at another address' : ''}`
     case 'split':
       return `split: ${group(fault.left)} | ${group(fault.right)}`
     case 'one-way':
-      return `one way: ${group(fault.from)} not heard by ${group(fault.to)}`
+      return `one-way cut: ${group(fault.from)} cannot reach ${group(fault.to)}`
     case 'loss':
     case 'duplication':
       return `${fault.kind} of ${(fault.share * 100).toFixed(0)} %`
     case 'slow-network':
-      return `network ${fault.factor.toFixed(0)} times as slow`
+      return `network ${fault.factor.toFixed(0)} times slower`
     case 'slow-disk':
-      return `disk of n${fault.node} ${fault.factor.toFixed(0)} times as slow`
+      return `disk of n${fault.node} ${fault.factor.toFixed(0)} times slower`
     case 'wall-jump':
-      return `wall clock of n${fault.node} set ${(fault.byMs / 1_000).toFixed(0)} s ahead`
+      return `wall clock of n${fault.node} jumps by ${(fault.byMs / 1_000).toFixed(0)} s`
     case 'pause':
     case 'full-disk':
     case 'break-links':

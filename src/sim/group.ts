@@ -1,6 +1,7 @@
 /**
- * A few nodes on a perfect network, for tests of single rooms: every packet takes 1 ms, every write 1 ms, clocks run alike,
- * nothing fails unless the test makes it. After quinn's test pair: a test says what happens and jumps to the next wake.
+ * A few nodes on a perfect network, for unit tests of one machine: every packet and every write takes 1 ms, clocks have
+ * the same rate, and nothing fails unless the test makes it fail. Modelled on quinn's test pair: a test gives the
+ * inputs and jumps to the next wake.
  */
 import { expectDefined } from '../base/assert.ts'
 import type { Machine, Now } from '../core/machine.ts'
@@ -8,7 +9,7 @@ import type { Contact } from '../wire/common.ts'
 import { World, type WorldSettings } from './world.ts'
 import type { SimNode } from './node.ts'
 
-/** `deliver` gives up after this: machines that keep talking never come to rest. */
+/** `deliver` stops after this: machines that keep sending messages never become idle. */
 const DELIVER_LIMIT_MS = 60_000
 
 export type GroupSettings<M, C, E, N extends Machine<M, C, E>> = Omit<WorldSettings<M, C, E, N>, 'seed'> & {
@@ -20,7 +21,7 @@ export type GroupSettings<M, C, E, N extends Machine<M, C, E>> = Omit<WorldSetti
 export class Group<M, C, E, N extends Machine<M, C, E>> {
   readonly world: World<M, C, E, N>
   readonly nodes: ReadonlyArray<SimNode<N>>
-  /** What every node emitted so far; a test may empty a list. */
+  /** The events of every node so far, by index. A test may empty a list. */
   readonly events: ReadonlyArray<E[]>
 
   constructor(settings: GroupSettings<M, C, E, N>) {
@@ -53,17 +54,17 @@ export class Group<M, C, E, N extends Machine<M, C, E>> {
     return this.node(index).contact
   }
 
-  /** Calls the machine now; what it sends is on its way when this returns. */
+  /** Calls the machine now. Its messages are in transit when this returns. */
   call(index: number, input: (machine: N, now: Now) => void): void {
     this.world.call(this.node(index), input)
   }
 
-  /** Until nothing is under way: all messages there, all writes done, all links up or down. False when it never ends. */
+  /** Runs until all messages, writes and handshakes are done. False when they are not within DELIVER_LIMIT_MS. */
   deliver(): boolean {
     return this.world.runUntil(() => this.world.eventQueue.underWay === 0, DELIVER_LIMIT_MS)
   }
 
-  /** To the next wake of any machine, and through it. False when no machine wants one. */
+  /** Runs up to and including the next wake of any machine. False when no machine has one. */
   jump(): boolean {
     if (!this.nodes.some(({ isUp, wakeAtMs }) => isUp && wakeAtMs < Infinity)) return false
     const before = this.world.counts.wakes

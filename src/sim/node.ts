@@ -1,4 +1,4 @@
-/** A node of the world: a host, and the machine that its process of now runs. */
+/** A node of the world: a host, and the machine that its current process runs. */
 import type { NodeId } from '../base/ids.ts'
 import { LinkEpochs } from '../core/link-epochs.ts'
 import type { Random } from '../base/random.ts'
@@ -12,16 +12,16 @@ export class SimNode<N> extends SimHost {
   readonly clock: Clock
   readonly disk: Disk
   readonly random: Random
-  /** Undefined while there is no process. */
+  /** The machine. Undefined while there is no process. */
   running: N | undefined
-  /** When the earliest wake on the eventQueue is due, in the world's time. */
+  /** When the earliest wake on the event queue is due, in virtual time. */
   wakeAtMs = Infinity
-  /** Wakes in a row after which the machine wanted another one at once, and those for the same instant. */
+  /** Consecutive wakes after which the machine asked for another one at once; `sameWakes`: for the same instant. */
   lateWakes = 0
   sameWakes = 0
-  /** Of the links of its process of now. */
+  /** The link epochs of the current process. */
   epochs = new LinkEpochs()
-  /** Bulk sent so far leaves the uplink then. */
+  /** When the uplink has sent all bulk that was handed to it. */
   uplinkFreeMs = 0
   /** May be changed at any time. */
   uplinkBytesPerSecond = Infinity

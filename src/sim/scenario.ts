@@ -1,18 +1,24 @@
-/** A story that is played with many seeds: how its world is built, what happens in it, what must hold. */
+/**
+ * Scenarios. A scenario runs with many seeds; it defines how the world is built, what happens in it, and what must
+ * hold.
+ */
 import type { Machine } from '../core/machine.ts'
 import { SimFailure, type Violation } from './failure.ts'
 import type { World } from './world.ts'
 
 export interface ScenarioSpec<M, C, E, N extends Machine<M, C, E>> {
-  /** Lower case and hyphens; the replay command names it. */
+  /** Lower case and hyphens. The replay command uses it. */
   readonly name: string
-  /** One line. */
+  /** A description of one line. */
   readonly about: string
-  /** How many seeds it gets for each seed of a scenario of 1. Default 1. */
+  /** The number of seeds relative to a scenario with share 1. Default 1. */
   readonly share?: number
-  /** The world with its checkers (made anew for every seed), nothing started. */
+  /** Builds the world with new checkers. Starts nothing. */
   build(seed: number): World<M, C, E, N>
-  /** Starts nodes, lets faults loose, calms, waits. `world.require` where something must hold now. */
+  /**
+   * Starts nodes, starts and ends faults, and waits. Uses `world.require` for conditions that must hold at that
+   * point.
+   */
   play(world: World<M, C, E, N>): void
 }
 
@@ -26,9 +32,9 @@ export interface Scenario {
 export interface Outcome {
   readonly scenario: string
   readonly seed: number
-  /** Undefined when all went well. */
+  /** Undefined when the run passed. */
   readonly failure: Failure | undefined
-  /** Of the trace: equal for equal runs. */
+  /** The hash of the trace. Equal runs have equal hashes. */
   readonly hash: string
   readonly messages: number
   readonly worldMs: number
@@ -74,12 +80,12 @@ function faultOfScenario(error: unknown): Violation {
   return { property: 'scenario', detail }
 }
 
-/** The one command that plays it again. */
+/** The command that repeats the run. */
 export function replayCommand({ scenario: name, seed }: { scenario: string; seed: number }): string {
   return `npm run sim -- --scenario ${name} --seed ${seed}`
 }
 
-/** For people: what broke, when, under which faults, what happened last, and how to see it again. */
+/** A report for people: the violated property, the time, the faults, the last events, and the replay command. */
 export function failureText(outcome: Outcome): string {
   const { failure } = outcome
   if (failure === undefined) return `${outcome.scenario}, seed ${outcome.seed}: passed, trace ${outcome.hash}`
@@ -88,7 +94,7 @@ export function failureText(outcome: Outcome): string {
     `  ${failure.detail}`,
     'faults:',
     ...(failure.faults.length === 0 ? ['  none'] : failure.faults.map(fault => `  ${fault}`)),
-    'what happened last:',
+    'last events:',
     ...failure.trace.map(line => `  ${line}`),
     `trace ${outcome.hash}`,
     `replay: ${replayCommand(outcome)}`

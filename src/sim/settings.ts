@@ -1,6 +1,6 @@
 /**
- * What a world is made of: how machines are born, what their outside is, and how bad the weather may get. `W` is the
- * world: world.ts gives these types their short names.
+ * The settings of a world: how machines are created, what carries out their commands, and how the network, disks and
+ * clocks behave. `W` is the type of the world; world.ts defines short names for these types.
  */
 import type { NodeId, OverlayId } from '../base/ids.ts'
 import type { Now, MachineContext } from '../core/machine.ts'
@@ -12,22 +12,22 @@ import type { LinkSettings } from './network/links.ts'
 import type { NetworkSettings } from './network/network.ts'
 import type { SimNode } from './node.ts'
 
-/** What a machine is made from: its context, the time, and how often its node was started before. */
+/** The arguments for creating a machine: its context, the time, and the number of earlier starts of its node. */
 export interface Birth extends MachineContext {
   readonly now: Now
   /** 0 at the first start of the node. */
   readonly restarts: number
 }
 
-/** Carries out commands, in io's place, and hears what the machine hears about links. */
+/** Stands in for io: carries out commands, and is notified of links and processes. */
 export interface OutsideOf<W, N, C> {
-  /** Answer with `world.done(node, token, result)`, at once or later (`world.after`). */
+  /** Must answer with `world.done(node, token, result)`, at once or later (`world.after`). */
   command(world: W, node: SimNode<N>, token: number, command: C): void
-  /** Before the machine hears it. */
+  /** Called before the machine's `link`. */
   link?(world: W, node: SimNode<N>, peer: NodeId, state: 'up' | 'down'): void
-  /** Before the machine is made. */
+  /** Called before the machine is created. */
   started?(world: W, node: SimNode<N>): void
-  /** After the process ended; what was under way for it with `after` and `transfer` is gone. */
+  /** Called after the process ended. Its pending `after` and `transfer` calls are cancelled. */
   ended?(world: W, node: SimNode<N>): void
 }
 
@@ -36,19 +36,19 @@ export interface SettingsOf<W, M, C, E, N> {
   /** Called at every start of a node. */
   create: (birth: Birth, node: SimNode<N>) => N
   codec: Codec<M>
-  /** False for the largest runs only: messages are handed over as they are. Default true. */
+  /** False: messages are passed as objects, without encoding. For the largest runs only. Default true. */
   encode?: boolean
   overlay?: OverlayId
-  /** Needed when machines give commands. */
+  /** Required when machines emit commands. */
   outside?: OutsideOf<W, N, C>
   network?: Partial<NetworkSettings>
   links?: Partial<LinkSettings>
   disk?: Partial<DiskSettings>
   clock?: Partial<ClockSettings>
   checkers?: ReadonlyArray<Checker<W, SimNode<N>, E>>
-  /** What the owner of the machine does with an event. May call `world.call`. */
+  /** Handles an event in place of the machine's owner. May call `world.call`. */
   onEvent?: (world: W, node: SimNode<N>, event: E) => void
-  /** How many last lines the trace keeps for the report. Default 80. */
+  /** The number of lines that the trace keeps for the report. Default 80. */
   traceLines?: number
 }
 
@@ -56,7 +56,7 @@ export interface Counts {
   datagrams: number
   datagramsLost: number
   streamMessages: number
-  /** Of messages as they were sent, and of bulk; 0 for messages when the world does not encode. */
+  /** Bytes of sent messages and of bulk transfers. Messages count 0 when the world does not encode. */
   wireBytes: number
   persists: number
   wakes: number

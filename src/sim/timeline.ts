@@ -1,9 +1,9 @@
-/** Virtual time, which passes only by what happens. */
+/** Virtual time. It advances only from one event to the next. */
 import { EventQueue } from './event-queue.ts'
 import { SimFailure } from './failure.ts'
 
-/** So much at one instant is a circle of calls and answers. */
-const HAPPENINGS_AT_ONE_INSTANT_MAX = 200_000
+/** More events than this at one instant are an endless loop of calls and answers. */
+const EVENTS_PER_INSTANT_MAX = 200_000
 
 export class Timeline {
   readonly eventQueue = new EventQueue()
@@ -11,12 +11,12 @@ export class Timeline {
   timeMs = 0
   private atThisInstant = 0
 
-  /** Something that happens to the world, at `worldMs` or at once when that is past. */
+  /** Schedules an event at `worldMs`, or at the current instant when that is in the past. */
   at(worldMs: number, happen: () => void): void {
     this.eventQueue.put(Math.max(worldMs, this.timeMs), { happen })
   }
 
-  /** One happening. False when there is none until `untilMs`; time stands at that then. */
+  /** Runs the next event. Returns false when there is none until `untilMs`, and advances time to `untilMs`. */
   step(untilMs = Infinity): boolean {
     const next = this.eventQueue.nextMs
     if (next === undefined || next > untilMs) {
@@ -32,8 +32,8 @@ export class Timeline {
     if (nextMs > this.timeMs) {
       this.timeMs = nextMs
       this.atThisInstant = 0
-    } else if (++this.atThisInstant > HAPPENINGS_AT_ONE_INSTANT_MAX) {
-      throw new SimFailure({ property: 'livelock', detail: `time stands at ${this.timeMs} ms` })
+    } else if (++this.atThisInstant > EVENTS_PER_INSTANT_MAX) {
+      throw new SimFailure({ property: 'livelock', detail: `time does not advance past ${this.timeMs} ms` })
     }
   }
 
@@ -42,14 +42,14 @@ export class Timeline {
     while (this.step(untilMs));
   }
 
-  /** Until the condition holds, looked at after every happening; false when it does not within `limitMs`. */
+  /** Runs until the condition holds; checks it after every event. False when it does not hold within `limitMs`. */
   runUntil(condition: () => boolean, limitMs: number): boolean {
     const untilMs = this.timeMs + limitMs
     while (!condition()) if (!this.step(untilMs)) return condition()
     return true
   }
 
-  /** As runUntil, looking every `everyMs` only: for conditions that cost. */
+  /** Like runUntil, but checks the condition only every `everyMs`: for expensive conditions. */
   settle(condition: () => boolean, limits: { everyMs: number; limitMs: number }): boolean {
     const untilMs = this.timeMs + limits.limitMs
     while (!condition()) {

@@ -1,6 +1,6 @@
 /**
- * What happened, twice: as a running hash over everything, so that two runs can be compared by one line, and as the last
- * lines in a ring, which are put into words only when a run fails.
+ * The trace of a run, in two forms: a running hash over all events, so that two runs can be compared, and a ring
+ * buffer of the last events, which are formatted only when a run fails.
  */
 import { hex } from '../base/bytes.ts'
 
@@ -37,14 +37,14 @@ export interface TraceLine {
   detail: unknown
 }
 
-/** A 32-bit digest of bytes for the trace: quick, nothing more. */
+/** A fast 32-bit digest of bytes for the trace; not cryptographic. */
 export function digest(bytes: Uint8Array): number {
   let h = 0x811c9dc5 ^ bytes.length
   for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193)
   return h
 }
 
-/** The same for a text. */
+/** Like `digest`, for the UTF-16 code units of a text. */
 export function digestText(text: string): number {
   let h = 0x811c9dc5 ^ text.length
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
@@ -74,10 +74,10 @@ export class Trace {
   private readonly ring: TraceLine[] = []
   private next = 0
   private readonly linesMax: number
-  /** How many things happened. */
+  /** The number of events so far. */
   count = 0
 
-  /** `linesMax` last lines are kept. */
+  /** Keeps the last `linesMax` lines. */
   constructor(linesMax: number) {
     this.linesMax = linesMax
   }
@@ -89,7 +89,7 @@ export class Trace {
     this.h2 = (b << 13) | (b >>> 19)
   }
 
-  /** `node` and `peer` are names, '' for none; `value` is a number (a digest, a token) that belongs to the hash. */
+  /** `node` and `peer` are names, or ''. `value` is a number, such as a digest or a token, that is hashed too. */
   note(atMs: number, kind: TraceKind, node: string, peer: string, value: number, detail: unknown): void {
     this.count++
     this.clock[0] = atMs
@@ -112,7 +112,7 @@ export class Trace {
     this.next = this.next + 1 === this.linesMax ? 0 : this.next + 1
   }
 
-  /** 16 digits of hexadecimal over everything noted so far. */
+  /** The hash over all events so far, 16 hexadecimal digits. */
   get hash(): string {
     const part = (h: number): string => (h >>> 0).toString(16).padStart(8, '0')
     return part(this.h1) + part(this.h2)

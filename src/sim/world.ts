@@ -1,9 +1,9 @@
 /**
- * The simulated outside of any machine: virtual time, a network, disks, processes that start, crash and stop. It drives
- * machines by the contract of core/machine.ts, as the daemon does, and is strict where the daemon would be lenient.
+ * A simulated environment for machines: virtual time, a network, disks, and processes that start, crash and stop. It
+ * drives machines by the contract of core/machine.ts, as the daemon does, but checks the contract more strictly.
  *
- * Everything is drawn from one seed, and every purpose has a generator of its own: the same seed and the same calls give
- * the same trace. See README.md for what is modelled.
+ * All randomness comes from one seed, and every part has a generator of its own: the same seed and the same calls
+ * give the same trace. README.md says what is modelled.
  */
 import { assert, expectDefined } from '../base/assert.ts'
 import { sha256, utf8 } from '../base/bytes.ts'
@@ -34,7 +34,7 @@ export type WorldSettings<M, C, E, N extends Machine<M, C, E>> = SettingsOf<Worl
 
 export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline implements DrivenWorld<C, E, N> {
   readonly seed: number | string
-  /** For the scenario's own choices. */
+  /** The generator for the scenario's own choices. */
   readonly random: Random
   readonly trace: Trace
   readonly network: Network
@@ -50,9 +50,9 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     wakes: 0,
     crashes: 0
   }
-  /** What went wrong by design, in words. */
+  /** The injected faults so far, as texts for the report. */
   readonly faults: string[] = []
-  /** How often `calm` was called: faults planned before are void. */
+  /** The number of calls of `calm`. A fault plan is cancelled when this changes. */
   calms = 0
   private readonly settings: WorldSettings<M, C, E, N>
   private readonly checkers: ReadonlyArray<WorldChecker<M, C, E, N>>
@@ -87,7 +87,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
 
   // Nodes and their processes.
 
-  /** A new node with its host and disk; its process is not started. */
+  /** Adds a node with a host and a disk. Its process is not started. */
   add(): SimNode<N> {
     const index = this.nodes.length
     this.network.grow(index + 1)
@@ -107,7 +107,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     return node
   }
 
-  /** `count` nodes, started in order at this instant. */
+  /** Adds `count` nodes and starts them in order at this instant. */
   startMany(count: number): Array<SimNode<N>> {
     return Array.from({ length: count }, () => {
       const node = this.add()
@@ -121,7 +121,10 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     return { host: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`, port: 4_000 }
   }
 
-  /** Starts a process from what is on disk; `move` gives the host another address first. Nothing when one is there. */
+  /**
+   * Starts a process with the contents of its disk. `move` gives the host another address first. No effect if it
+   * runs.
+   */
   start(node: SimNode<N>, options: { move?: boolean } = {}): void {
     this.act(() => {
       if (node.process !== 'off') return
@@ -158,7 +161,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     }
   }
 
-  /** The process dies here and now. `host`: the whole computer does, so that nothing tells its peers. */
+  /** The process dies. `host`: the whole computer dies, so its peers get no reset. */
   crash(node: SimNode<N>, options: { host?: boolean } = {}): void {
     this.act(() => {
       if (node.process === 'off') return
@@ -170,7 +173,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     })
   }
 
-  /** The process ends in order: its writes are safe. */
+  /** The process exits normally: its pending writes complete. */
   stop(node: SimNode<N>): void {
     this.act(() => {
       if (node.process === 'off') return
@@ -191,7 +194,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     for (const checker of this.checkers) checker.ended?.(this, node)
   }
 
-  /** SIGSTOP: what comes in waits, timers fire late. */
+  /** SIGSTOP: inputs wait, timers fire late. */
   pause(node: SimNode<N>): void {
     this.act(() => {
       if (node.process !== 'running') return
@@ -200,7 +203,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     })
   }
 
-  /** SIGCONT: all that waited happens now, in order. */
+  /** SIGCONT: waiting inputs are delivered now, in order. */
   resume(node: SimNode<N>): void {
     this.act(() => {
       if (node.process !== 'paused') return
@@ -210,7 +213,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     })
   }
 
-  /** By its number. */
+  /** The node with this index. */
   node(index: number): SimNode<N> {
     return expectDefined(this.nodes[index], `there is a node ${index}`)
   }
@@ -229,7 +232,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
 
   // Inputs.
 
-  /** Calls the node's machine, as its owner would, and drains it; after the present call when within one. */
+  /** Calls the node's machine, as its owner does, and drains it. Within a call of a machine: after that call. */
   call(node: SimNode<N>, input: (machine: N, now: Now) => void): void {
     const boot = node.boots
     const what: SimEvent = {
@@ -264,7 +267,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     })
   }
 
-  /** A timer of the node's process: waits while it is paused, dies with it. */
+  /** A timer of the node's process. It is delayed while the process is paused and cancelled when the process ends. */
   after(delayMs: number, node: SimNode<N>, happen: () => void): void {
     const boot = node.boots
     const what: SimEvent = {
@@ -276,8 +279,9 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
   }
 
   /**
-   * Bulk bytes over the link between two nodes, behind all that the sender has sent so far (its uplink has one rate).
-   * `arrived` runs at the receiver. False, and nothing more, when the link is not up; what is under way when it breaks is lost.
+   * Sends bulk bytes over the link between two nodes, after all bulk that the sender sent before (its uplink has one
+   * rate). `arrived` runs at the receiver. Returns false and sends nothing when the link is not up. Bytes in transit
+   * are lost when the link breaks.
    */
   transfer(from: SimNode<N>, to: NodeId, lengthBytes: number, arrived: (at: SimNode<N>) => void): boolean {
     if (!this.links.isUp(from, to)) return false
@@ -293,7 +297,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     return this.links.sendBulk(from, to, packet, from.uplinkFreeMs - this.timeMs)
   }
 
-  /** Not within a call of a machine: after it. */
+  /** Runs `happen` at once, or after the current call when a machine is being called. */
   private act(happen: () => void): void {
     if (!this.driver.busy) happen()
     else this.eventQueue.put(this.timeMs, { happen })
@@ -309,11 +313,11 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     })
   }
 
-  // What the driver tells.
+  // Callbacks of the driver.
 
   commanded(node: SimNode<N>, token: number, command: C): void {
     this.note('command', node, undefined, token, command)
-    assert(this.settings.outside !== undefined, 'a world whose machines give commands has an outside')
+    assert(this.settings.outside !== undefined, 'a world whose machines emit commands has an outside')
     this.settings.outside.command(this, node, token, command)
   }
 
@@ -333,13 +337,16 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
 
   // Faults and checks.
 
-  /** Writes a fault down, for the trace and the report. */
+  /** Records a fault for the trace and the report. */
   fault(text: string): void {
     this.faults.push(`${(this.timeMs / 1_000).toFixed(3)} s ${text}`)
     this.trace.note(this.timeMs, 'fault', '', '', digestText(text), text)
   }
 
-  /** Ends all faults: paths heal, disks are well, paused processes go on, and those that ended start again. */
+  /**
+   * Ends all faults: heals paths and disks, resumes paused processes, and restarts ended ones unless `restart` is
+   * false.
+   */
   calm(options: { restart?: boolean } = {}): void {
     this.fault('calm')
     this.calms++
@@ -362,7 +369,7 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     this.eventQueue.put(everyMs, { happen: look }, true)
   }
 
-  /** Ends the run when `condition` does not hold. */
+  /** Throws SimFailure, which ends the run, when `condition` is false. */
   require(condition: boolean, property: string, detail: string): void {
     if (!condition) throw new SimFailure({ property, detail })
   }
@@ -371,12 +378,12 @@ export class World<M, C, E, N extends Machine<M, C, E>> extends Timeline impleme
     if (violation !== undefined) throw new SimFailure(violation)
   }
 
-  /** The scenario has played: every checker has its last word. */
+  /** Called after the scenario has played: runs the final check of every checker. */
   end(): void {
     for (const checker of this.checkers) this.judge(checker.atEnd?.(this))
   }
 
-  /** For the trace. */
+  /** The node's name for the trace. */
   nameOf(contact: Contact): string {
     return this.byId.get(contact.id)?.name ?? contact.id.slice(0, 8)
   }

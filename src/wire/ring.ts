@@ -26,9 +26,7 @@ export const REPLICAS_MAX = 8
 const refusals = oneOf(['unjoined', 'no-progress', 'no-predecessor', 'overloaded', 'unknown-origin', 'too-long'])
 
 const successors = list(nodeIdCodec, SUCCESSORS_MAX)
-const path = checked(list(nodeIdCodec, PATH_NODES_MAX), nodes =>
-  nodes.length === 0 ? 'empty path' : undefined
-)
+const path = checked(list(nodeIdCodec, PATH_NODES_MAX), nodes => (nodes.length === 0 ? 'empty path' : undefined))
 
 const tags = {
   ask: 0,

@@ -126,7 +126,7 @@ export function decodeTicket(text: string): Ticket {
   if (word.length > TICKET_TEXT_LENGTH_MAX || !word.startsWith(NAME)) throw noTicket()
   const version = word.charAt(NAME.length)
   if (version > VERSION && version <= '9') {
-    throw new ShoalError('bad-input', `this ticket has format ${version}, and this Shoal reads format ${VERSION} only`, {
+    throw new ShoalError('bad-input', `this ticket has format ${version}; this Shoal reads format ${VERSION} only`, {
       hint: 'copy the ticket again, or upgrade Shoal'
     })
   }

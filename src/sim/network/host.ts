@@ -1,23 +1,23 @@
-/** A computer with at most one process on it: what the network sees of a node. */
+/** A computer with at most one process: the part of a node that the network uses. */
 import type { NodeId } from '../../base/ids.ts'
 import type { Address, Contact } from '../../wire/common.ts'
 import type { SimEvent } from '../event-queue.ts'
 
-/** `off`: no process; `paused`: stopped by SIGSTOP, what comes in waits. */
+/** `off`: no process. `paused`: stopped by SIGSTOP; inputs wait. */
 export type ProcessState = 'off' | 'running' | 'paused'
 
 export class SimHost {
   readonly index: number
   readonly id: NodeId
-  /** Short, for traces: n0, n1, … */
+  /** A short name for traces: n0, n1, … */
   readonly name: string
   contact: Contact
   process: ProcessState = 'off'
-  /** False after the whole computer went down: nothing answers, not even with a refusal. */
+  /** False after the whole computer crashed: it does not even refuse a dial. */
   powered = true
-  /** How often a process was started here; tells the process of now from its predecessors. */
+  /** The number of process starts on this host. It distinguishes the current process from earlier ones. */
   boots = 0
-  /** What came in while paused, in order. */
+  /** Inputs that arrived while paused, in order. */
   backlog: SimEvent[] = []
 
   constructor(index: number, id: NodeId, address: Address) {
@@ -31,7 +31,7 @@ export class SimHost {
     return this.contact.address
   }
 
-  /** True when `what` has to wait until the process is resumed. */
+  /** Queues `what` and returns true when the process is paused. */
   holds(what: SimEvent): boolean {
     if (this.process !== 'paused') return false
     this.backlog.push(what)

@@ -5,23 +5,23 @@ import type { SimHost } from './host.ts'
 /** Messages and bulk each keep their own order: they are different streams over one connection. */
 export type Lane = 'message' | 'bulk'
 
-/** What travels; the world knows what to do with it when it arrives. */
+/** Something sent over a link. The world defines what happens when it arrives. */
 export interface Packet {
   arrive(at: SimHost, from: Contact): void
 }
 
-/** One host's end of a link that came up there. */
+/** One host's end of a link. */
 export class End {
   readonly host: SimHost
   readonly peer: Contact
   readonly boot: number
   readonly connection: Connection
   state: 'new' | 'up' | 'down' = 'new'
-  /** When the last packet sent from here arrives there. */
+  /** When the last packet sent from this end arrives at the other end. */
   readonly lastArrivalMs = { message: 0, bulk: 0 }
-  /** Its host is stopped and takes no more. */
+  /** The backlog of the paused host is full; further packets are dropped. */
   full = false
-  /** Sent while the path was cut. */
+  /** Packets that were sent while the path was cut. */
   stalled: Array<{ packet: Packet; lane: Lane }> = []
 
   constructor(host: SimHost, peer: Contact, connection: Connection) {
@@ -31,7 +31,7 @@ export class End {
     this.connection = connection
   }
 
-  /** The end at the other side; it comes up a little earlier or later. */
+  /** The end at the peer. It comes up a little earlier or later than this one. */
   get other(): End {
     const { near, far } = this.connection
     return this === near ? far : near
@@ -42,12 +42,12 @@ export class End {
   }
 }
 
-/** Stands until both its ends are down. */
+/** A connection of two ends. It exists until both ends are down. */
 export class Connection {
-  /** Of the one that was dialled, and of the dialler. */
+  /** `near` is the end of the dialled host, `far` that of the dialling host. */
   readonly near: End
   readonly far: End
-  /** Counts when the path is cut or healed. */
+  /** Incremented when the path is cut or healed. */
   epoch = 0
   blocked = false
 
@@ -57,13 +57,13 @@ export class Connection {
   }
 }
 
-/** An attempt to open a link, and what waits for it. */
+/** An attempt to open a link, and the packets that wait for it. */
 export class Dial {
   readonly host: SimHost
   readonly boot: number
   readonly to: Contact
   readonly queue: Packet[] = []
-  /** Once the other side has accepted. */
+  /** Set once the other side has accepted. */
   end: End | undefined
 
   constructor(host: SimHost, to: Contact) {

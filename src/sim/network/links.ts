@@ -1,10 +1,11 @@
 /**
- * Streams between hosts: ordered, lossless between up and down, opened by the first send. One link per pair, whoever
- * dialled. What is modelled: a handshake of one and a half round trips whose packets the partition may swallow, two that
- * dial each other at once, a refusal where no process listens, a reset when a process dies, silence when a host dies or a
- * path is cut (then each end gives up on its own after `silenceTimeoutMs`), half-open links, retransmission as delay.
+ * Streams between hosts: ordered, lossless between up and down, opened by the first send. A pair of hosts has one
+ * link, no matter which of them dialled. Modelled: a handshake of one and a half round trips, which a partition can
+ * block; simultaneous dials; a refusal where no process listens; a reset when a process dies; silence when a host
+ * dies or a path is cut (each end then gives up on its own after `silenceTimeoutMs`); half-open links; retransmission
+ * as delay.
  *
- * Not modelled: back-pressure (a stream takes whatever it is given), and the bytes of the handshake.
+ * Not modelled: back-pressure (a stream accepts any amount), and the bytes of the handshake.
  */
 import { assert } from '../../base/assert.ts'
 import type { NodeId } from '../../base/ids.ts'
@@ -16,19 +17,19 @@ import { Connection, Dial, type End, type Lane, type Packet } from './link.ts'
 import type { Network } from './network.ts'
 
 export interface LinkSettings {
-  /** An unanswered dial ends after this. */
+  /** An unanswered dial fails after this. */
   dialTimeoutMs: number
-  /** An end gives up on a link over a dead path, or with a dead host, after this to 1.25 times this. */
+  /** An end gives up a link over a cut path or to a dead host after 1 to 1.25 times this. */
   silenceTimeoutMs: number
 }
 
 export const LINK_DEFAULTS: LinkSettings = { dialTimeoutMs: 5_000, silenceTimeoutMs: 10_000 }
 
-/** What may wait for a dial; a machine that sends more to a peer that it does not reach is wrong. */
+/** Messages that wait for one dial. A machine that sends more to an unreachable peer has a bug. */
 export const DIAL_QUEUE_MAX = 1_024
-/** What waits at a stopped process before its links are given up. */
+/** Inputs that wait at a paused process. When there are more, its links break. */
 export const STREAM_BACKLOG_MAX = 8_192
-/** Between attempts to get a dial through; TCP's first is 1 s. */
+/** The delay between attempts of one dial; TCP's first retransmission of a SYN is after 1 s. */
 const DIAL_RETRY_MS = 1_000
 
 export interface LinkWorld {
@@ -36,11 +37,11 @@ export interface LinkWorld {
   readonly eventQueue: EventQueue
   readonly network: Network
   hostAt(address: Address): SimHost | undefined
-  /** The process at `host` learns it now. */
+  /** Notifies the process at `host` now. */
   linkChanged(host: SimHost, peer: NodeId, state: 'up' | 'down'): void
 }
 
-/** What a host knows of a peer. */
+/** The state of a host's link to a peer. */
 type Link = { kind: 'dialing'; dial: Dial } | { kind: 'up'; end: End }
 
 export class SimLinks {
@@ -49,7 +50,7 @@ export class SimLinks {
   private readonly random: Random
   private readonly byHost: Array<Map<NodeId, Link>> = []
   private readonly connections = new Set<Connection>()
-  /** How often a link came up (both ends count as one). */
+  /** The number of links that came up. Both ends of a link count as one. */
   opened = 0
 
   constructor(world: LinkWorld, settings: LinkSettings, random: Random) {
@@ -71,7 +72,7 @@ export class SimLinks {
     return [...this.of(host)].filter(([, link]) => link.kind === 'up').map(([peer]) => peer)
   }
 
-  /** Opens a link when there is none. */
+  /** Sends a packet. Opens a link when there is none. */
   send(host: SimHost, to: Contact, packet: Packet): void {
     const link = this.of(host).get(to.id)
     if (link?.kind === 'up') this.put(link.end, packet, 'message', 0)
@@ -82,7 +83,7 @@ export class SimLinks {
     }
   }
 
-  /** Over a link that is up; false when there is none. The packet leaves `delayMs` from now. */
+  /** Sends a bulk packet `delayMs` from now over a link that is up. Returns false when there is none. */
   sendBulk(host: SimHost, peer: NodeId, packet: Packet, delayMs: number): boolean {
     const link = this.of(host).get(peer)
     if (link?.kind !== 'up') return false
@@ -102,14 +103,14 @@ export class SimLinks {
     eventQueue.put(end.lastArrivalMs[lane], new Arrival(this, far, packet))
   }
 
-  /** A packet is there: false when nobody takes it, and its sender will be told. */
+  /** Whether an arriving packet is accepted. If not, the sender's end is reset. */
   takes(end: End): boolean {
     if (end.alive) return true
     this.reset(end.other, end.host.powered ? 'refused' : 'silent')
     return false
   }
 
-  /** A stopped process takes no more than its buffers hold; then the link is given up. */
+  /** Whether the backlog of a paused process is full. The link breaks when that first happens. */
   overflows(end: End): boolean {
     if (end.host.process !== 'paused') return false
     if (end.full) return true
@@ -176,7 +177,7 @@ export class SimLinks {
     } else this.accept(dial, target)
   }
 
-  /** When both dial each other, the first to be accepted takes the place of the other's dial. */
+  /** When both hosts dial each other, the first accepted dial replaces the other one. */
   private accept(dial: Dial, target: SimHost): void {
     const connection = new Connection(dial, target)
     const { near, far } = connection
@@ -206,7 +207,7 @@ export class SimLinks {
   private up(end: End, queue: readonly Packet[]): void {
     end.state = 'up'
     this.of(end.host).set(end.peer.id, { kind: 'up', end })
-    // What waited for the link goes before what its coming up makes the machine send.
+    // Queued packets are sent before those that the machine sends because the link is up.
     for (const packet of queue) this.put(end, packet, 'message', 0)
     this.pathChanged(end.connection)
     this.world.linkChanged(end.host, end.peer.id, 'up')
@@ -214,7 +215,7 @@ export class SimLinks {
 
   // The end.
 
-  /** `end`'s process will learn that the link is broken: soon (a refusal travels), or after a silence. */
+  /** Breaks the link at `end`: after one trip of a refusal, or after the silence timeout. */
   private reset(end: End, how: 'refused' | 'silent'): void {
     if (end.state === 'down') return
     const far = end.other
@@ -245,7 +246,7 @@ export class SimLinks {
     if (end.other.state === 'down') this.connections.delete(end.connection)
   }
 
-  /** The process is gone, and with it all its links; peers hear of it soon, or after a silence when the host is gone too. */
+  /** The process has ended. Its links go down; peers get a reset, or a silence when the whole host is down. */
   processEnded(host: SimHost): void {
     for (const link of this.of(host).values()) {
       const end = link.kind === 'up' ? link.end : link.dial.end
@@ -256,7 +257,7 @@ export class SimLinks {
     this.of(host).clear()
   }
 
-  /** A middlebox forgot the link: both ends get a reset. False when there was none. */
+  /** Resets both ends of a link, as a middlebox does that lost its state. Returns false when there is no link. */
   break(host: SimHost, peer: NodeId): boolean {
     const link = this.of(host).get(peer)
     if (link?.kind !== 'up') return false
@@ -270,7 +271,7 @@ export class SimLinks {
     return true
   }
 
-  /** Paths were cut or healed. */
+  /** Called when paths were cut or healed. */
   pathsChanged(): void {
     for (const connection of this.connections) this.pathChanged(connection)
   }
@@ -300,7 +301,7 @@ export class SimLinks {
     for (const { packet, lane } of stalled) this.put(end, packet, lane, 0)
   }
 
-  /** A stopped process does `again` when it goes on. */
+  /** Whether the process is paused. If so, `again` runs when it is resumed. */
   private waits(host: SimHost, again: () => void): boolean {
     return host.holds({ happen: again })
   }

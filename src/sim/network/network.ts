@@ -1,22 +1,22 @@
 /**
- * The paths between hosts: how long a packet takes, whether it arrives, how often. Streams know nothing of loss but delay
- * (links.ts). Every pair has a latency of its own, drawn when first used, not the same both ways.
+ * The paths between hosts: latency, loss, duplication and cuts. For streams, loss is only delay (links.ts). Every
+ * pair has a latency of its own, drawn at the first use and different in the two directions.
  */
 import type { Random } from '../../base/random.ts'
 import { assert } from '../../base/assert.ts'
 
 export interface NetworkSettings {
-  /** The one-way latency of a pair is drawn between these, evenly in the logarithm. */
+  /** The one-way latency of a pair is drawn between these, log-uniformly. */
   latencyMinMs: number
   latencyMaxMs: number
-  /** The way back takes 1 ± this of the way there. */
+  /** The latency back is the latency there times 1 ± this. */
   asymmetry: number
-  /** Every packet takes up to this share of the pair's latency longer: what overtakes, overtakes by this. */
+  /** Every packet is delayed by up to this share of the pair's latency. This reorders packets. */
   jitter: number
-  /** Shares of datagrams. */
+  /** Shares of datagrams that are lost and that are duplicated. */
   loss: number
   duplication: number
-  /** A host sends bulk (`transfer`) no faster than this. */
+  /** The rate at which a host sends bulk (`transfer`). */
   uplinkBytesPerSecond: number
 }
 
@@ -30,28 +30,28 @@ export const NETWORK_DEFAULTS: NetworkSettings = {
   uplinkBytesPerSecond: 20e6
 }
 
-/** A bad time for the whole network; the worst of those that overlap counts. */
+/** A temporary fault of the whole network. When several overlap, the worst value of each property applies. */
 export interface Weather {
   loss?: number
   duplication?: number
   latencyFactor?: number
 }
 
-/** One direction: what `from` sends does not reach `to`. */
+/** A cut of one direction: packets from `from` do not reach `to`. */
 export interface Cut {
   readonly from: number
   readonly to: number
 }
 
 export interface Ending {
-  /** Once; later calls do nothing. */
+  /** Ends the fault. Later calls have no effect. */
   end(): void
 }
 
-/** One packet in a hundred is this many times as late as jitter allows. */
+/** One packet in a hundred has STRAGGLER_FACTOR times the largest normal jitter. */
 const STRAGGLER_CHANCE = 0.01
 const STRAGGLER_FACTOR = 10
-/** TCP's first retransmission (RFC 6298 allows 1 s, Linux has 200 ms), doubled every time. */
+/** TCP's first retransmission timeout (1 s in RFC 6298, 200 ms in Linux). It doubles every time. */
 const RETRANSMISSION_MS = 200
 const RETRANSMISSIONS_MAX = 5
 
@@ -77,7 +77,7 @@ export class Network {
     this.duplication = settings.duplication
   }
 
-  /** Hosts are numbered 0 to count - 1. */
+  /** Makes room for `count` hosts, numbered 0 to count - 1. */
   grow(count: number): void {
     if (count <= this.size) return
     const wider = Math.max(8, this.size * 2, count)
@@ -94,7 +94,7 @@ export class Network {
     this.latencies = latencies
   }
 
-  /** From now on nobody can dial this host; it can dial others, and datagrams pass: a firewall that keeps state. */
+  /** Puts the host behind a stateful firewall: others cannot dial it, it can dial others, and datagrams pass. */
   shield(host: number): void {
     this.shielded.add(host)
   }
@@ -118,7 +118,7 @@ export class Network {
     return there
   }
 
-  /** How long one packet takes, in milliseconds. */
+  /** Draws the delay of one packet. */
   delayMs(from: number, to: number): number {
     const base = this.latency(from, to) * this.latencyFactor
     const draw = this.random.unit()
@@ -126,7 +126,7 @@ export class Network {
     return base * (1 + this.settings.jitter * late)
   }
 
-  /** How long a piece of a stream takes: what is lost is sent again. */
+  /** Draws the delay of a message on a stream, including retransmissions. */
   streamDelayMs(from: number, to: number): number {
     let delay = this.delayMs(from, to)
     if (this.loss === 0) return delay
@@ -146,7 +146,7 @@ export class Network {
     return this.duplication > 0 && this.random.chance(this.duplication)
   }
 
-  /** The cuts hold until ended; overlapping partitions add up. */
+  /** Cuts paths until the partition is ended. Partitions may overlap: a path is open when none of them cuts it. */
   partition(cuts: readonly Cut[]): Ending {
     const partition = cuts.slice()
     this.partitions.add(partition)
@@ -193,7 +193,7 @@ export class Network {
     }
   }
 
-  /** Ends every partition and bad weather; what the settings say stays. */
+  /** Ends all partitions and weather. Loss and duplication of the settings remain. */
   calm(): void {
     for (const partition of [...this.partitions]) this.heal(partition)
     this.weathers.clear()
@@ -201,12 +201,12 @@ export class Network {
   }
 }
 
-/** Cuts between two groups, both ways. */
+/** The cuts between two groups, in both directions. */
 export function split(left: readonly number[], right: readonly number[]): Cut[] {
   return [...oneWay(left, right), ...oneWay(right, left)]
 }
 
-/** What `from` send does not reach `to`. */
+/** The cuts from one group to another. */
 export function oneWay(from: readonly number[], to: readonly number[]): Cut[] {
   return from.flatMap(a => to.filter(b => b !== a).map(b => ({ from: a, to: b })))
 }

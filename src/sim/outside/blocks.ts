@@ -1,10 +1,10 @@
 /**
- * The simulated io of the exchange: carries out its commands, and finds it guilty where it breaks its promises. Modelled:
- * an uplink of its own rate for each node, shared leaf by leaf by the uploads under way; senders that flip bits; blocks that
- * nobody expects; leaf hashes that must come first; writes that a crash loses or tears (leaves.ts); a full disk, which may
- * take with it what was not synced; manifests that are not held or wrong.
+ * The simulated io of the exchange. It carries out the commands of the exchange and fails the run when the exchange
+ * breaks its contract. Modelled: an uplink rate for each node, which active uploads share leaf by leaf; senders that
+ * flip bits; unexpected blocks; leaf hashes that must arrive first; writes that a crash loses or tears (leaves.ts); a
+ * full disk, on which unsynced leaves may be lost; manifests that are missing or wrong.
  *
- * A process that is paused sends nothing and notices nothing, as with SIGSTOP; a link that breaks ends what is on it.
+ * A paused process sends nothing and handles nothing, as with SIGSTOP. A broken link ends its transfers.
  */
 import { expectDefined } from '../../base/assert.ts'
 import { Bitfield } from '../../base/bitfield.ts'
@@ -22,17 +22,17 @@ import type { World } from '../world.ts'
 
 type Command<K extends ExchangeCommand['kind']> = ExchangeCommand & { kind: K }
 
-/** Beside a leaf on the wire: frame, seal. */
+/** Overhead of a leaf on the wire: frame and encryption. */
 const FRAME_BYTES = 64
 const HASH_BYTES = 32
-/** A local answer: a system call or a few. */
+/** The time of a local answer: a few system calls. */
 const LOCAL_MS = 0.5
 const SYNC_MIN_MS = 2
 const SYNC_MAX_MS = 40
-/** An unanswered question for a manifest. */
+/** The timeout of a request for a manifest. */
 const MANIFEST_TIMEOUT_MS = 5_000
 const MANIFEST_MS = 20
-/** An fsync on a full disk fails this often, and then what was not synced is lost. */
+/** The probability that an fsync on a full disk fails. Unsynced leaves may then be lost. */
 const FULL_SYNC_FAILS = 0.5
 
 interface Expected {
@@ -42,7 +42,7 @@ interface Expected {
   readonly range: LeafRange
   readonly written: Bitfield
   readonly sinceMs: number
-  /** Its peer was silent so long that others may have been asked since. */
+  /** Its peer was snubbed, so other peers may have been asked for the same leaves. */
   released: boolean
 }
 
@@ -52,37 +52,37 @@ interface Upload {
   sent: number
 }
 
-/** What a node's io knows; `disk` survives its process. */
+/** The state of a node's io. `disk` survives the process. */
 class Bench {
   readonly disk = new Map<ContentId, Leaves>()
   readonly expected = new Map<string, Expected>()
   readonly hashes = new Set<string>()
-  /** When a peer last answered a request in full, by content and peer: the machine hears of nothing less. */
+  /** When a peer last answered a request in full, by content and peer. The machine gets no partial results. */
   readonly answeredMs = new Map<string, number>()
-  /** Ended otherwise than by the machine, at the latest instant. */
+  /** Expectations that ended at the latest instant, except those that the machine ended itself. */
   ended: Array<{ readonly expected: Expected; readonly atMs: number }> = []
   uploads: Upload[] = []
   sending = false
   expectedBytes = 0
   uplinkBytesPerSecond = Infinity
-  /** Share of leaves that it flips. */
+  /** The share of leaves that it corrupts. */
   flips = 0
-  /** Gives wrong manifests. */
+  /** Whether it sends invalid manifests. */
   lies = false
 }
 
 export interface BlocksSettings {
-  /** What no node may have in flight more of. */
+  /** The limit of requested bytes in flight per node. */
   readonly inFlightBytesMax: number
   readonly uplinkBytesPerSecond: number
-  /** What stands before the exchange's keys on the disk of a node that has further rooms. */
+  /** The prefix of the exchange's keys on the disk, for nodes that run other machines too. */
   readonly keyPrefix?: string
 }
 
 export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
-  /** Leaves sent, by the sender's index: right or wrong, wanted or not. */
+  /** All leaves sent, by the sender's index, including corrupt and unexpected ones. */
   readonly servedLeaves: number[] = []
-  /** Leaves that arrived and were not expected (any more). */
+  /** Leaves that arrived and were not expected, or no longer. */
   droppedLeaves = 0
   badLeaves = 0
   private readonly settings: BlocksSettings
@@ -105,12 +105,12 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     return bench
   }
 
-  /** A content that exists somewhere. */
+  /** Registers the layout of a content. */
   publish(content: ContentId, layout: Layout): void {
     this.layouts.set(content, layout)
   }
 
-  /** What the node has of it; made when it is first asked for. */
+  /** The node's leaves of the content; created on the first call. */
   leaves(node: SimNode<N>, content: ContentId, wanted?: Bitfield): Leaves {
     const { disk } = this.bench(node)
     let leaves = disk.get(content)
@@ -240,7 +240,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     bench.expected.set(keyOf(command), { token, content, peer, range, written, sinceMs: world.timeMs, released: false })
   }
 
-  /** A leaf that is safe is not asked for; one that is asked of another is not, but in the endgame or after a snub. */
+  /** A recorded leaf must not be requested; a leaf requested from another peer only in the endgame or after a snub. */
   private judge(world: World<M, C, E, N>, node: SimNode<N>, command: Command<'expect'>, leaves: Leaves): void {
     const { range, content, peer } = command
     const first = leaves.layout.firstLeafOf(range.piece) + range.leafStart
@@ -248,7 +248,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
       if (!leaves.recorded.has(leaf)) continue
       throw new SimFailure({
         property: 'synced-kept',
-        detail: `${node.name} asks for leaf ${leaf}, which it had recorded`
+        detail: `${node.name} requests leaf ${leaf}, which is recorded as synced`
       })
     }
     const bench = this.bench(node)
@@ -260,7 +260,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     const askedOf = others
       .map(one => `${world.nodeOf(one.peer)?.name ?? ''} since ${one.sinceMs.toFixed(0)} ms`)
       .join(', ')
-    const detail = `${node.name} asks for leaf ${first} outside the endgame, asked of ${askedOf}`
+    const detail = `${node.name} requests leaf ${first} outside the endgame; it is also requested from ${askedOf}`
     throw new SimFailure({ property: 'one-ask', detail })
   }
 
@@ -277,7 +277,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     bench.answeredMs.set(`${content} ${peer}`, world.timeMs)
   }
 
-  /** What was ended at this instant counts: the machine may not have heard of it. */
+  /** Expectations that ended at this instant count too, because the machine may not know of their end yet. */
   private allAsked(world: World<M, C, E, N>, bench: Bench, leaves: Leaves, content: ContentId): boolean {
     const asked = new Set<number>()
     const ended = bench.ended.filter(one => one.atMs === world.timeMs).map(one => one.expected)
@@ -317,7 +317,7 @@ export class Blocks<M, E, N extends Machine<M, C, E>, C = ExchangeCommand> {
     world.done(node, upload.token, { ok: false, reason: 'stopped' })
   }
 
-  /** One leaf at a time leaves the node; uploads take turns. */
+  /** Sends one leaf at a time; uploads take turns. */
   private send(world: World<M, C, E, N>, node: SimNode<N>): void {
     const bench = this.bench(node)
     const upload = bench.sending ? undefined : bench.uploads.shift()

@@ -1,21 +1,21 @@
-/** A node's two clocks, which agree with nobody's: mono has its own zero at every start and its own rate, wall is off. */
+/** A node's two clocks. Mono has a new origin at every start and a rate of its own; wall has an offset and may jump. */
 import { instant, wallMs, type Instant } from '../../base/time.ts'
 import type { Random } from '../../base/random.ts'
 import type { Now } from '../../core/machine.ts'
 
 export interface ClockSettings {
-  /** Mono runs at 1 ± this: real crystals stay within 1e-4, the default is ten times worse. */
+  /** The rate of mono is 1 ± this. Real clocks drift by at most 1e-4; the default is ten times more. */
   driftMax: number
-  /** Wall is off by up to this, either way. */
+  /** The offset of wall is at most ± this. */
   wallOffsetMaxMs: number
-  /** A timer fires up to this late. */
+  /** A timer fires at most this late. */
   timerLateMaxMs: number
 }
 
 export const CLOCK_DEFAULTS: ClockSettings = { driftMax: 1e-3, wallOffsetMaxMs: 600_000, timerLateMaxMs: 1 }
 
 const MONO_ZERO_MAX_MS = 1e9
-/** Some day in 2027: where the wall stands when the world begins. */
+/** The wall time at the start of the world, in January 2027. */
 const WALL_START_MS = 1_800_000_000_000
 
 export class Clock {
@@ -34,26 +34,26 @@ export class Clock {
     this.wallOffsetMs = random.range(-settings.wallOffsetMaxMs, settings.wallOffsetMaxMs)
   }
 
-  /** A process started: mono begins somewhere else. */
+  /** Called when a process starts: mono gets a new origin. */
   boot(worldMs: number): void {
     this.bootedAtMs = worldMs
     this.zeroMs = this.random.below(MONO_ZERO_MAX_MS)
     this.last = 0
   }
 
-  /** Never goes back within one run of a process. */
+  /** The current time. Mono never goes back while a process runs. */
   now(worldMs: number): Now {
     const mono = this.zeroMs + (worldMs - this.bootedAtMs) * this.rate
     if (mono > this.last) this.last = mono
     return { mono: instant(this.last), wall: wallMs(Math.floor(WALL_START_MS + worldMs + this.wallOffsetMs)) }
   }
 
-  /** A timer for `due` has fired: rounding must not make that look early. */
+  /** Called when a timer for `due` fires. Ensures that mono is not before `due` because of rounding. */
   reach(due: Instant): void {
     if (due > this.last) this.last = due
   }
 
-  /** How late a timer fires this time. */
+  /** Draws the lateness of one timer. */
   lateMs(): number {
     return this.random.unit() * this.settings.timerLateMaxMs
   }
@@ -63,7 +63,7 @@ export class Clock {
     return this.bootedAtMs + (due - this.zeroMs) / this.rate
   }
 
-  /** Somebody set the wall clock. */
+  /** Changes the wall clock by `byMs`. */
   jumpWall(byMs: number): void {
     this.wallOffsetMs += byMs
   }

@@ -1,12 +1,12 @@
 /**
- * A node's disk as machines see it: a transactional map. A write is safe when its fsync ends; writes end in the order in
- * which they began. In a crash every write that had not ended is kept or lost on its own (latest kept wins per key), and a
- * write is never half there: what a torn one leaves is the old value.
+ * A node's disk as machines use it: a transactional map. A write is durable when its fsync ends. Writes end in the
+ * order in which they began. In a crash each pending write is kept or lost independently; the latest kept write of a
+ * key wins. A write is atomic: a torn write leaves the old value.
  */
 import type { Random } from '../../base/random.ts'
 
 export interface DiskSettings {
-  /** An fsync takes between these. */
+  /** The range of the duration of an fsync. */
   syncMinMs: number
   syncMaxMs: number
 }
@@ -17,7 +17,7 @@ export interface Write {
   readonly token: number
   readonly key: string
   readonly value: Uint8Array | undefined
-  /** Decided when it began. */
+  /** Whether the disk was full when the write began. */
   readonly refused: boolean
 }
 
@@ -27,9 +27,9 @@ export class Disk {
   private readonly durable = new Map<string, Uint8Array>()
   private pending: Write[] = []
   private lastEndMs = 0
-  /** Every write is refused with 'disk-full'. */
+  /** While true, every write is refused with 'disk-full'. */
   full = false
-  /** fsync takes this many times as long. */
+  /** A factor on the duration of an fsync. */
   slowness = 1
 
   constructor(settings: DiskSettings, random: Random) {
@@ -37,7 +37,7 @@ export class Disk {
     this.random = random
   }
 
-  /** The write is under way; returns it and when it ends: call `end` then. */
+  /** Begins a write. Returns it and the time at which the caller must call `end`. */
   begin(
     nowMs: number,
     write: { token: number; key: string; value: Uint8Array | undefined }
@@ -49,7 +49,7 @@ export class Disk {
     return { write: begun, endMs: this.lastEndMs }
   }
 
-  /** False when a crash has decided about the write already. */
+  /** Completes a write. Returns false when a crash or a flush has already settled it. */
   end(write: Write): boolean {
     const index = this.pending.indexOf(write)
     if (index < 0) return false
@@ -58,7 +58,7 @@ export class Disk {
     return true
   }
 
-  /** Returns how many writes were lost. */
+  /** Keeps or drops each pending write at random. Returns the number of dropped ones. */
   crash(): number {
     let lost = 0
     for (const write of this.pending) {
@@ -70,7 +70,7 @@ export class Disk {
     return lost
   }
 
-  /** A process that ends in order waits for its writes. */
+  /** Completes all pending writes, as a process does that exits normally. */
   flush(): void {
     for (const write of this.pending) if (!write.refused) this.apply(write)
     this.pending = []
@@ -82,12 +82,12 @@ export class Disk {
     else this.durable.set(write.key, write.value)
   }
 
-  /** A copy of what would survive a crash now at least. */
+  /** A copy of the durable contents. Pending writes are not included. */
   contents(): Map<string, Uint8Array> {
     return new Map([...this.durable].map(([key, value]) => [key, value.slice()]))
   }
 
-  /** Nothing is left: another disk. */
+  /** Deletes everything, as if the disk was replaced. */
   wipe(): void {
     this.durable.clear()
     this.pending = []

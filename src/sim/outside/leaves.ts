@@ -1,6 +1,6 @@
 /**
- * The leaves of one content on one simulated disk. A leaf that was written and not synced may be lost or torn by a crash; a
- * synced one survives. What the node believes to have is kept apart from what is there: a difference is a wrong byte.
+ * The leaves of one content on one simulated disk. A crash may lose or tear a leaf that was written but not synced; a
+ * synced leaf survives. The node's own view of its leaves is kept separately, so that a check can find wrong data.
  */
 import { Bitfield } from '../../base/bitfield.ts'
 import type { Random } from '../../base/random.ts'
@@ -11,19 +11,19 @@ const WRITTEN = 1
 const SYNCED = 2
 const TORN = 3
 
-/** Fates of a written leaf in a crash: kept, lost, and else torn. */
+/** The probabilities that a crash keeps or loses an unsynced leaf. Otherwise the leaf is torn. */
 const KEPT = 0.5
 const LOST = 0.25
 
 export class Leaves {
   readonly layout: Layout
   readonly wanted: Bitfield
-  /** The manifest is kept here. */
+  /** Whether the disk has the manifest. */
   manifest = false
-  /** Files have their final names. */
+  /** Whether the files have their final names. */
   finished = false
   readonly changed = new Set<PieceIndex>()
-  /** Recorded as synced when the process started: never to be asked for again. */
+  /** Leaves that were recorded as synced when the process started. They must not be requested again. */
   recorded: Bitfield
   private readonly state: Uint8Array
   private losses: 'none' | 'unnoticed' | 'noticed' = 'none'
@@ -35,7 +35,7 @@ export class Leaves {
     this.recorded = new Bitfield(layout.leaves)
   }
 
-  /** All of it was here before the run. */
+  /** Marks all leaves as synced and the files as finished. */
   fill(): this {
     this.state.fill(SYNCED)
     this.manifest = true
@@ -55,7 +55,7 @@ export class Leaves {
     if (this.state[leaf] !== SYNCED) this.state[leaf] = WRITTEN
   }
 
-  /** What an fsync that begins now makes safe. */
+  /** The leaves that an fsync that begins now makes durable. */
   unsynced(): number[] {
     return [...this.state.keys()].filter(leaf => this.state[leaf] === WRITTEN)
   }
@@ -71,7 +71,7 @@ export class Leaves {
     }
   }
 
-  /** Somebody deletes the unfinished files. The store notices at the next write, sync or finish. */
+  /** Deletes the unfinished files, as a user might. The store notices at the next write, sync or finish. */
   lose(): void {
     this.state.fill(NOTHING)
     this.recorded = new Bitfield(this.layout.leaves)
@@ -82,7 +82,7 @@ export class Leaves {
     return this.losses === 'unnoticed'
   }
 
-  /** What `prepare` finds: what the record says is trusted while nothing was deleted, the rest is checked. */
+  /** The result of `prepare`: leaves of the record, unless files were deleted, and other leaves that are intact. */
   found(synced: Bitfield | undefined): Bitfield {
     const isTrusted = this.losses === 'none'
     if (!isTrusted) this.losses = 'noticed'

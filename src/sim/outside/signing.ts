@@ -1,6 +1,6 @@
 /**
- * Signatures of a simulation: a keyed hash in place of Ed25519 (a real verification costs 0.1 ms). The secret is the
- * world's; a machine that was given a signer can only sign as its own node, so no claim of another can be made up.
+ * Signatures in simulations: a keyed hash in place of Ed25519, whose verification takes 0.1 ms. Only the world knows
+ * the key. A machine gets a signer for its own node only, so it cannot forge claims of other nodes.
  */
 import { concat, equal, sha256, utf8 } from '../../base/bytes.ts'
 import { idBytes, type NodeId, type OverlayId } from '../../base/ids.ts'

@@ -1,12 +1,12 @@
 /**
- * Schemas of what crosses a wire or a disk. A codec is one value that writes, reads and types a message; codecs are put
- * together from smaller ones. Lengths and counts are varints.
+ * Schemas of messages and of stored records. A codec is one value that encodes, decodes and types a message; codecs are
+ * composed from smaller ones. Lengths and counts are varints.
  *
- * Goals: a message has one encoding; a decoder refuses by a named limit before it allocates; bytes left over are an error.
- * A decoder throws only DecodeError, and the edge (io, sim) turns that into a count: machines see decoded messages only.
+ * Goals: A message has exactly one encoding. A decoder checks a named limit before it allocates. Trailing bytes are an
+ * error. A decoder throws only DecodeError; io and sim catch and count it, so machines see only decoded messages.
  *
- * Growing a protocol: union tags and enum numbers append only, never move; a struct's fields never change once released
- * (add a new tag, or a new protocol version in the stream's name).
+ * How a protocol changes: union tags and enum numbers are append-only and never change their meaning. The fields of a
+ * released struct never change: add a new tag, or a new protocol version in the stream's name.
  */
 import { EMPTY_BYTES, textOf, utf8, hex } from '../../base/bytes.ts'
 import { expectDefined } from '../../base/assert.ts'
@@ -21,31 +21,31 @@ export interface Codec<T> {
 
 export type Decoded<C> = C extends Codec<infer T> ? T : never
 
-/** Throws RangeError when a value breaks a limit of its schema: our own fault, never a peer's. */
+/** Throws RangeError when a value exceeds a limit of its schema, which is a bug of the caller. */
 export function encode<T>(codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
   const writer = spares.pop() ?? new Writer(SPARE_BYTES)
-  // A codec that throws keeps it: half a message is in it.
+  // When the codec throws, the writer holds half a message and is not reused.
   codec.write(writer, value)
   const written = writer.cut()
   if (writer.capacity <= SPARE_BYTES_MAX && spares.length < SPARES_MAX) spares.push(writer)
   return written
 }
 
-/** Writers that are free, as deep as encodings nest: what is written in parts costs no buffer for each. */
+/** Free writers for reuse, several because calls of `encode` nest. They save a buffer for each nested encoding. */
 const spares: Writer[] = []
 const SPARES_MAX = 8
 const SPARE_BYTES = 4 << 10
 const SPARE_BYTES_MAX = 64 << 10
 
-/** Throws DecodeError. All of `bytes` must be used up. The value holds no views of `bytes`. */
+/** Throws DecodeError for invalid input and for trailing bytes. The value holds no views of `bytes`. */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   const reader = new Reader(bytes)
   const value = codec.read(reader)
-  if (reader.left > 0) throw new DecodeError(`${reader.left} bytes left over`)
+  if (reader.left > 0) throw new DecodeError(`${reader.left} trailing bytes`)
   return value
 }
 
-/** As decode, with undefined in place of DecodeError. */
+/** Like `decode`, but returns undefined instead of throwing DecodeError. */
 export function tryDecode<T>(codec: Codec<T>, bytes: Uint8Array): T | undefined {
   try {
     return decode(codec, bytes)
@@ -85,7 +85,7 @@ export const varint: Codec<number> = {
 export function upTo(max: number): Codec<number> {
   return {
     write: (w, v) => {
-      if (v > max) throw new RangeError(`${v} is over ${max}`)
+      if (v > max) throw new RangeError(`${v} is over the limit of ${max}`)
       w.varint(v)
     },
     read: r => {
@@ -102,7 +102,7 @@ export const bool: Codec<boolean> = {
   },
   read: r => {
     const byte = r.u8()
-    if (byte > 1) throw new DecodeError(`no truth value: ${byte}`)
+    if (byte > 1) throw new DecodeError(`invalid boolean: ${byte}`)
     return byte === 1
   }
 }
@@ -111,15 +111,15 @@ export const bool: Codec<boolean> = {
 export function fixed(length: number): Codec<Uint8Array> {
   return {
     write: (w, v) => {
-      if (v.length !== length) throw new RangeError(`${v.length} bytes where ${length} belong`)
+      if (v.length !== length) throw new RangeError(`${v.length} bytes instead of ${length}`)
       w.raw(v)
     },
-    // Not slice(): of a Buffer that is a view.
+    // new Uint8Array copies. slice() of a Buffer would return a view.
     read: r => new Uint8Array(r.take(length))
   }
 }
 
-/** At most `max` bytes, their number first. */
+/** At most `max` bytes, preceded by their number. */
 export function bytes(max: number): Codec<Uint8Array> {
   return {
     write: (w, v) => {
@@ -144,13 +144,13 @@ export function text(maxBytes: number): Codec<string> {
     },
     read: r => {
       const value = textOf(inner.read(r))
-      if (value === undefined) throw new DecodeError('a text that is not UTF-8')
+      if (value === undefined) throw new DecodeError('text that is not UTF-8')
       return value
     }
   }
 }
 
-/** An id of `length` bytes, in hexadecimal. */
+/** An id of `length` bytes. Its value is a string of lower-case hexadecimal. */
 export function id<T extends string>(length: number): Codec<T> {
   return {
     write: (w, v) => {
@@ -166,7 +166,7 @@ export const keyCodec = id<Key>(ID_BYTES)
 export const contentIdCodec = id<ContentId>(ID_BYTES)
 export const overlayIdCodec = id<OverlayId>(ID_BYTES)
 
-/** At most `max` items, their number first. */
+/** At most `max` items, preceded by their number. */
 export function list<T>(item: Codec<T>, max: number): Codec<T[]> {
   return {
     write: (w, v) => {
@@ -195,18 +195,18 @@ export function optional<T>(item: Codec<T>): Codec<T | undefined> {
   }
 }
 
-/** One of the names, as a byte: its place in the list. Append only. */
+/** One of the names, encoded as its index in the list, one byte. The list is append-only. */
 export function oneOf<const T extends readonly string[]>(names: T): Codec<T[number]> {
   return {
     write: (w, v) => {
       const index = names.indexOf(v)
-      if (index < 0) throw new RangeError(`no such name: ${v}`)
+      if (index < 0) throw new RangeError(`unknown name: ${v}`)
       w.u8(index)
     },
     read: r => {
       const index = r.u8()
       const name = names[index]
-      if (name === undefined) throw new DecodeError(`no such number: ${index}`)
+      if (name === undefined) throw new DecodeError(`unknown value: ${index}`)
       return name
     }
   }
@@ -215,7 +215,7 @@ export function oneOf<const T extends readonly string[]>(names: T): Codec<T[numb
 type Fields = Record<string, Codec<unknown>>
 type StructOf<F> = { [K in keyof F]: F[K] extends Codec<infer T> ? T : never }
 
-/** The fields in the order in which they stand. */
+/** The fields, encoded in the order of the schema. */
 export function struct<F extends Fields>(fields: F): Codec<StructOf<F>> {
   const entries = Object.entries(fields)
   return {
@@ -237,8 +237,8 @@ export type UnionOf<V> = {
 }[keyof V & string]
 
 /**
- * A discriminated union on `kind`: one byte of tag, then the fields. `tags` gives every kind its number, which never
- * changes; a number that was ever used is never given to another kind.
+ * A discriminated union on `kind`: a tag of one byte, then the fields. `tags` gives every kind its number. The number
+ * of a kind never changes, and a number is never reused for another kind.
  */
 export function union<V extends Variants>(tags: { readonly [K in keyof V]: number }, variants: V): Codec<UnionOf<V>> {
   const byKind = new Map(Object.entries(variants).map(([kind, fields]) => [kind, struct(fields)]))
@@ -252,14 +252,14 @@ export function union<V extends Variants>(tags: { readonly [K in keyof V]: numbe
     read: r => {
       const tag = r.u8()
       const kind = byTag.get(tag)
-      if (kind === undefined) throw new DecodeError(`no such kind of message: ${tag}`)
+      if (kind === undefined) throw new DecodeError(`unknown message tag: ${tag}`)
       const fields = expectDefined(byKind.get(kind), 'every kind has a codec').read(r)
       return { kind, ...(fields as object) } as UnionOf<V>
     }
   }
 }
 
-/** A codec with a check of the whole value on reading. `problem` returns what is wrong, or undefined. */
+/** Adds a check of the decoded value. `problem` returns why the value is invalid, or undefined when it is valid. */
 export function checked<T>(codec: Codec<T>, problem: (value: T) => string | undefined): Codec<T> {
   return {
     write: (w, v) => {

@@ -1,6 +1,6 @@
-/** Bytes as codecs read and write them, one after the other. Numbers are big-endian, varints unsigned (LEB128). */
+/** Sequential reading and writing of bytes, for codecs. Numbers are big-endian, varints unsigned (LEB128). */
 
-/** By character code: what a digit of lower-case hexadecimal stands for. */
+/** Maps the character code of a lower-case hexadecimal digit to its value; -1 for other characters. */
 const NIBBLES = new Int8Array(128).fill(-1)
 for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value
 
@@ -21,7 +21,7 @@ export class Reader {
   }
 
   private step(length: number): number {
-    if (length > this.left) throw new DecodeError(`cut short: ${length} bytes wanted, ${this.left} left`)
+    if (length > this.left) throw new DecodeError(`truncated: ${length} bytes expected, ${this.left} left`)
     const at = this.offset
     this.offset += length
     return at
@@ -39,7 +39,7 @@ export class Reader {
     return this.u16() * 0x1_0000 + this.u16()
   }
 
-  /** 0 to 2^53 - 1, shortest form only. */
+  /** 0 to 2^53 - 1. Throws DecodeError unless it is in the shortest form. */
   varint(): number {
     let value = 0
     let scale = 1
@@ -47,13 +47,13 @@ export class Reader {
       const byte = this.u8()
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
-        if (byte === 0 && i > 0) throw new DecodeError('a number in more bytes than it takes')
-        if (!Number.isSafeInteger(value)) throw new DecodeError('a number over 2^53')
+        if (byte === 0 && i > 0) throw new DecodeError('varint with trailing zero bytes')
+        if (!Number.isSafeInteger(value)) throw new DecodeError('number over 2^53 - 1')
         return value
       }
       scale *= 128
     }
-    throw new DecodeError('a number over 2^53')
+    throw new DecodeError('number over 2^53 - 1')
   }
 
   /** A view of the input, not a copy. */
@@ -62,12 +62,12 @@ export class Reader {
     return this.bytes.subarray(at, at + length)
   }
 
-  /** The last `length` bytes that were read. A view, not a copy. */
+  /** A view of the last `length` bytes that were read. */
   behind(length: number): Uint8Array {
     return this.bytes.subarray(this.offset - length, this.offset)
   }
 
-  /** What stands before the next byte of value `end`, at most `max` bytes; `end` itself is passed over. A view, not a copy. */
+  /** A view of the bytes before the next byte with value `end`, at most `max` of them. Skips `end` too. */
   until(end: number, max: number): Uint8Array {
     const reach = this.bytes.subarray(this.offset, this.offset + max + 1)
     const length = reach.indexOf(end)
@@ -86,7 +86,7 @@ export class Writer {
     this.bytes = new Uint8Array(capacity)
   }
 
-  /** Makes room: `bytes` are others after it, so read them then. */
+  /** Reserves `length` bytes and returns their offset. May replace `this.bytes`: read that field only afterwards. */
   private step(length: number): number {
     const at = this.offset
     this.offset += length
@@ -115,7 +115,7 @@ export class Writer {
 
   /** Throws RangeError unless `value` is an integer of 0 to 2^53 - 1. */
   varint(value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`no varint: ${value}`)
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a safe unsigned integer: ${value}`)
     let rest = value
     while (rest >= 128) {
       this.u8((rest % 128) | 0x80)
@@ -129,24 +129,27 @@ export class Writer {
     this.bytes.set(bytes, at)
   }
 
-  /** The bytes of an id of `length` bytes. Throws RangeError unless `digits` are so many of lower-case hexadecimal. */
+  /**
+   * Writes an id of `length` bytes. Throws RangeError unless `digits` has 2 * length digits of lower-case
+   * hexadecimal.
+   */
   hex(digits: string, length: number): void {
-    if (digits.length !== 2 * length) throw new RangeError(`an id of ${digits.length} digits, not ${2 * length}`)
+    if (digits.length !== 2 * length) throw new RangeError(`id of ${digits.length} digits instead of ${2 * length}`)
     const at = this.step(length)
     for (let i = 0; i < length; i++) {
       const high = NIBBLES[digits.charCodeAt(2 * i)] ?? -1
       const value = (high << 4) | (NIBBLES[digits.charCodeAt(2 * i + 1)] ?? -1)
-      if (value < 0) throw new RangeError('an id is hexadecimal')
+      if (value < 0) throw new RangeError('id that is not lower-case hexadecimal')
       this.bytes[at + i] = value
     }
   }
 
-  /** What was written, a view; the writer is done with. */
+  /** A view of the written bytes. The writer must not be used afterwards. */
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.offset)
   }
 
-  /** What was written, a copy of just that size; the writer begins anew. */
+  /** Returns a copy of the written bytes and resets the writer. */
   cut(): Uint8Array {
     const written = this.bytes.slice(0, this.offset)
     this.offset = 0

@@ -1,6 +1,7 @@
 /**
- * The frame of Gnutella 0.4: a descriptor's header of 23 bytes, and how 0.4 writes numbers and addresses. "All fields in the
- * following structures are in little-endian byte order unless otherwise specified"; addresses are IPv4, in network order.
+ * Codecs for Gnutella 0.4: the id in a descriptor's header of 23 bytes, numbers and addresses. "All fields in the
+ * following structures are in little-endian byte order unless otherwise specified"; addresses are IPv4 in network
+ * order.
  */
 import { hex } from '../../base/bytes.ts'
 import { fixed, id, type Codec } from '../codec/codec.ts'
@@ -16,27 +17,27 @@ export const U32_MAX = 0xffff_ffff
 
 /** Throws RangeError unless there are 16 bytes. */
 export function descriptorId(bytes: Uint8Array): DescriptorId {
-  if (bytes.length !== DESCRIPTOR_ID_BYTES) throw new RangeError(`a descriptor's id of ${bytes.length} bytes`)
+  if (bytes.length !== DESCRIPTOR_ID_BYTES) throw new RangeError(`descriptor id of ${bytes.length} bytes`)
   return hex(bytes) as DescriptorId
 }
 
 export const descriptorIdCodec = id<DescriptorId>(DESCRIPTOR_ID_BYTES)
 
-/** A byte that is refused, not cut, where it is none. */
+/** One byte. `write` throws RangeError for a value that does not fit. */
 export const byte: Codec<number> = {
   write: (w, v) => {
-    if (!Number.isInteger(v) || v < 0 || v > 0xff) throw new RangeError(`no byte: ${v}`)
+    if (!Number.isInteger(v) || v < 0 || v > 0xff) throw new RangeError(`not a byte: ${v}`)
     w.u8(v)
   },
   read: r => r.u8()
 }
 
-/** Little-endian, `length` bytes of at most 4. */
+/** An unsigned little-endian number of `length` bytes, at most 4. */
 function little(length: number): Codec<number> {
   return {
     write: (w, v) => {
       if (!Number.isInteger(v) || v < 0 || v >= 256 ** length)
-        throw new RangeError(`no number of ${length} bytes: ${v}`)
+        throw new RangeError(`not a number of ${length} bytes: ${v}`)
       for (let i = 0; i < length; i++) w.u8((v >>> (8 * i)) & 0xff)
     },
     read: r => {
@@ -50,28 +51,28 @@ function little(length: number): Codec<number> {
 export const u16le = little(2)
 export const u32le = little(4)
 
-/** GGEP's `LF`: little-endian in as few bytes as it takes, at least `min`, at most 2^53 - 1. */
+/** GGEP's `LF`: a little-endian number in the fewest possible bytes, at least `min`, at most 2^53 - 1. */
 export function largeLittle(min: number): Codec<number> {
   return {
     write: (w, v) => {
-      if (!Number.isSafeInteger(v) || v < min) throw new RangeError(`no number from ${min}: ${v}`)
+      if (!Number.isSafeInteger(v) || v < min) throw new RangeError(`not a safe integer of at least ${min}: ${v}`)
       for (let rest = v; rest > 0; rest = Math.floor(rest / 256)) w.u8(rest % 256)
     },
     read: r => {
-      if (r.left > 7) throw new DecodeError('a number over 2^53')
+      if (r.left > 7) throw new DecodeError('number over 2^53 - 1')
       let value = 0
       let top = 0
       for (let scale = 1; r.left > 0; scale *= 256) {
         top = r.u8()
         value += top * scale
       }
-      if (top === 0 || value < min || !Number.isSafeInteger(value)) throw new DecodeError('a large number that is none')
+      if (top === 0 || value < min || !Number.isSafeInteger(value)) throw new DecodeError('invalid 64-bit integer')
       return value
     }
   }
 }
 
-/** A field that 0.4 has and Shoal has no use for: always zero. */
+/** A field of 0.4 that Shoal does not use: always zero. */
 export function zero(field: Codec<number>, what: string): Codec<number> {
   return {
     write: w => {
@@ -88,20 +89,23 @@ export const ipv4 = fixed(4)
 const NO_IPV4 = new Uint8Array(4)
 const QUAD = /^(?:(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}$/
 
-/** The four bytes of an IPv4 literal; 0.0.0.0 for all other hosts, which ride in an extension. */
+/** The four bytes of an IPv4 literal; 0.0.0.0 for every other host, which goes into an extension. */
 export function quadOf(host: string): Uint8Array {
   return QUAD.test(host) ? Uint8Array.from(host.split('.'), Number) : NO_IPV4
 }
 
-/** What of a host rides in an extension: all of it, or nothing of it. */
+/** The host when it must go into an extension; undefined when the IPv4 field holds it. */
 export function beyondQuad(host: string): string | undefined {
   return quadOf(host).every(part => part === 0) ? host : undefined
 }
 
-/** The host of both fields. Throws DecodeError where they say too much, or nothing. */
+/**
+ * Joins the host from both fields. Throws DecodeError when both or neither have one, or when it is in the wrong
+ * field.
+ */
 export function hostOf(quad: Uint8Array, beyond: string | undefined): string {
   const host = beyond ?? quad.join('.')
-  if (beyondQuad(host) !== beyond) throw new DecodeError('an address in the wrong field')
+  if (beyondQuad(host) !== beyond) throw new DecodeError('address in the wrong field')
   if (beyond !== undefined && quad.some(part => part !== 0)) throw new DecodeError('two addresses')
   return host
 }

@@ -1,14 +1,16 @@
 /**
- * Query routing as in Gnutella 0.6's QRP: a table of 2^bits slots in which those of a node's words are set, by 0.6's hash. A
- * neighbour asks the table before it sends a query on its last hop. The table answers "surely not" or "maybe".
+ * Query routing as in Gnutella 0.6's QRP. A table has 2^bits slots; the slots of a node's words are set, chosen by the
+ * hash of 0.6. A neighbour looks a query up in the table before it sends the query on its last hop. The answer of a
+ * lookup is "certainly not" or "maybe".
  *
- * Deviations: a word is entered with each of its prefixes of 1 to 8 code points, and is cut to 8 before it is looked up, since
- * search matches prefixes; slots say present or absent, there is no distance; a table travels whole, in parts of equal
- * numbers of slots, each as plain bits or as the gaps between set slots, whichever is shorter, and nothing is deflated.
+ * Deviations: Search matches prefixes, so a word is entered with each of its prefixes of 1 to 8 code points and is
+ * cut to 8 code points before a lookup. A slot is set or not; there is no distance. A table is always sent whole, in
+ * parts of equal size. A part is sent as plain bits or as the gaps between set slots, whichever is shorter, without
+ * compression.
  *
- * A table is as small as its fill allows: folded to half its size it would be over QRP_FILL_PERCENT_MAX full, or it has the
- * smallest size. Patches that weigh less than a quarter of their table are refused. So what a neighbour can make a node keep
- * is in proportion to what it has to send.
+ * A table has the smallest size that its fill allows: at half the size it would be more than QRP_FILL_PERCENT_MAX full,
+ * unless it has the minimum size. Patches that are smaller than a quarter of their table are refused, so the memory
+ * that a neighbour can make a node use is proportional to the bytes that the neighbour sends.
  */
 import { utf8 } from '../../base/bytes.ts'
 import { greatest } from '../../base/numbers.ts'
@@ -16,19 +18,22 @@ import { DecodeError, Reader } from '../codec/cursor.ts'
 
 export const QRP_BITS_MIN = 14
 export const QRP_BITS_MAX = 21
-/** Where a lookup of one word that is not there says maybe once in sixteen times, and of two words once in 280. */
+/** At this fill, a lookup of one absent word answers "maybe" once in 16 times, and of two absent words once in 280. */
 export const QRP_FILL_PERCENT_MAX = 6
 export const QRP_PREFIX_POINTS_MAX = 8
 export const QRP_PART_SLOTS_MAX = 1 << 18
-/** A part as plain bits. */
+/** The size of a part as plain bits. */
 export const QRP_PATCH_BYTES_MAX = QRP_PART_SLOTS_MAX / 8
 
-/** 0.6: the golden ratio's fraction as a number of 32 bits, a little off. */
+/** The multiplier of 0.6's hash, close to the golden ratio's fraction times 2^32. */
 const MULTIPLIER = 0x4f1bbcdc
-/** No prefix of 8 code points has more units of UTF-16. */
+/** The most UTF-16 code units that a prefix of 8 code points has. */
 const PREFIX_UNITS_MAX = 2 * QRP_PREFIX_POINTS_MAX
 
-/** 0.6's hash of a text: its bytes folded into 32 bits, multiplied, of which a table takes the highest. */
+/**
+ * 0.6's hash of a text: its bytes XORed into 32 bits, then multiplied. A table uses the highest `bits` bits as the
+ * slot.
+ */
 export function qrpHash(text: string): number {
   return hashOf(utf8(text).reduce((sum, byte, i) => sum ^ (byte << (8 * (i & 3))), 0))
 }
@@ -37,17 +42,17 @@ function hashOf(sum: number): number {
   return Math.imul(sum, MULTIPLIER) >>> 0
 }
 
-/** In how many parts a table of 2^bits slots travels: 1 to 8. */
+/** The number of parts in which a table of 2^bits slots is sent: 1 to 8. */
 export function partsOf(bits: number): number {
   return Math.max(1, 2 ** bits / QRP_PART_SLOTS_MAX)
 }
 
 export class QrpTable {
-  /** Of the number of slots: QRP_BITS_MIN to QRP_BITS_MAX. */
+  /** Log2 of the number of slots: QRP_BITS_MIN to QRP_BITS_MAX. */
   readonly bits: number
-  /** Slots that are set. */
+  /** The number of set slots. */
   readonly count: number
-  /** A bit for each slot, the highest of each byte first. */
+  /** One bit per slot, the highest bit of each byte first. */
   private readonly slots: Uint8Array
 
   private constructor(slots: Uint8Array) {
@@ -56,14 +61,14 @@ export class QrpTable {
     this.slots = slots
   }
 
-  /** Of folded words (`wire/gnutella/words.ts`); of 2^bitsMax slots, or of fewer as soon as they do. */
+  /** The table of folded words (words.ts), with at most 2^bitsMax slots; smaller when the fill allows it. */
   static of(words: Iterable<string>, bitsMax = QRP_BITS_MAX): QrpTable {
     const builder = QrpTable.builder(bitsMax)
     builder.add(words)
     return builder.table()
   }
 
-  /** As `of`, for words that come in parts: `table` has all that were added. */
+  /** Like `of`, for words that are added in several steps. `table` returns a table of all words added so far. */
   static builder(bitsMax = QRP_BITS_MAX): { add(words: Iterable<string>): void; table(): QrpTable } {
     if (!isTableSize(bitsMax)) throw new RangeError(`a table of 2^${bitsMax} slots`)
     const slots = new Uint8Array(2 ** bitsMax / 8)
@@ -77,7 +82,7 @@ export class QrpTable {
     return { add, table: () => new QrpTable(fitted(slots.slice())) }
   }
 
-  /** All that any of them has, at the size of the largest: at a smaller one it would say maybe to nearly everything. */
+  /** The union of tables, built at the size of the largest, because at a smaller size nearly all slots would be set. */
   static merge(tables: Iterable<QrpTable>): QrpTable {
     const all = [...tables]
     const sizes = all.map(table => table.bits)
@@ -90,7 +95,7 @@ export class QrpTable {
     return new QrpTable(fitted(merged))
   }
 
-  /** The table that travelled as these, in their order; undefined when nobody makes such a table. */
+  /** Rebuilds a table from all of its patches, in order. Undefined when they are not a valid table. */
   static fromPatches(bits: number, patches: readonly Uint8Array[]): QrpTable | undefined {
     if (!isTableSize(bits) || patches.length !== partsOf(bits)) return undefined
     const tableBytes = 2 ** bits / 8
@@ -104,31 +109,31 @@ export class QrpTable {
     return spareHalf(slots) === undefined ? new QrpTable(slots) : undefined
   }
 
-  /** Whether some word begins with this one, as far as 8 code points tell. False is certain, true is not. */
+  /** Whether some word of the table may begin with the first 8 code points of `word`. False is certain, true is not. */
   has(word: string): boolean {
     let whole: number | undefined
     eachPrefix(word, sum => {
       whole = sum
     })
-    // Every word begins with the empty one.
+    // The empty word is a prefix of every word.
     return whole === undefined || hasSlot(this.slots, hashOf(whole) >>> (32 - this.bits))
   }
 
-  /** Whether all of the words may be here; so it is for none. */
+  /** Whether `has` is true for all of the words. True for an empty list. */
   mayMatch(words: readonly string[]): boolean {
     return words.every(word => this.has(word))
   }
 
-  /** `partsOf(bits)` of them, of at most QRP_PATCH_BYTES_MAX bytes each. */
+  /** The table as `partsOf(bits)` patches of at most QRP_PATCH_BYTES_MAX bytes each. */
   patches(): Uint8Array[] {
     return packed(this.slots)
   }
 }
 
-/** What is wrong with a patch of a table of 2^bits slots, or undefined. */
+/** Why a patch of a table of 2^bits slots is invalid; undefined when it is valid. */
 export function patchProblem(bits: number, patch: Uint8Array): string | undefined {
   const plainBytes = partBytesOf(bits)
-  if (patch.length > plainBytes) return `a patch of ${patch.length} bytes for ${plainBytes * 8} slots`
+  if (patch.length > plainBytes) return `patch of ${patch.length} bytes for ${plainBytes * 8} slots`
   if (patch.length === plainBytes) return gapsOf(patch) === undefined ? undefined : 'plain bits where gaps are shorter'
   return gapsProblem(patch, plainBytes * 8)
 }
@@ -137,14 +142,14 @@ const isTableSize = (bits: number): boolean => Number.isInteger(bits) && bits >=
 const bitsOf = (slots: Uint8Array): number => Math.log2(slots.length * 8)
 const partBytesOf = (bits: number): number => 2 ** bits / partsOf(bits) / 8
 
-/** Folded sums of the prefixes of 1 to 8 code points, the longest last. */
+/** Calls `visit` with the XORed bytes of each prefix of 1 to 8 code points, the shortest first. */
 function eachPrefix(word: string, visit: (sum: number) => void): void {
   const bytes = utf8(word.slice(0, PREFIX_UNITS_MAX))
   let sum = 0
   let points = 0
   for (let i = 0; i < bytes.length && points < QRP_PREFIX_POINTS_MAX; i++) {
     sum ^= (bytes[i] ?? 0) << (8 * (i & 3))
-    // The next byte goes on with this code point.
+    // The next byte continues this code point.
     if (i + 1 < bytes.length && ((bytes[i + 1] ?? 0) & 0xc0) === 0x80) continue
     points++
     visit(sum)
@@ -160,16 +165,19 @@ function hasSlot(slots: Uint8Array, slot: number): boolean {
 }
 
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length)
-/** Each pair of neighbouring bits as one: the highest bit of a hash less is what a table of half the size takes. */
+/** The byte with each pair of adjacent bits ORed into one: a table of half the size uses one hash bit less. */
 const HALVED = Uint8Array.from({ length: 256 }, (_, byte) =>
   [3, 2, 1, 0].reduce((half, pair) => (half << 1) | (((byte >> (2 * pair)) & 3) === 0 ? 0 : 1), 0)
 )
-/** Each bit of a nibble as two. */
+/** The nibble with each bit doubled. */
 const DOUBLED = Uint8Array.from({ length: 16 }, (_, nibble) =>
   [3, 2, 1, 0].reduce((byte, bit) => (byte << 2) | ((nibble >> bit) & 1 ? 3 : 0), 0)
 )
 
-/** Most tables are of few words, and nearly all of their bytes zero: four are looked at together. */
+/**
+ * Calls `visit` with every non-zero byte and others near it. Most bytes of a table are zero, so it tests four at
+ * once.
+ */
 function eachByte(slots: Uint8Array, visit: (byte: number, at: number) => void): void {
   const quads = new Uint32Array(slots.buffer, slots.byteOffset, slots.length / 4)
   for (let quad = 0; quad < quads.length; quad++) {
@@ -208,8 +216,9 @@ function spareHalf(slots: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * By their fill tables of words weigh half or more of what they take. One of 2^21 slots, all set in one part and none in the
- * others, weighs an eighth: it takes a million words chosen for their hashes, and its neighbours do without.
+ * Whether the patches are smaller than a quarter of their table. Patches of real words have at least half the size of
+ * their table, because of its fill. A table of 2^21 slots that are all set in one part and clear in the others is an
+ * eighth. It takes a million words chosen for their hashes, so refusing it harms no honest node.
  */
 function tooLight(patches: readonly Uint8Array[], tableBytes: number): boolean {
   return 4 * patches.reduce((sum, patch) => sum + patch.length, 0) < tableBytes
@@ -250,7 +259,7 @@ function unpack(patch: Uint8Array, into: Uint8Array): void {
   }
 }
 
-/** The gaps before each slot that is set, as varints; undefined where they are not shorter than the plain bits. */
+/** The gaps before each set slot, as varints; undefined when they are not shorter than the plain bits. */
 function gapsOf(plain: Uint8Array): Uint8Array | undefined {
   const out = new Uint8Array(plain.length - 1)
   let length = 0
@@ -271,14 +280,14 @@ function gapsOf(plain: Uint8Array): Uint8Array | undefined {
   return out.slice(0, length)
 }
 
-/** What is wrong with the gaps of a part of so many slots. */
+/** Why the gaps are invalid for a part of `slots` slots; undefined when they are valid. */
 function gapsProblem(patch: Uint8Array, slots: number): string | undefined {
   const reader = new Reader(patch)
   let next = 0
   try {
     while (reader.left > 0) {
       next += reader.varint() + 1
-      if (next > slots) return 'a slot behind the last'
+      if (next > slots) return 'slot past the end'
     }
   } catch (error) {
     if (error instanceof DecodeError) return error.message

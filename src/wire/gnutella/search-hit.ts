@@ -1,9 +1,9 @@
 /**
- * The payload of a query hit, as 0.4 has it: number of hits, port, address, speed, the result set, then what 0.6 calls the
- * extended QHD (a vendor's code, flags, and a GGEP block as private data), and last the servent's id. A result's own block
- * stands between the two NULs behind its name.
+ * The payload of a query hit, in the format of 0.4: number of hits, port, address, speed, the results, then 0.6's
+ * extended QHD (vendor code, flags, and a GGEP block as private data), and last the servent id. The GGEP block of a
+ * result is between the two NULs after its name.
  *
- * The servent id is the first 16 bytes of the holder's public key; all 32 ride in the block.
+ * The servent id is the first 16 bytes of the holder's public key. The GGEP block has all 32.
  */
 import { concat, equal, utf8 } from '../../base/bytes.ts'
 import { idBytes, type NodeId } from '../../base/ids.ts'
@@ -39,23 +39,23 @@ import {
 
 export const SERVENT_ID_BYTES = 16
 
-/** What 0.4 calls a servent's identifier. */
+/** The servent identifier of 0.4. */
 export function serventId(node: NodeId): Uint8Array {
   return idBytes(node).subarray(0, SERVENT_ID_BYTES)
 }
 
-/** Throws DecodeError unless the servent's id is the beginning of the node's. */
+/** Throws DecodeError unless `servent` is the servent id of the node. */
 export function checkServent(servent: Uint8Array, node: NodeId): void {
-  if (!equal(servent, serventId(node))) throw new DecodeError("a servent's id that is not its node's")
+  if (!equal(servent, serventId(node))) throw new DecodeError('servent id that does not match the node id')
 }
 
-/** The value of an extension that has to be there. */
+/** The value of a required extension. Throws DecodeError when it is missing. */
 export function needed<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new DecodeError(`no ${what}`)
+  if (value === undefined) throw new DecodeError(`missing ${what}`)
   return value
 }
 
-/** Where an address has room for port and IPv4 only. Throws DecodeError for port 0. */
+/** Joins the address from 0.4's fields and the host from the extension. Throws DecodeError for port 0. */
 export function contactOf(id: NodeId, at: { port: number; quad: Uint8Array; beyond: string | undefined }): Contact {
   if (at.port === 0) throw new DecodeError('port 0')
   return { id, address: { host: hostOf(at.quad, at.beyond), port: at.port } }
@@ -66,7 +66,7 @@ export const host = { id: 'h', data: wholeText(HOST_BYTES_MAX) }
 const name = nulText(RESULT_NAME_BYTES_MAX)
 const resultBlock = ggep(
   {
-    /** As gtk-gnutella has it: the size of what does not fit 32 bits, whose field then has all bits set. */
+    /** As in gtk-gnutella: a size that does not fit in 32 bits. The 32-bit field then has all bits set. */
     large: { id: 'LF', data: largeLittle(U32_MAX) },
     content: { id: 'c', data: contentIdCodec },
     path: { id: 'p', data: nulFree(wholeText(RESULT_PATH_BYTES_MAX)) }
@@ -74,7 +74,7 @@ const resultBlock = ggep(
   { betweenNuls: true }
 )
 
-/** `index` is the result's place in its hit. */
+/** `index` is the position of the result in its hit. */
 function result(index: number): Codec<SearchResult> {
   return {
     write: (w, v) => {
@@ -90,16 +90,16 @@ function result(index: number): Codec<SearchResult> {
       const size = u32le.read(r)
       const shareName = name.read(r)
       const { large, content, path } = resultBlock.read(r)
-      if (r.u8() !== 0) throw new DecodeError('a result without its end')
-      if ((large === undefined) !== size < U32_MAX) throw new DecodeError('a size in the wrong field')
+      if (r.u8() !== 0) throw new DecodeError('result without its terminating NUL')
+      if ((large === undefined) !== size < U32_MAX) throw new DecodeError('size in the wrong field')
       return { content: needed(content, 'content'), name: shareName, path, bytes: large ?? size }
     }
   }
 }
 
-/** `SHOA`; two bytes of open data: flags that a GGEP block is in the private data (0x20, meaningful and set). */
+/** Vendor code `SHOA`, then two bytes of open data: the flag for a GGEP block (0x20) is meaningful, and it is set. */
 const VENDOR = concat(utf8('SHOA'), Uint8Array.of(2, 0x20, 0x20))
-const speed = zero(u32le, 'a speed')
+const speed = zero(u32le, 'speed')
 const hitBlock = ggep(
   {
     host,
@@ -134,8 +134,8 @@ export const hitPayload: Codec<HitBody> = {
     const port = u16le.read(r)
     const quad = ipv4.read(r)
     speed.read(r)
-    const page = { count, bytes: passOver(r, count).slice() }
-    if (!equal(r.take(VENDOR.length), VENDOR)) throw new DecodeError("another vendor's hit")
+    const page = { count, bytes: skipResults(r, count).slice() }
+    if (!equal(r.take(VENDOR.length), VENDOR)) throw new DecodeError('hit of another vendor')
     const block = hitBlock.read(r)
     const node = needed(block.node, 'node')
     checkServent(r.take(SERVENT_ID_BYTES), node)
@@ -144,11 +144,11 @@ export const hitPayload: Codec<HitBody> = {
   }
 }
 
-/** Index and size of a result; behind them come its name and its block, and a NUL behind either. */
+/** Index and size of a result. Its name and its block follow, each with a NUL after it. */
 const RESULT_HEAD_BYTES = 8
 
-/** So many results, of which nothing is looked at but where they end. A view, not a copy. */
-function passOver(r: Reader, count: number): Uint8Array {
+/** Skips `count` results and returns a view of their bytes. It only looks for where each result ends. */
+function skipResults(r: Reader, count: number): Uint8Array {
   const { left } = r
   for (let i = 0; i < count; i++) {
     r.take(RESULT_HEAD_BYTES)
@@ -158,10 +158,13 @@ function passOver(r: Reader, count: number): Uint8Array {
   return r.behind(left - r.left)
 }
 
-/** Undefined: its holder has not written it as `hitPages` does. Whoever passed it on could not know. */
+/**
+ * Decodes a page. Undefined when it is invalid; that is the holder's fault, since forwarding nodes do not decode
+ * pages.
+ */
 export function resultsOf(page: ResultPage): SearchResult[] | undefined {
   const r = new Reader(page.bytes)
-  // As long as it will be, `count` being small: a list that grows holds up to half as much again.
+  // Allocates the final length, which is small: an array that grows by push reserves up to half as much again.
   const results = new Array<SearchResult>(page.count)
   try {
     for (let index = 0; index < page.count; index++) results[index] = result(index).read(r)
@@ -172,10 +175,10 @@ export function resultsOf(page: ResultPage): SearchResult[] | undefined {
   return r.left === 0 ? results : undefined
 }
 
-/** More than all of a payload but its results, at its longest. */
+/** An upper bound for the bytes of a payload without its results. */
 const HIT_FRAME_BYTES_MAX = 1 << 10
 
-/** In as few pages as they fit, in their order; none for no results. */
+/** Encodes the results, in order, into as few pages as possible. No pages for no results. */
 export function hitPages(results: readonly SearchResult[]): ResultPage[] {
   const pages: Array<{ count: number; writer: Writer }> = []
   let left = 0
@@ -205,7 +208,7 @@ const claim: Pick<Codec<Pick<QueryHit, 'holder' | 'page'> & { query: DescriptorI
   }
 }
 
-/** What the holder signs: this holder has these results for this query. Under HIT_DOMAIN, which the signer adds. */
+/** The bytes that the holder signs: the query's id, the holder and the results. The signer adds HIT_DOMAIN. */
 export function hitClaim(query: DescriptorId, { holder, page }: Pick<QueryHit, 'holder' | 'page'>): Uint8Array {
   return encode(claim, { query, holder, page })
 }

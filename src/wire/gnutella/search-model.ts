@@ -1,35 +1,35 @@
-/** What search says to its neighbours: the values, and their limits. How they are written: search.ts. */
+/** The types and limits of the messages between neighbours of search. search.ts encodes them. */
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../common.ts'
 import { U32_MAX, type DescriptorId } from './descriptor.ts'
 
-/** A descriptor is dropped when its TTL and hops come to more (gtk-gnutella's hard limit). */
+/** A descriptor is dropped when the sum of its TTL and hops is larger (gtk-gnutella's hard limit). */
 export const TTL_HARD_MAX = 15
 export const QUERY_TEXT_BYTES_MAX = 256
-/** One descriptor's payload. */
+/** The payload of one descriptor. */
 export const PAYLOAD_BYTES_MAX = 64 << 10
 export const HIT_RESULTS_MAX = 64
 export const RESULT_NAME_BYTES_MAX = 255
-/** A path inside a share; a longer one is found, and its hit names the share only. */
+/** A path inside a share. A file with a longer path is still found, but its result names only the share. */
 export const RESULT_PATH_BYTES_MAX = 4_096
-/** A kind of file, or one extension. */
+/** The name of a kind of files, or one extension. */
 export const FILTER_TYPE_BYTES_MAX = 32
-/** 0.4 counts files and kilobytes in 32 bits: who has more says so many. */
+/** 0.4 counts files and kilobytes in 32 bits. A node that has more sends this maximum. */
 export const PONG_COUNT_MAX = U32_MAX
-/** Nodes on the way of a hit: each hop adds one. */
+/** Nodes on the path of a hit; each hop adds one. */
 export const TRACE_PATH_MAX = TTL_HARD_MAX
-/** Copies that one node sent on. */
+/** Copies of a query that one node forwarded. */
 export const TRACE_FORWARDED_MAX = 0xffff
-/** Neighbours, as the handshake tells them. */
+/** The number of neighbours in a handshake. */
 export const DEGREE_MAX = 0xff
 
-/** Nodes that one query names as having been sent it. */
+/** Nodes that a query lists as already asked. */
 export const QUERY_ASKED_MAX = 32
 
-/** What the holder of a hit signs under. */
+/** The signature domain of query hits. */
 export const HIT_DOMAIN = 'shoal/hit/1'
 
-/** The first 48 bits of a node's id: enough to leave it out, and in vain for nobody whom it matters to. */
+/** The first 48 bits of a node's id. Lists of asked nodes use tags; a collision only makes a sender skip a node. */
 export type NodeTag = number & { readonly brand: 'NodeTag' }
 export const NODE_TAG_BYTES = 6
 
@@ -37,21 +37,26 @@ export function nodeTag(id: NodeId): NodeTag {
   return Number.parseInt(id.slice(0, 2 * NODE_TAG_BYTES), 16) as NodeTag
 }
 
-/** TTL and hops are bytes, and any byte is read: what is too large is judged by who takes the descriptor. */
+/** The decoder accepts any byte as TTL and hops. The receiving machine checks them against its limits. */
 export interface Header {
   readonly id: DescriptorId
   readonly ttl: number
   readonly hops: number
 }
 
-/** What kinds of files by their extension; `wire/control/kinds.ts` has the lists. Or one extension, without its dot, folded. */
+/**
+ * `type`: a kind of files (wire/control/kinds.ts lists their extensions), or one extension, folded, without its dot.
+ */
 export interface SearchFilter {
   readonly type: string | undefined
   readonly minBytes: number | undefined
   readonly maxBytes: number | undefined
 }
 
-/** What is searched: words, every one of which a result has (as a prefix of one of its words); or the holders of one content. */
+/**
+ * Either a search for words, each of which must be a prefix of a word of the result, or a search for the holders of
+ * `content`.
+ */
 export interface SearchQuery {
   readonly text: string
   readonly content: ContentId | undefined
@@ -60,15 +65,15 @@ export interface SearchQuery {
 
 export interface SearchResult {
   readonly content: ContentId
-  /** Of the share. */
+  /** The name of the share. */
   readonly name: string
-  /** Of the file inside it, with `/` between folders; undefined: the share itself. */
+  /** The path of the file inside the share, with `/` between folders. Undefined when the share itself matched. */
   readonly path: string | undefined
-  /** Of the file, or of the whole share. */
+  /** The size of the file, or of the whole share. */
   readonly bytes: number
 }
 
-/** The results of one hit, as they travel: whom they are not for passes them on unread. `resultsOf` reads them. */
+/** The encoded results of one hit. Nodes that forward a hit do not decode them; `resultsOf` does. */
 export interface ResultPage {
   /** 0 to HIT_RESULTS_MAX. */
   readonly count: number
@@ -90,9 +95,12 @@ export interface Pong extends Header {
 export interface Query extends Header {
   readonly kind: 'query'
   readonly query: SearchQuery
-  /** Every node that takes it answers with a hit, maybe an empty one, that says how many copies it sent on. */
+  /**
+   * Every node that accepts the query answers with a hit, even without results. The hit says how many copies it
+   * forwarded.
+   */
   readonly trace: boolean
-  /** Nodes that those on its way have sent it to, the last first: whoever passes it on leaves them out. At most QUERY_ASKED_MAX. */
+  /** Nodes that already got the query, the latest first. A forwarding node skips them. At most QUERY_ASKED_MAX. */
   readonly asked: readonly NodeTag[]
 }
 
@@ -100,13 +108,18 @@ export interface QueryHit extends Header {
   readonly kind: 'query-hit'
   readonly holder: Contact
   readonly page: ResultPage
-  /** By the holder, domain HIT_DOMAIN, over `hitClaim`: nobody on the way changes a hit, or makes one up for another. */
+  /**
+   * The holder's signature over `hitClaim`, domain HIT_DOMAIN. It prevents other nodes from changing or forging hits.
+   */
   readonly signature: Uint8Array
-  /** Present when the query asked for it. Not signed: for people who look, never for decisions. */
+  /** Present when the query asked for it. It is not signed: for display only, never for decisions. */
   readonly trace: { readonly forwarded: number; readonly path: readonly NodeId[] } | undefined
 }
 
-/** Travels the way back that hits of `holder` came: dial `requester`, who cannot dial you, and offer it `content`. */
+/**
+ * Asks `holder` to dial `requester`, which cannot dial it, and to offer `content`. Follows the path of hits
+ * backwards.
+ */
 export interface Push extends Header {
   readonly kind: 'push'
   readonly holder: NodeId
@@ -115,8 +128,8 @@ export interface Push extends Header {
 }
 
 /**
- * Query routing (QRP of the 0.6 draft): which words the sender's own index has. Goes one hop (TTL 1). A table of 2^bits slots travels
- * as patches, in order from 0 to `parts` - 1; a `patch` 0 begins a new table.
+ * Query routing (QRP of the 0.6 draft): the words of the sender's own index. It goes one hop (TTL 1). A table of 2^bits
+ * slots is sent as patches, in order from part 0 to part `parts` - 1. Part 0 begins a new table.
  */
 export interface RouteTable extends Header {
   readonly kind: 'route-table'
@@ -129,7 +142,7 @@ export interface RouteTable extends Header {
 
 export type Descriptor = Ping | Pong | Query | QueryHit | Push | RouteTable
 
-/** How two members become neighbours, and cease to be. `degree` is the sender's number of neighbours now. */
+/** Begins and ends the relation of two neighbours. `degree` is the sender's current number of neighbours. */
 export type Handshake =
   | { readonly kind: 'connect'; readonly degree: number }
   | { readonly kind: 'accept'; readonly degree: number }

@@ -1,13 +1,14 @@
 /**
- * The messages of search, on the stream channel between neighbours of the flooding graph. Descriptors are Gnutella 0.4's
- * (Ping 0x00, Pong 0x01, Push 0x40, Query 0x80, QueryHit 0x81, and 0.6's route table update 0x30): behind the message's tag a
- * header of 23 bytes (id 16 B, type, TTL, hops, payload length, little-endian) and a payload. Header, Ping and Query are byte
- * for byte those of the 0.4 specification; what 0.4 has no field for (peer IDs, 64-bit sizes, content IDs, the filter) rides
- * in GGEP blocks. What two nodes say to become neighbours is no descriptor, as 0.6's handshake is none.
+ * The messages of search, on the stream channel between neighbours of the flooding graph. Descriptors are those of
+ * Gnutella 0.4 (Ping 0x00, Pong 0x01, Push 0x40, Query 0x80, QueryHit 0x81) and 0.6's route table update (0x30):
+ * after the message's tag, a header of 23 bytes (id 16 B, type, TTL, hops, payload length, little-endian) and a
+ * payload. Header, Ping and Query are byte for byte those of the 0.4 specification. Values that 0.4 has no field for
+ * (peer IDs, 64-bit sizes, content IDs, the filter) are in GGEP blocks. The messages that make two nodes neighbours
+ * are not descriptors, as in 0.6.
  *
- * A message is one descriptor, and has one encoding: what 0.4 leaves open (unused fields, the place of an address, the order
- * of extensions, extensions of others) is refused. IDs of extensions of our own are lower-case, so that they meet none that
- * is registered.
+ * A message holds one descriptor and has exactly one encoding. The decoder refuses the variants that 0.4 allows: unused
+ * fields that are not zero, an address in another field, extensions in another order, unknown extensions. IDs of our
+ * own extensions are lower-case, so that they do not collide with registered ones.
  */
 import { textOf, utf8 } from '../../base/bytes.ts'
 import { contentIdCodec, encode, nodeIdCodec, union, upTo, varint, type Codec } from '../codec/codec.ts'
@@ -63,7 +64,7 @@ const pong: Codec<BodyOf<'pong'>> = {
   }
 }
 
-const minimumSpeed = zero(u16le, 'a minimum speed')
+const minimumSpeed = zero(u16le, 'minimum speed')
 const askedCodec: Codec<readonly NodeTag[]> = {
   write: (w, v) => {
     if (v.length > QUERY_ASKED_MAX) throw new RangeError(`${v.length} nodes, the limit is ${QUERY_ASKED_MAX}`)
@@ -75,7 +76,7 @@ const askedCodec: Codec<readonly NodeTag[]> = {
   read: r => {
     const count = r.left / NODE_TAG_BYTES
     if (!Number.isInteger(count) || count < 1 || count > QUERY_ASKED_MAX)
-      throw new DecodeError(`${r.left} bytes of nodes that were asked`)
+      throw new DecodeError(`invalid list of asked nodes: ${r.left} bytes`)
     const tags = new Array<NodeTag>(count)
     for (let i = 0; i < count; i++) tags[i] = (r.u16() * 0x1_0000_0000 + r.u32()) as NodeTag
     return tags
@@ -109,7 +110,7 @@ const query: Codec<BodyOf<'query'>> = {
   read: r => {
     minimumSpeed.read(r)
     const text = textOf(r.until(0, QUERY_TEXT_BYTES_MAX))
-    if (text === undefined) throw new DecodeError('a query that is not UTF-8')
+    if (text === undefined) throw new DecodeError('query text that is not UTF-8')
     const block: Partial<ReturnType<typeof queryBlock.read>> = r.left > 0 ? queryBlock.read(r) : {}
     const { asked = NOBODY, content, type, minBytes, maxBytes, trace } = block
     return { query: { text, content, filter: { type, minBytes, maxBytes } }, trace: trace === true, asked }
@@ -119,22 +120,20 @@ const query: Codec<BodyOf<'query'>> = {
 function textProblem(text: string, bytesMax: number): string | undefined {
   const bytes = utf8(text).length
   if (bytes > bytesMax) return `${bytes} bytes of text, the limit is ${bytesMax}`
-  return text.includes('\0') || !text.isWellFormed()
-    ? 'a text that cannot be sent: it has a NUL or half a character in it'
-    : undefined
+  return text.includes('\0') || !text.isWellFormed() ? 'the text contains a NUL or an unpaired surrogate' : undefined
 }
 
-/** Why this query cannot be sent, for who asks for it; undefined when it can. */
+/** Why this query cannot be sent, as a message for the user; undefined when it can. */
 export function queryProblem({ text, filter: { type, minBytes, maxBytes } }: SearchQuery): string | undefined {
-  if (type === '') return 'a type that is empty'
+  if (type === '') return 'the type is empty'
   for (const bytes of [minBytes ?? 0, maxBytes ?? 0]) {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) return `no size: ${bytes}`
+    if (!Number.isSafeInteger(bytes) || bytes < 0) return `invalid size: ${bytes}`
   }
   return textProblem(text, QUERY_TEXT_BYTES_MAX) ?? textProblem(type ?? '', FILTER_TYPE_BYTES_MAX)
 }
 
-/** 0.4's file index; here the content is named in an extension. */
-const fileIndex = zero(u32le, 'a file index')
+/** 0.4's file index. It is unused: an extension names the content. */
+const fileIndex = zero(u32le, 'file index')
 const pushBlock = ggep(
   {
     content: { id: 'c', data: contentIdCodec },
@@ -166,7 +165,7 @@ const push: Codec<BodyOf<'push'>> = {
   }
 }
 
-/** 0.6 has the variants 0, reset, and 1, patch. */
+/** A variant of our own; 0.6 has 0 (reset) and 1 (patch). */
 const ROUTE_TABLE_VARIANT = 2
 
 const routeTable: Codec<BodyOf<'route-table'>> = {
@@ -178,7 +177,7 @@ const routeTable: Codec<BodyOf<'route-table'>> = {
     w.raw(patch)
   },
   read: r => {
-    if (r.u8() !== ROUTE_TABLE_VARIANT) throw new DecodeError('another variant of a route table')
+    if (r.u8() !== ROUTE_TABLE_VARIANT) throw new DecodeError('unknown variant of a route table')
     const bits = byte.read(r)
     const part = byte.read(r)
     const parts = byte.read(r)
@@ -191,7 +190,7 @@ const routeTable: Codec<BodyOf<'route-table'>> = {
 }
 
 function routeTableProblem({ bits, part, parts, patch }: BodyOf<'route-table'>): string | undefined {
-  if (bits < QRP_BITS_MIN || bits > QRP_BITS_MAX) return `a table of 2^${bits} slots`
+  if (bits < QRP_BITS_MIN || bits > QRP_BITS_MAX) return `route table of 2^${bits} slots`
   if (parts !== partsOf(bits) || part >= parts) return `part ${part} of ${parts}`
   return patchProblem(bits, patch)
 }
@@ -207,7 +206,7 @@ const payloads: { readonly [K in Kind]: readonly [type: number, payload: Codec<B
 }
 const kindOf = new Map(Object.entries(payloads).map(([kind, [type]]) => [type, kind as Kind]))
 
-/** Header and payload, nothing behind them: all that is left of the message. */
+/** Header and payload. Nothing may follow them in the message. */
 const descriptor: Codec<Descriptor> = {
   write: (w, v) => {
     const [type, payload] = payloads[v.kind] as readonly [number, Codec<unknown>]
@@ -226,7 +225,7 @@ const descriptor: Codec<Descriptor> = {
     const length = u32le.read(r)
     if (length > PAYLOAD_BYTES_MAX) throw new DecodeError(`${length} bytes, the limit is ${PAYLOAD_BYTES_MAX}`)
     const kind = kindOf.get(type)
-    if (kind === undefined) throw new DecodeError(`no such descriptor: ${type}`)
+    if (kind === undefined) throw new DecodeError(`unknown descriptor type: ${type}`)
     const body = new Reader(r.take(length))
     const fields = payloads[kind][1].read(body)
     if (body.left > 0) throw new DecodeError(`${body.left} bytes left over`)
@@ -244,7 +243,7 @@ function isHandshake(message: SearchMessage): message is Handshake {
   return !(message.kind in payloads)
 }
 
-/** Throws RangeError for what breaks a limit: queries, hits and counts are cut to theirs before. */
+/** `write` throws RangeError for a value over its limit; the caller must cut queries, hits and counts first. */
 export const searchMessage: Codec<SearchMessage> = {
   write: (w, v) => {
     framed.write(w, isHandshake(v) ? v : { kind: 'descriptor', descriptor: v })

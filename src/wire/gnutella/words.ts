@@ -1,24 +1,28 @@
 /**
- * The words of names, and of what people type to find them. Both sides are folded alike (compatibility forms and case, with
- * accents removed) and split alike at everything that is no letter, digit or emoji, and between letters and digits. A word that is
- * searched is found as a prefix of a word of the name.
+ * Splits names and queries into words. Names and queries are folded in the same way (compatibility forms, case,
+ * accents) and split in the same way: at every character that is not a letter, digit or emoji, and between letters
+ * and digits. A query word matches when it is a prefix of a word of the name.
  *
- * A name has more words than a query of the same text: `MobyDick` and `L'Amour` are found by their parts and by the whole, but
- * what is typed is one word, because the case of a query says nothing. Scripts without spaces between words give every pair of
- * neighbouring characters and the last one alone, so that any one or more characters of theirs find.
+ * A name has more words than a query of the same text: `MobyDick` and `L'Amour` are indexed as their parts and as a
+ * whole. A query is not split there, because the case of a query carries no meaning. In scripts without spaces
+ * between words, the words are all pairs of adjacent characters, and for names also the last character alone. So a
+ * query of one or more characters matches wherever those characters occur.
  */
 
-/** Code units of a text that are looked at: more than a path inside a share has (`PATH_BYTES_MAX` of wire/bittorrent/paths.ts). */
+/**
+ * UTF-16 code units of a text that are read. More than a path inside a share has (PATH_BYTES_MAX of
+ * wire/bittorrent/paths.ts).
+ */
 export const TEXT_CHARS_MAX = 4_096
-/** Distinct words of one name; later ones do not find it. */
+/** Distinct words of one name. Further words are not indexed. */
 export const NAME_WORDS_MAX = 512
-/** Distinct words of one query; later ones are not asked for. */
+/** Distinct words of one query. Further words are ignored. */
 export const QUERY_WORDS_MAX = 32
-/** Code points of a word; of a longer one the first so many, in names and queries alike. */
+/** Code points of a word. Longer words are cut, in names and queries. */
 export const WORD_POINTS_MAX = 64
 
 const APOSTROPHE = `['\\u2019]`
-/** Letters that are written without spaces between words; their digits are digits like others. */
+/** Letters of scripts that are written without spaces between words. Digits of these scripts are ordinary digits. */
 const UNSPACED =
   '[[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Thai}\\p{scx=Laoo}\\p{scx=Khmr}\\p{scx=Mymr}]&&[\\p{L}\\p{M}\\p{Nl}]]'
 const SPACED = `[[\\p{L}\\p{M}]--${UNSPACED}]`
@@ -31,19 +35,22 @@ const RUN = new RegExp(
   ].join('|'),
   'gv'
 )
-/** `mobyDick`, `HTTPServer`, `don't`. */
+/** Where a run of letters is split: `moby|Dick`, `HTTP|Server`, `don|'|t`. */
 const PART_BORDER = new RegExp(`(?<=[\\p{Ll}\\p{M}])(?=\\p{Lu})|(?<=\\p{Lu})(?=\\p{Lu}\\p{Ll})|${APOSTROPHE}`, 'v')
-/** Most of what people write. */
+/** A run that certainly has one part: the common case, tested first because it is fast. */
 const ONE_PART = /^[A-Za-z][a-z]*$/
 const APOSTROPHES = new RegExp(APOSTROPHE, 'gv')
 
 const ASCII = /^\p{ASCII}*$/u
-/** Joiners, soft hyphens, marks of direction: they are within words and nobody sees them. */
+/** Invisible characters inside words: joiners, soft hyphens, marks of writing direction. */
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu
-/** Accents, points of Hebrew and vowels of Arabic; not the voicing of kana, nor vowels of scripts that cannot be read without. */
+/**
+ * Accents, Hebrew points and Arabic vowels. Not the voicing marks of kana, nor vowels that other scripts need to be
+ * readable.
+ */
 const ACCENTS =
   /[[\p{Mn}&&[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Cyrillic}]]--[\u3099\u309a]]/gv
-/** What people type for letters that Unicode does not take apart; and sigma has one form. */
+/** Replacements for letters that Unicode does not decompose, and for final sigma. */
 const PLAIN = new Map([
   ...Object.entries({ ς: 'σ', ø: 'o', ł: 'l', đ: 'd', ð: 'd', ħ: 'h', ŧ: 't', ɨ: 'i', ı: 'i' }),
   ...Object.entries({ æ: 'ae', œ: 'oe', þ: 'th', ŋ: 'ng' })
@@ -63,8 +70,8 @@ export function wordsOf(text: string): string[] {
 }
 
 /**
- * The words that a text asks for: a name is found when each of them is a prefix of one of its words. At most
- * `QUERY_WORDS_MAX`, in the order of the text, none of them a prefix of another. None at all: the text asks for nothing.
+ * The words of a query: a name matches when each of them is a prefix of one of its words. At most `QUERY_WORDS_MAX`, in
+ * the order of the text; no word is a prefix of another. An empty list means that the query has no words.
  */
 export function queryWordsOf(text: string): string[] {
   const words = new Set<string>()
@@ -88,12 +95,14 @@ interface Runs {
 function runsOf(text: string): Iterable<Runs> {
   const seen = text.slice(0, TEXT_CHARS_MAX)
   if (ASCII.test(seen)) return asciiRuns(seen)
-  // The letter apostrophe (U+02BC) is one that divides.
+  // The modifier letter apostrophe (U+02BC) splits words like an apostrophe.
   const apart = seen.replace(UNSEEN, '').normalize('NFKD').replaceAll('\u02bc', "'")
   return [...apart.replace(ACCENTS, '').normalize('NFC').matchAll(RUN)].map(({ groups }) => groups as Runs)
 }
 
-/** What RUN finds where all is ASCII, by hand: each answer of the index takes the words of hundreds of names. */
+/**
+ * The same runs as RUN finds in ASCII text, but faster: each answer of the index splits hundreds of names into words.
+ */
 function asciiRuns(text: string): Runs[] {
   const runs: Runs[] = []
   for (let at = 0; at < text.length;) {
@@ -109,7 +118,7 @@ function asciiRuns(text: string): Runs[] {
   return runs
 }
 
-/** Of ASCII; NaN, behind the end, is neither. */
+/** Tests an ASCII code. NaN, which charCodeAt returns past the end, is neither a letter nor a digit. */
 function isLetter(code: number): boolean {
   const lower = code | 0x20
   return lower >= 0x61 && lower <= 0x7a
@@ -119,7 +128,7 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39
 }
 
-/** Lower, upper, lower: the way to one form for letters of which several have the same capital, or a capital of two letters. */
+/** Lower, upper, lower case: gives one form to letters that share a capital, or whose capital has two letters. */
 function fold(text: string): string {
   const lower = text.toLowerCase()
   if (ASCII.test(lower)) return lower
@@ -143,7 +152,7 @@ function addParts(words: Set<string>, letters: string): void {
   if (parts.length > 1) words.add(cut(fold(parts.join(''))))
 }
 
-/** The last character alone is the prefix of no pair: a name has it too. */
+/** Adds all pairs of adjacent characters. `withLast` adds the last character too, because it is a prefix of no pair. */
 function addPairs(words: Set<string>, run: string, withLast: boolean): void {
   const points = [...run]
   for (let i = 0; i + 1 < points.length; i++) words.add(`${points[i] ?? ''}${points[i + 1] ?? ''}`)
