@@ -1,8 +1,8 @@
 /**
- * Five real nodes on this machine, each a process of its own: they find each other, share and fetch a folder (the argument,
- * or the project's own sources), lose one of them in the middle of a download, and carry on. `npm run demo [-- PATH]`.
+ * A demonstration with five nodes on this machine, each in its own process: `npm run demo [-- PATH]`. They form an
+ * overlay, share and fetch a folder (PATH, or the sources of this project), and one node is killed during a download.
  *
- * Everything lies in one temporary folder, which is removed; every process started here is ended. Exit 0 when all went well.
+ * All files are in a temporary folder, which is removed at the end. All processes are ended. Exits with 0 on success.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
@@ -11,7 +11,7 @@ import os from 'node:os'
 import path from 'node:path'
 
 if (Number(process.versions.node.split('.')[0]) < 22) {
-  console.error(`demo: Node.js ${process.versions.node} is too old; \`npm run demo\` brings its own`)
+  console.error(`demo: Node.js ${process.versions.node} is too old; \`npm run demo\` installs and uses its own`)
   process.exit(1)
 }
 const { socketTransport } = await import('../dist/cli/transport.js')
@@ -56,7 +56,7 @@ try {
 }
 
 async function play(target) {
-  if (!fs.existsSync(target)) throw new Error(`there is nothing at ${target}: npm run demo -- PATH`)
+  if (!fs.existsSync(target)) throw new Error(`${target} does not exist; usage: npm run demo -- PATH`)
   say(bold(`Shoal: ${NODES} nodes, each a process of its own, on this machine`))
   await meet()
   await shareFolder(target)
@@ -134,7 +134,7 @@ async function loseOne() {
   line(`n2 is declared dead, after its death: ${list}`)
 }
 
-/** Asks every survivor until it calls the dead one dead. */
+/** Polls every survivor until it reports the killed node as dead. */
 function watchDeath(survivors, dead, killed) {
   const watch = async node => {
     for (;;) {
@@ -142,7 +142,7 @@ function watchDeath(survivors, dead, killed) {
       if (members.find(member => member.id === dead.id)?.state === 'dead')
         return { name: node.name, ms: performance.now() - killed.atMs }
       if (performance.now() - killed.atMs > STEP_MS)
-        throw new Error(`${node.name} has not noticed that ${dead.name} is dead`)
+        throw new Error(`${node.name} did not declare ${dead.name} dead within ${STEP_MS / 1000} s`)
       await new Promise(resolve => setTimeout(resolve, 25))
     }
   }
@@ -163,7 +163,7 @@ async function showRing() {
   line(`the key of "a fish" belongs to ${owner.name}, ${hops} ${hops === 1 ? 'hop' : 'hops'} from n1`)
 }
 
-/** An overlay whose members are processes of one machine: the preset scales the failure detector's times. */
+/** Creates an overlay with the preset `local`: its failure detector has the intervals for processes on one machine. */
 function found(name) {
   const [command, ...args] = daemonEntry('home', 'init', '--home', path.join(root, name))
   const { status, stdout } = spawnSync(command, args, {
@@ -185,14 +185,14 @@ function startNode(name) {
   return node
 }
 
-/** The first line that a daemon says is that it is ready, or why not. */
+/** The first line of a daemon's output says that it is ready, or why it failed. */
 async function ready(node) {
   const first = await within(START_MS, `${node.name} to be ready`, firstLine(node.child))
-  const told = JSON.parse(first)
-  if (told.error !== undefined) throw new Error(`${node.name}: ${told.error.message}`)
+  const report = JSON.parse(first)
+  if (report.error !== undefined) throw new Error(`${node.name}: ${report.error.message}`)
   const { pid } = await ask(node, 'hello')
   const { key } = await ask(node, 'ring')
-  Object.assign(node, { id: told.id, address: told.addresses[0], pid, key })
+  Object.assign(node, { id: report.id, address: report.addresses[0], pid, key })
 }
 
 function firstLine(child) {
@@ -237,7 +237,7 @@ function cleanUp() {
   fs.rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
 
-/** SHA-256 of every regular file by its path, as they are on the disk. */
+/** Maps the path of every regular file on the disk to its SHA-256. */
 function hashTree(top) {
   const hashes = new Map()
   const visit = (where, name) => {

@@ -1,8 +1,9 @@
 /**
- * Makes a clone ready to run, and does nothing when it is: the locked packages (Node 24 among them), then dist.
+ * Prepares a clone: installs the locked packages (including Node 24), then builds dist. Does nothing when both are
+ * current.
  *
- * It is a pre-script of npm's (`predemo`, `pretest`): PATH already begins with node_modules/.bin there, so the script that
- * follows runs on the Node 24 that this one has installed. It uses node:* only, and runs on the machine's own Node.
+ * npm runs it as a pre-script (`predemo`, `pretest`) with node_modules/.bin first on PATH, so the next script runs on
+ * the Node 24 that this one installed. It imports only node:* modules, because it runs on the machine's own Node.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -44,19 +45,19 @@ function install() {
   if (packages?.isSymbolicLink()) {
     const target = fs.existsSync(modules) ? fs.realpathSync(modules) : fs.readlinkSync(modules)
     throw new SetupError(
-      `node_modules is a link to ${target}, which does not hold what this package-lock.json asks for; ` +
+      `node_modules is a link to ${target}, which does not have the packages of this package-lock.json; ` +
         'run `npm run setup` there, or remove the link'
     )
   }
-  say('installing the locked packages, once')
+  say('installing the locked packages')
   const args = ['ci', '--include=dev', '--ignore-scripts=false', '--loglevel=error']
   const npm = run('npm', args, { ...process.env, PATH: machinePath(), NODE_ENV: '' })
-  if (npm !== 0) throw new SetupError(`npm ci failed (${npm}); its own message stands above`)
+  if (npm !== 0) throw new SetupError(`npm ci failed (${npm}); see its message above`)
   const version = nodeVersion()
   if (!version.startsWith(WANTED)) {
     throw new SetupError(
-      `the package node should have brought Node 24, but \`node\` is ${version}; ` +
-        `install Node 24 for ${process.platform} ${process.arch} by hand and put it first on PATH`
+      `the package node should have installed Node 24, but \`node\` is ${version}; ` +
+        `install Node 24 for ${process.platform} ${process.arch} yourself and put it first on PATH`
     )
   }
   fs.writeFileSync(installStamp, installHash())
@@ -66,7 +67,7 @@ function isBuilt() {
   return readOrNothing(buildStamp) === buildHash()
 }
 
-/** Into a folder beside it that takes dist's place when it is complete: nobody ever runs half a build. */
+/** Builds into a folder next to dist and renames it when it is complete, so that dist is never a partial build. */
 function build() {
   const hash = buildHash()
   const fresh = `${dist}.new`
@@ -75,7 +76,7 @@ function build() {
   const tsc = run('node', args, childEnv())
   if (tsc !== 0) {
     fs.rmSync(fresh, { recursive: true, force: true })
-    throw new SetupError(`the build of src into dist failed (${tsc}); the compiler's own message stands above`)
+    throw new SetupError(`the build of src into dist failed (${tsc}); see the compiler's message above`)
   }
   fs.mkdirSync(fresh, { recursive: true })
   fs.writeFileSync(path.join(fresh, path.basename(buildStamp)), hash)
@@ -90,7 +91,7 @@ function installHash() {
   return hash.digest('hex')
 }
 
-/** Of what the sources say, not of their times: a checkout, a copy or a file that was taken away all count. */
+/** A hash of the names and contents of the sources, not of their times: it detects checkouts, copies and deletions. */
 function buildHash() {
   const inputs = [...filesUnder('src'), 'package-lock.json', 'tsconfig.json', 'test/tidy/tsconfig.build.json']
   const hash = createHash('sha256')
@@ -112,26 +113,26 @@ function filesUnder(folder) {
   return names.flat().sort()
 }
 
-/** What `node` means to the script that follows: PATH decides, never process.execPath. */
+/** The version of the `node` that the next script will use. PATH determines it, not process.execPath. */
 function nodeVersion() {
   const child = spawnSync('node', ['-p', 'process.version'], { cwd: root, env: childEnv(), encoding: 'utf8' })
   return child.status === 0 ? child.stdout.trim() : 'missing'
 }
 
-/** Under npm PATH is right already, and is left alone: the check above must see what the next script will see. */
+/** Under npm, PATH is unchanged: the check above must use the same PATH as the next script. */
 function childEnv() {
   if (process.env.npm_lifecycle_event !== undefined) return process.env
   return { ...process.env, PATH: path.join(modules, '.bin') + path.delimiter + (process.env.PATH ?? '') }
 }
 
-/** npm ci takes node_modules away: neither it nor the install scripts may run on a Node that lives there. */
+/** PATH without node_modules/.bin: npm ci deletes node_modules, so it must not run on a Node from there. */
 function machinePath() {
   const bin = path.join('node_modules', '.bin')
   const folders = (process.env.PATH ?? '').split(path.delimiter)
   return folders.filter(folder => !path.normalize(folder).endsWith(bin)).join(path.delimiter)
 }
 
-/** The exit status, or the signal. What it prints goes to stderr: stdout is the next script's. */
+/** Returns the exit status or the signal. The output goes to stderr, because stdout belongs to the next script. */
 function run(command, args, env) {
   const child = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] })
   if (child.error)
@@ -139,10 +140,13 @@ function run(command, args, env) {
   return child.status ?? child.signal
 }
 
-/** One set-up at a time in one clone. The file holds the owner's process id, so a killed one leaves nothing shut. */
+/**
+ * Allows one set-up per clone at a time. The lock file has the owner's process id, so a lock of a dead process is
+ * removed.
+ */
 function withLock(work) {
   const deadline = Date.now() + LOCK_WAIT_MS
-  let told = false
+  let announced = false
   while (!takeLock()) {
     const owner = Number(readOrNothing(lock))
     if (owner > 0 && !isRunning(owner)) {
@@ -152,8 +156,8 @@ function withLock(work) {
     if (Date.now() > deadline) {
       throw new SetupError(`another set-up (process ${owner}) did not end; end it or remove ${lock}, then try again`)
     }
-    if (!told) say('waiting for another set-up of this clone')
-    told = true
+    if (!announced) say('waiting for another set-up of this clone')
+    announced = true
     sleep(200)
   }
   try {
@@ -163,7 +167,7 @@ function withLock(work) {
   }
 }
 
-/** A link appears together with its content, where a file would be empty for a moment. */
+/** Creates the lock as a hard link, which appears together with its content; a new file would be empty for a moment. */
 function takeLock() {
   const own = `${lock}.${process.pid}`
   fs.writeFileSync(own, String(process.pid))

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command `shoal`, in a clone and in an installed package. Node 22.18 or later runs it; an older one that finds Node 24 among
- * the packages of a clone (the package `node`) hands over to it, so that a fresh clone works whatever the machine has. A package
- * holds what was built, and nothing that builds.
+ * The command `shoal`, in a clone and in an installed package. It requires Node 22.18 or later. An older Node runs the
+ * Node 24 of the clone's packages (the package `node`) instead, if it is installed, so that a clone works with any Node on
+ * the machine. A package contains the built files, not the tools to build them.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -16,22 +16,22 @@ const main = path.join(root, 'dist', 'cli', 'main.js')
 const ownNode = path.join(root, 'node_modules', 'node', 'bin', 'node')
 const isClone = fs.existsSync(path.join(root, 'bin', 'setup.js'))
 const place = isClone ? 'clone' : 'package'
-const mend = isClone ? '`npm run setup` in it installs and builds' : 'install it again: npm install --global'
+const repair = isClone ? 'run `npm run setup` in the clone' : 'install it again: npm install --global'
 
 if (!fs.existsSync(main)) {
-  refuse(`this ${place} is not ${isClone ? 'built' : 'whole'}`, mend)
+  refuse(`this ${place} is ${isClone ? 'not built' : 'incomplete'}`, repair)
 } else if (isLate(process.versions.node)) {
   try {
     await import(pathToFileURL(main).href)
   } catch (error) {
-    refuse(`this ${place} is not whole: ${error.message.split('\n')[0]}`, mend)
+    refuse(`this ${place} is incomplete: ${error.message.split('\n')[0]}`, repair)
   }
 } else if (process.env.SHOAL_GUARDIAN === undefined && fs.existsSync(ownNode)) {
   handOver()
 } else {
   refuse(
-    `Node.js ${process.versions.node} is too old: ${LEAST.join('.')} or later is needed`,
-    isClone ? 'install Node.js 24, or run `npm run setup` in the clone, which brings it' : 'install Node.js 24'
+    `Node.js ${process.versions.node} is too old: ${LEAST.join('.')} or later is required`,
+    isClone ? 'install Node.js 24, or run `npm run setup` in the clone, which installs it there' : 'install Node.js 24'
   )
 }
 
@@ -41,13 +41,14 @@ function isLate(version) {
 }
 
 /**
- * An old Node cannot replace itself, so it stays and stands for the other one: it passes signals and the exit status on, and
- * a daemon ends when it is killed (SHOAL_GUARDIAN).
+ * Runs the newer Node as a child. This process stays, because Node cannot exec: it forwards signals and the exit
+ * status, and a daemon exits when this process is killed (SHOAL_GUARDIAN).
  */
 function handOver() {
   const env = { ...process.env, SHOAL_GUARDIAN: String(process.pid) }
   const child = spawn(ownNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit', env })
-  // A terminal sends these to both by itself, and a second signal means "at once".
+  // A terminal sends SIGINT and SIGHUP to both processes. Forwarding them would make two signals, and two mean "exit
+  // at once".
   const isTerminal = [0, 1, 2].some(isTty)
   const passedOn = isTerminal ? ['SIGTERM'] : ['SIGTERM', 'SIGINT', 'SIGHUP']
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
@@ -56,7 +57,7 @@ function handOver() {
     })
   }
   child.on('error', error => {
-    refuse(`cannot run ${ownNode}: ${error.message}`, '`npm run setup` in the clone brings it')
+    refuse(`cannot run ${ownNode}: ${error.message}`, 'run `npm run setup` in the clone, which installs it')
   })
   child.on('exit', (status, signal) => {
     if (signal === null) process.exit(status)

@@ -155,6 +155,6 @@ describe('on two daemons and a slow one', () => {
     const { ticket } = await n1!.ok('invite')
     const answer = await n2!.run(['join', ticket.slice(0, -5)])
     expect(answer.code).toBe(1)
-    expect(errorOf(answer).message).toMatch(/cut short or mistyped/)
+    expect(errorOf(answer).message).toMatch(/incomplete or mistyped/)
   })
 })

@@ -74,7 +74,7 @@ it('what is no ticket ends the start at once', async () => {
   const file = cluster.folder('ticket')
   fs.writeFileSync(file, 'shoal1abc')
   const waiting = cluster.add('n1', { SHOAL_TICKET_FILE: file })
-  await expect(waiting.start()).rejects.toThrow(`${file}: this ticket is cut short`)
+  await expect(waiting.start()).rejects.toThrow(`${file}: this ticket is incomplete`)
 })
 
 const OTHER_OVERLAY = 'its ticket is for another overlay: `shoal leave`, then `shoal join` goes there'

@@ -1,7 +1,7 @@
 /**
- * Deliberate bugs, each of which a property's checker must catch: `node test/simulation/mutants.ts [NAME…]`. A mutant is one
- * textual change to a copy of the sources; its scenario is played there until the property is reported violated. The
- * sources as they are must pass the same seeds.
+ * Deliberate bugs, each of which the checker of a property must catch: `node test/simulation/mutants.ts [NAME…]`. A
+ * mutant is one textual change to a copy of the sources. Its scenario runs there until the property is violated. The
+ * unchanged sources must pass the same seeds.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -11,23 +11,23 @@ import { createInterface } from 'node:readline'
 import type { Outcome } from '../../src/sim/scenario.ts'
 
 export interface Mutant {
-  /** What the bug is, in words with hyphens. */
+  /** A description of the bug, words with hyphens. */
   readonly name: string
-  /** What must be reported violated. */
+  /** The property that the run must violate. */
   readonly property: string
-  /** From the project's root. */
+  /** Relative to the project's root. */
   readonly file: string
-  /** Stands in the file exactly once. */
+  /** Must occur in the file exactly once. */
   readonly find: string
   readonly replace: string
   readonly scenario: string
-  /** Seeds 1 to this. */
+  /** The run uses seeds 1 to this. */
   readonly seeds: number
 }
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const MUTANTS = path.join(import.meta.dirname, 'mutants')
-/** What a scenario may import. */
+/** The files and folders that a scenario may import. */
 const COPIED = ['package.json', 'src', 'test/simulation']
 const PROCESSES = 2
 
@@ -42,7 +42,7 @@ async function readMutants(names: readonly string[]): Promise<Mutant[]> {
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
 }
 
-/** A copy of the sources with room for one mutant at a time. */
+/** Copies the sources into a temporary folder, in which one mutant at a time is applied. */
 function copySources(): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-mutants-'))
   for (const part of COPIED) {
@@ -51,7 +51,7 @@ function copySources(): string {
   return folder
 }
 
-/** Plays seeds 1 to `seeds` in one process; the first outcome that is a violation of `until`, or else any failure. */
+/** Runs seeds 1 to `seeds` in one process, up to the first violation of `until`. */
 function play(root: string, what: { scenario: string; seeds: number; until: string }): Promise<Outcome[]> {
   const run = path.join(root, 'test/simulation/run.ts')
   const options = ['--scenario', what.scenario, '--seeds', String(what.seeds), '--until', what.until]
@@ -68,7 +68,7 @@ function play(root: string, what: { scenario: string; seeds: number; until: stri
     child.once('error', reject)
     child.once('close', () => {
       if (outcomes.length > 0) resolve(outcomes)
-      else reject(new Error(`nothing was played: ${complaints.trim()}`))
+      else reject(new Error(`no seed was run: ${complaints.trim()}`))
     })
   })
 }
@@ -77,10 +77,10 @@ function failures(outcomes: readonly Outcome[]): string {
   const found = outcomes.flatMap(({ seed, failure }) =>
     failure === undefined ? [] : [`seed ${seed}: ${failure.property}`]
   )
-  return found.length === 0 ? `nothing in ${outcomes.length} seeds` : found.slice(0, 3).join(', ')
+  return found.length === 0 ? `no failure in ${outcomes.length} seeds` : found.slice(0, 3).join(', ')
 }
 
-/** Undefined when the sources as they are pass; every (scenario, seeds) is played once. */
+/** Runs scenarios on the unchanged sources. Runs every pair of scenario and seeds only once. */
 class Baselines {
   private readonly played = new Map<string, Promise<string | undefined>>()
 
@@ -101,9 +101,9 @@ async function judge(mutant: Mutant, folder: string, baselines: Baselines): Prom
   const file = path.join(folder, mutant.file)
   const original = fs.readFileSync(file, 'utf8')
   const places = original.split(mutant.find).length - 1
-  if (places !== 1) return { ok: false, problem: `its text stands ${places} times in ${mutant.file}, not once` }
+  if (places !== 1) return { ok: false, problem: `its text occurs ${places} times in ${mutant.file}, not once` }
   const unmutated = await baselines.problem(mutant)
-  if (unmutated !== undefined) return { ok: false, problem: `the sources as they are fail: ${unmutated}` }
+  if (unmutated !== undefined) return { ok: false, problem: `the unchanged sources fail: ${unmutated}` }
   fs.writeFileSync(
     file,
     original.replace(mutant.find, () => mutant.replace)

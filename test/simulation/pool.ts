@@ -1,4 +1,4 @@
-/** Deals jobs to child processes, so that one that hangs or dies costs its own seed only. */
+/** Runs jobs in child processes, so that a hang or a crash fails only its own seed. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,13 +10,13 @@ export interface Played {
   readonly cpuMs: number
 }
 
-/** Jobs that a child has at hand, so that it does not wait for us. */
+/** Jobs that are sent to a child in advance, so that it does not wait between jobs. */
 const JOBS_AHEAD = 3
-/** A seed that takes this long is given up, and its process with it. */
+/** The child is killed when a seed takes longer than this. */
 const SEED_TIMEOUT_MS = 120_000
 const WORKER = path.join(import.meta.dirname, 'worker.ts')
 
-/** Plays all; `played` hears of every one, in the order in which they end, and says whether more are wanted. */
+/** Runs all jobs. Calls `played` for every outcome, in order of completion, and stops when it returns false. */
 export async function playJobs(
   jobs: readonly Job[],
   processes: number,
@@ -29,13 +29,13 @@ export async function playJobs(
     if (!played(one)) wanted = false
   }
   const work = async (): Promise<void> => {
-    // What a child had at hand when it died is played by the next one.
+    // The next child runs the jobs that were sent to a child that died.
     for (let job = take(); job !== undefined; job = take()) waiting.unshift(...(await runChild(job, take, heard)))
   }
   await Promise.all(Array.from({ length: processes }, work))
 }
 
-/** Resolves to the jobs that it was given and did not play. */
+/** Resolves with the jobs that were sent to the child and not run. */
 function runChild(first: Job, take: () => Job | undefined, heard: (one: Played) => void): Promise<Job[]> {
   const child = spawn(process.execPath, [WORKER], { stdio: ['pipe', 'pipe', 'inherit'] })
   const atHand: Job[] = []
@@ -59,7 +59,7 @@ function runChild(first: Job, take: () => Job | undefined, heard: (one: Played) 
     if (atHand.length === 0) child.stdin.end()
     watch()
   })
-  // The child's death is told by its exit.
+  // The `close` event reports the death of the child.
   child.stdin.on('error', () => undefined)
   return ended(child).then(how => {
     clearTimeout(timer)
@@ -79,7 +79,7 @@ function ended(child: ChildProcess): Promise<string> {
 }
 
 function lost(job: Job, how: string): Outcome {
-  const detail = `the process ended by ${how}; SIGKILL is what it gets after ${SEED_TIMEOUT_MS / 1_000} s`
+  const detail = `the process ended by ${how} (it is sent SIGKILL after ${SEED_TIMEOUT_MS / 1_000} s)`
   const failure = { property: 'process', detail, atMs: 0, faults: [], trace: [] }
   return { ...job, failure, hash: '', messages: 0, worldMs: 0 }
 }

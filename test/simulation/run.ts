@@ -1,6 +1,6 @@
 /**
- * Plays scenarios with many seeds on two processes: `npm run sim -- --help`. A seed that fails prints what broke, the
- * faults, the last lines of the trace and the command that plays it again.
+ * Runs scenarios with many seeds in two processes: `npm run sim -- --help`. For a seed that fails it prints the
+ * violated property, the faults, the last lines of the trace and the replay command.
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -10,24 +10,24 @@ import { playJobs, type Played } from './pool.ts'
 import { scenarios } from './scenarios/index.ts'
 
 const HELP = `usage: npm run sim -- [--scenario NAME] [--seeds N] [--from K] [--seed S] [--json] [--until PROPERTY]
-  --scenario NAME   only this one; without it the seeds are spread over: ${scenarios.map(({ name }) => name).join(', ')}
-  --seeds N         so many seeds in all (default 200)
+  --scenario NAME   run only this scenario; default: all of ${scenarios.map(({ name }) => name).join(', ')}
+  --seeds N         the number of seeds over all scenarios (default 200)
   --from K          the first seed of every scenario (default 1)
-  --seed S          this one seed
-  --jobs J          processes (default 2)
-  --json            one line of JSON per seed in place of the table
-  --until PROPERTY  stop when this property was found violated
+  --seed S          run only this seed
+  --jobs J          the number of processes (default 2)
+  --json            print one line of JSON per seed instead of the table
+  --until PROPERTY  stop at the first violation of this property
 or: npm run sim -- search [PART…] [--seed S]
   the figures of search at 1,000 nodes (default seed 1); parts: pings, modes, deaths, graph, load`
 
 const EXIT_USAGE = 64
-/** What a seed may cost; more is marked in the table. */
+/** The table marks scenarios whose mean is higher. */
 const CPU_PER_SEED_MAX_MS = 400
-/** Failures printed in full; the others take a line each. */
+/** The number of failures printed in full. Further failures are printed as one line. */
 const FAILURES_IN_FULL_MAX = 3
 const PROGRESS_EVERY_MS = 5_000
 
-/** Not scenarios of many seeds, but the figures of one. */
+/** The argument that prints the figures of search for one seed, instead of running scenarios. */
 const REPORT = 'search'
 
 interface Options {
@@ -45,7 +45,7 @@ function usage(problem: string): never {
 
 function numberOf(text: string, name: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) usage(`--${name} is a whole number, not ${text}`)
+  if (!Number.isSafeInteger(value) || value < 0) usage(`--${name} must be a non-negative integer, not ${text}`)
   return value
 }
 
@@ -70,13 +70,13 @@ function readArgs() {
 }
 
 function readOptions({ values, positionals }: ReturnType<typeof readArgs>): Options {
-  if (positionals.length > 0) usage(`there is nothing called ${positionals[0]}`)
+  if (positionals.length > 0) usage(`unknown argument ${positionals[0]}`)
   if (values.help) {
     console.log(HELP)
     process.exit(0)
   }
   const chosen = scenarios.filter(({ name }) => values.scenario === undefined || name === values.scenario)
-  if (chosen.length === 0) usage(`no scenario is called ${values.scenario ?? ''}`)
+  if (chosen.length === 0) usage(`unknown scenario ${values.scenario ?? ''}`)
   const jobs =
     values.seed === undefined
       ? deal(chosen, numberOf(values.seeds, 'seeds'), numberOf(values.from, 'from'))
@@ -97,7 +97,7 @@ function commit(): string {
   }
 }
 
-/** Counts and prints what comes in. */
+/** Counts outcomes and prints them. */
 class Tally {
   readonly played: Played[] = []
   failed = 0
@@ -108,7 +108,7 @@ class Tally {
     this.options = options
   }
 
-  /** False when no more are wanted. */
+  /** Returns false when the run should stop. */
   add(one: Played): boolean {
     this.played.push(one)
     const { failure } = one.outcome
@@ -136,7 +136,7 @@ class Tally {
     console.error(`sim: ${this.played.length} of ${this.options.jobs.length} seeds, ${this.failed} failed`)
   }
 
-  /** A line per scenario. */
+  /** A table with one line per scenario. */
   table(): string {
     const rows = this.options.chosen.map(({ name }) => {
       const mine = this.played.filter(({ outcome }) => outcome.scenario === name)
@@ -164,7 +164,7 @@ class Tally {
 
 const args = readArgs()
 if (args.positionals[0] === REPORT) {
-  // With its helpers it is no part of what scenarios are copied with (mutants.ts).
+  // Imported only when needed: scenarios do not use it.
   const { report } = await import('./search/report.ts')
   report(numberOf(args.values.seed ?? '1', 'seed'), args.positionals.slice(1))
   process.exit(0)

@@ -1,4 +1,7 @@
-/** Exchange machines in a simulated world, with the blocks of one or two contents, and owners that do what a node would. */
+/**
+ * Exchange machines in a simulated world, with the blocks of one or two contents, and owners that do what a node
+ * would.
+ */
 import type { Bitfield } from '../../src/base/bitfield.ts'
 import { sha256Hex, utf8 } from '../../src/base/bytes.ts'
 import type { ContentId } from '../../src/base/ids.ts'

@@ -1,6 +1,6 @@
 /**
- * A machine for testing the simulator: pings on a timer, streams numbers, keeps a count on disk. It checks nothing itself:
- * what it heard is open to tests and checkers.
+ * A machine for testing the simulator: pings on a timer, streams numbers, keeps a count on disk. It checks nothing
+ * itself: what it heard is open to tests and checkers.
  */
 import { after, instant, type Instant } from '../../src/base/time.ts'
 import type { NodeId } from '../../src/base/ids.ts'

@@ -1,19 +1,22 @@
-/** A child of run.ts: plays the jobs that come in, a line of JSON each, and answers each with a line. */
+/** A child of run.ts. Reads jobs from stdin, one line of JSON each, and prints an outcome line for each. */
 import { createInterface } from 'node:readline'
 import type { Outcome, Scenario } from '../../src/sim/scenario.ts'
 import type { Job } from './deal.ts'
 import { scenarios } from './scenarios/index.ts'
 
-/** One seed of so many is played twice, and must leave the same trace. */
+/** One of this many seeds runs twice and must produce the same trace. */
 const TWICE_EVERY_SEEDS = 20
 
 const byName = new Map(scenarios.map(scenario => [scenario.name, scenario]))
 
-/** What is different the second time did not come from the seed: state outside of the world, a clock, chance. */
+/**
+ * Runs the seed again. A different trace means that the run depends on more than the seed, such as global state or a
+ * clock.
+ */
 function playedTwice(scenario: Scenario, first: Outcome): Outcome {
   const second = scenario.run(first.seed)
   if (second.hash === first.hash) return first
-  const detail = `trace ${first.hash} became ${second.hash} when it was played again`
+  const detail = `the trace is ${first.hash} in the first run and ${second.hash} in the second`
   const failure = { property: 'same-trace', detail, atMs: first.worldMs, faults: [], trace: [] }
   return { ...first, failure }
 }

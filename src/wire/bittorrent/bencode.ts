@@ -103,7 +103,7 @@ export class BencodeReader {
   }
 
   private descend(): void {
-    if (++this.depth > BENCODE_DEPTH_MAX) this.fail(`more than ${BENCODE_DEPTH_MAX} nested levels`)
+    if (++this.depth > BENCODE_DEPTH_MAX) this.fail(`more than ${BENCODE_DEPTH_MAX} levels of nesting`)
   }
 
   /** Calls `onEntry` with every key. The callback must consume the value with exactly one call of this reader. */
@@ -169,7 +169,7 @@ export class BencodeReader {
 
   /** Throws DecodeError when any bytes follow. */
   end(): void {
-    if (this.at < this.input.length) this.fail(`${this.input.length - this.at} bytes left over`)
+    if (this.at < this.input.length) this.fail(`${this.input.length - this.at} trailing bytes`)
   }
 }
 

@@ -228,7 +228,7 @@ const descriptor: Codec<Descriptor> = {
     if (kind === undefined) throw new DecodeError(`unknown descriptor type: ${type}`)
     const body = new Reader(r.take(length))
     const fields = payloads[kind][1].read(body)
-    if (body.left > 0) throw new DecodeError(`${body.left} bytes left over`)
+    if (body.left > 0) throw new DecodeError(`${body.left} trailing bytes`)
     return { kind, id, ttl, hops, ...fields } as Descriptor
   }
 }

@@ -94,8 +94,8 @@ describe('a manifest is refused, nothing is on the disk and the daemon lives on,
     fs.writeFileSync(torrent, Buffer.concat([Buffer.from('d4:info'), raw, Buffer.from('e')]))
     expectRefusal(await shoal('get', torrent, '-o', 'out'), {
       status: 1,
-      // What breaks the coding already is not told from a file cut short.
-      says: new RegExp(`(the manifest is refused|this is no \\.torrent file, or not all of it): .*(${says.source})`),
+      // Invalid bencode is reported in the same way as a truncated file.
+      says: new RegExp(`(invalid manifest|this is not a \\.torrent file, or it is truncated): .*(${says.source})`),
       next: /Whoever made it|Get the file again/
     })
     await expectNothingKept()
@@ -106,7 +106,7 @@ describe('a manifest is refused, nothing is on the disk and the daemon lives on,
     for (const id of [first!, second!]) {
       expectRefusal(await shoal('get', id, '-o', 'out'), {
         status: 1,
-        says: /the manifest is refused: /,
+        says: /invalid manifest: /,
         next: /Whoever made it/
       })
       await expectNothingKept()

@@ -70,32 +70,38 @@ describe('a content', () => {
     ['to forget, of an unknown name', ['rm', 'nothing'], 3, /this node has nothing called "nothing"/, /`shoal ls`/],
     ['to follow, of an unknown name', ['status', 'nothing'], 3, /this node has nothing called/, /`shoal ls`/],
     ['to follow, of an unknown ID', ['status', UNKNOWN], 3, /this node has nothing called/, /`shoal ls`/],
-    ['by a magnet without content', ['get', 'magnet:?dn=x'], 1, /names no content/, /magnet:\?xt=urn:btmh:1220/],
+    ['by a magnet without content', ['get', 'magnet:?dn=x'], 1, /has no content ID/, /magnet:\?xt=urn:btmh:1220/],
     ['by a magnet cut short', ['get', 'magnet:?xt=urn:btmh:12201234'], 1, /not 64 hexadecimal digits/, /xt=urn:btmh/],
     [
       'by a magnet of another hash',
       ['get', `magnet:?xt=urn:btmh:1320${UNKNOWN}`],
       1,
-      /the magnet link names no content/,
+      /the magnet link has no content ID/,
       /magnet:\?xt=urn:btmh:1220/
     ],
     [
       'by a magnet of BitTorrent v1, which is refused by name',
       ['get', `magnet:?xt=urn:btih:${'0'.repeat(40)}`],
       1,
-      /is of BitTorrent v1 only, and v2 is needed/,
+      /has a BitTorrent v1 infohash only, and v2 is required/,
       /magnet:\?xt=urn:btmh:1220/
     ],
     [
       'by a .torrent of BitTorrent v1, which is refused by name',
       ['get', path.join(TORRENTS, 'nested.v1.torrent')],
       1,
-      /is a BitTorrent v1 torrent, and v2 or a hybrid is needed/,
+      /is a BitTorrent v1 torrent, and v2 or a hybrid is required/,
       /as v2 or as a hybrid/
     ],
-    ['by a .torrent that is a text', ['get', './text.torrent'], 1, /no \.torrent file, or not all of it/, /again/],
-    ['by an empty .torrent', ['get', './empty.torrent'], 1, /no \.torrent file, or not all of it/, /again/],
-    ['by a .torrent cut short', ['get', './cut.torrent'], 1, /not all of it: bencode: .*cut short at byte/, /again/],
+    ['by a .torrent that is a text', ['get', './text.torrent'], 1, /not a \.torrent file, or it is truncated/, /again/],
+    ['by an empty .torrent', ['get', './empty.torrent'], 1, /not a \.torrent file, or it is truncated/, /again/],
+    [
+      'by a .torrent cut short',
+      ['get', './cut.torrent'],
+      1,
+      /it is truncated: bencode: (truncated string|unexpected end of input) at byte/,
+      /again/
+    ],
     ['by a .torrent without content', ['get', './no-info.torrent'], 1, /it has no info dictionary/, /again/],
     ['by a huge .torrent', ['get', './huge.torrent'], 1, /has more than \d+ bytes/, /by its magnet link or content ID/],
     [
@@ -121,7 +127,7 @@ describe('a ticket', () => {
     }
   }
 
-  it('cut short', () => judged(ticket.slice(0, -9), 1, /cut short or mistyped/, /copy all of it/))
+  it('cut short', () => judged(ticket.slice(0, -9), 1, /incomplete or mistyped/, /copy the whole ticket/))
   it('mistyped in one letter', () =>
     judged(
       ticket.replace(/.{20}$/, end => (end.startsWith('a') ? 'b' : 'a') + end.slice(1)),
@@ -130,8 +136,8 @@ describe('a ticket', () => {
       /copy all/
     ))
   it('of a newer form', () => judged(ticket.replace('shoal1', 'shoal2'), 1, /has form 2, .* reads form 1/, /upgrade/))
-  it('that is none', () => judged('hello', 1, /no ticket: a ticket is one word/, /`shoal invite` on a member/))
-  it('of nothing, as from a broken pipe', () => judged('', 1, /no ticket: a ticket is one word/, /`shoal invite`/))
+  it('that is none', () => judged('hello', 1, /not a ticket: a ticket is one word/, /`shoal invite` on a member/))
+  it('of nothing, as from a broken pipe', () => judged('', 1, /not a ticket: a ticket is one word/, /`shoal invite`/))
 
   it('of another overlay, once a member was met', async () => {
     const foreign = (await stranger.ask('invite', {})).ticket

@@ -41,14 +41,14 @@ it('says what to do in a clone that is not built', async () => {
   fs.writeFileSync(path.join(clone, 'bin/setup.js'), '')
   expect(await run('node', [path.join(clone, 'bin/shoal.js'), 'ls'])).toEqual({
     status: 1,
-    text: 'shoal: this clone is not built\n  `npm run setup` in it installs and builds\n'
+    text: 'shoal: this clone is not built\n  run `npm run setup` in the clone\n'
   })
   fs.mkdirSync(path.join(clone, 'dist/cli'), { recursive: true })
   fs.writeFileSync(path.join(clone, 'dist/cli/main.js'), "import 'commander'")
   const { status, text } = await run('node', [path.join(clone, 'bin/shoal.js'), 'ls'])
   expect([status, text]).toEqual([
     1,
-    expect.stringMatching(/^shoal: this clone is not whole: .*commander.*\n {2}`npm run setup`/)
+    expect.stringMatching(/^shoal: this clone is incomplete: .*commander.*\n {2}run `npm run setup`/)
   ])
 })
 
@@ -61,7 +61,7 @@ it.skipIf(old === undefined)('says what is needed when Node is too old and there
   const { status, text } = await run(old!, [path.join(clone, 'bin/shoal.js'), 'ls'])
   expect([status, text]).toEqual([
     1,
-    expect.stringMatching(/^shoal: Node\.js [\d.]+ is too old: 22\.18 or later is needed\n/)
+    expect.stringMatching(/^shoal: Node\.js [\d.]+ is too old: 22\.18 or later is required\n/)
   ])
 })
 

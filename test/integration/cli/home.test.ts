@@ -49,7 +49,7 @@ describe('without a daemon', () => {
     const home = newHome()
     const { ticket } = otherTicket()
     const { status, stderr } = await shoal(home, ['join', ticket.slice(0, -1)])
-    expect([status, stderr.split('\n')[0]]).toEqual([1, 'shoal: this ticket is cut short or mistyped'])
+    expect([status, stderr.split('\n')[0]]).toEqual([1, 'shoal: this ticket is incomplete or mistyped'])
     expect(fs.existsSync(home)).toBe(false)
   })
 

@@ -3,7 +3,7 @@ import { Alarms } from '../../../src/base/alarms.ts'
 import { instant } from '../../../src/base/time.ts'
 
 describe('alarms', () => {
-  it('ring the earliest first, and equal ones in the order in which they were set', () => {
+  it('are taken in the order of time, and at equal times in the order of set', () => {
     const alarms = new Alarms<string>()
     for (const [name, at] of [
       ['b', 5],
@@ -18,7 +18,7 @@ describe('alarms', () => {
     expect(alarms.next()).toBe(9)
   })
 
-  it('keep one time for a name: the last one set', () => {
+  it('keep only the last time set for a name', () => {
     const alarms = new Alarms<string>()
     alarms.set('a', instant(1))
     alarms.set('a', instant(7))
@@ -28,7 +28,7 @@ describe('alarms', () => {
     expect(alarms.next()).toBeUndefined()
   })
 
-  it('do not ring once cleared', () => {
+  it('are not taken once cleared', () => {
     const alarms = new Alarms<string>()
     alarms.set('a', instant(1))
     alarms.clear('a')
@@ -36,7 +36,7 @@ describe('alarms', () => {
     expect(alarms.take(instant(2))).toBeUndefined()
   })
 
-  it('do not grow with how often one name is set again', () => {
+  it('use bounded memory when one name is set again and again', () => {
     const alarms = new Alarms<string>()
     for (let i = 0; i < 10_000; i++) alarms.set('a', instant(i))
     expect(alarms.size).toBe(1)

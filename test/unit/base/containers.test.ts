@@ -6,7 +6,7 @@ import { IndexedMap } from '../../../src/base/indexed-map.ts'
 import { Random } from '../../../src/base/random.ts'
 
 describe('heap', () => {
-  test('gives back what was pushed in order', () => {
+  test('pops the items in order', () => {
     const random = Random.from('heap')
     const heap = new Heap<number>((a, b) => a < b)
     const items = Array.from({ length: 300 }, () => random.below(100))
@@ -19,7 +19,7 @@ describe('heap', () => {
 })
 
 describe('bitfield', () => {
-  test('counts what changed, and writes bit 0 as the highest of byte 0', () => {
+  test('counts its bits, and writes bit 0 as the highest bit of byte 0', () => {
     const field = new Bitfield(10)
     expect(field.add(0)).toBe(true)
     expect(field.add(0)).toBe(false)
@@ -33,13 +33,13 @@ describe('bitfield', () => {
     expect(field.fill().full).toBe(true)
   })
 
-  test('refuses bytes of another length, and a spare bit that is set', () => {
+  test('decode refuses another number of bytes, and a set spare bit', () => {
     expect(Bitfield.decode(Uint8Array.of(0xff), 9)).toBeUndefined()
     expect(Bitfield.decode(Uint8Array.of(0xff), 7)).toBeUndefined()
     expect(Bitfield.decode(Uint8Array.of(0xfe), 7)?.full).toBe(true)
   })
 
-  test('asking outside is no, adding outside throws', () => {
+  test('has returns false outside the range, add throws', () => {
     const field = new Bitfield(3)
     expect(field.has(-1)).toBe(false)
     expect(field.has(3)).toBe(false)
@@ -48,7 +48,7 @@ describe('bitfield', () => {
 })
 
 describe('a bounded map', () => {
-  test('forgets what was used least recently, and says so', () => {
+  test('drops the least recently used entry, and returns it', () => {
     const map = new LruMap<string, number>(2)
     map.set('a', 1)
     map.set('b', 2)
@@ -59,7 +59,7 @@ describe('a bounded map', () => {
 })
 
 describe('an indexed map', () => {
-  test('agrees with a plain map under drawn operations, and lists each value once', () => {
+  test('agrees with a plain map under random operations, and lists each value once', () => {
     const random = Random.from('indexed map')
     const map = new IndexedMap<number, string>()
     const plain = new Map<number, string>()

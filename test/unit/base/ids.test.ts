@@ -14,7 +14,7 @@ import {
 import { keys } from '@libp2p/crypto'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 
-test('the name of a node is the peer ID that libp2p computes for its key', async () => {
+test('the text of a node id is the peer ID that libp2p computes for its key', async () => {
   const pair = await keys.generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(7))
   const id = nodeId(pair.publicKey.raw)
   const theirs = peerIdFromPrivateKey(pair)
@@ -23,7 +23,7 @@ test('the name of a node is the peer ID that libp2p computes for its key', async
   expect(placeOf(id)).toBe(createHash('sha256').update(peerIdBytes(id)).digest('hex'))
 })
 
-test('what is no peer ID of an Ed25519 key is no node', () => {
+test('nodeIdFromText refuses everything but peer IDs of Ed25519 keys', () => {
   for (const text of ['', '12D3', 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG', '0OIl', '1'.repeat(5000)]) {
     expect(nodeIdFromText(text)).toBeUndefined()
   }
@@ -40,7 +40,7 @@ test('base 58 keeps leading zeros', () => {
   expect(base58.encode(Uint8Array.of(0, 0))).toBe('11')
 })
 
-test('hexadecimal is refused unless it is whole and lower case', () => {
+test('unhex refuses an odd number of digits, and upper case', () => {
   expect(unhex('0g')).toBeUndefined()
   expect(unhex('abc')).toBeUndefined()
   expect(unhex('AB')).toBeUndefined()

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
 import { Random } from '../../../src/base/random.ts'
 
-test('one seed, one sequence; forks by another name differ', () => {
+test('a seed determines the sequence; forks with other labels differ', () => {
   const draw = (random: Random): number[] => Array.from({ length: 5 }, () => random.u32())
   expect(draw(Random.from(1))).toEqual(draw(Random.from(1)))
   expect(draw(Random.from(1))).not.toEqual(draw(Random.from(2)))
   expect(draw(Random.from(1).fork('a'))).not.toEqual(draw(Random.from(1).fork('b')))
 })
 
-test('the sequence is fixed: seeds of old failures stay what they were', () => {
+test('the sequence of a seed never changes, so that seeds of old failures stay valid', () => {
   const random = Random.from('golden')
   expect([random.u32(), random.u32(), random.u32()]).toEqual([894227474, 1641815666, 1383334495])
 })
 
-test('integers below n are even: chi squared over 16 cells', () => {
+test('integers below n are uniform: chi squared over 16 cells', () => {
   const random = Random.from('even')
   const cells = new Array<number>(16).fill(0)
   const draws = 16_000
@@ -26,7 +26,7 @@ test('integers below n are even: chi squared over 16 cells', () => {
   expect(chi).toBeLessThan(37.7) // 15 degrees of freedom, p = 0.001
 })
 
-test('a sample has different items and leaves the array alone; a shuffle keeps them all', () => {
+test('a sample has distinct items and does not change the array; a shuffle keeps all items', () => {
   const random = Random.from('sample')
   const items = [1, 2, 3, 4, 5, 6]
   const sample = random.sample(items, 4)

@@ -8,7 +8,7 @@ const key = (digits: string): Key => digits.padEnd(64, '0') as Key
 describe('arcs', () => {
   const [a, b, c] = [key('1'), key('8'), key('f')]
 
-  test('an open arc leaves out both ends, and goes through zero', () => {
+  test('an open arc excludes both ends, and may contain zero', () => {
     expect(between(a, b, c)).toBe(true)
     expect(between(a, a, c)).toBe(false)
     expect(between(a, c, c)).toBe(false)
@@ -24,7 +24,7 @@ describe('arcs', () => {
     expect(between(a, a, a)).toBe(false)
   })
 
-  test('agree with the arithmetic of distances for drawn keys', () => {
+  test('agree with distances for random keys', () => {
     const random = Random.from('arcs')
     const draw = (): Key => Buffer.from(random.bytes(32)).toString('hex') as Key
     for (let i = 0; i < 500; i++) {

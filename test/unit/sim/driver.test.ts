@@ -3,7 +3,7 @@ import type { ToyEvent } from '../../simulation/toy.ts'
 import { toyGroup, toyWorld, two, violated } from './toy-world.ts'
 
 describe('the driver', () => {
-  it('refuses a datagram over the limit, and takes one at it', () => {
+  it('refuses a datagram over the limit, and sends one at the limit', () => {
     const { world, a, b } = two()
     // A tag, two bytes of length.
     const send = (length: number) => () => {
@@ -26,7 +26,7 @@ describe('the driver', () => {
     expect(violated(send((1 << 20) - 3))).toBe('assert')
   })
 
-  it('finds a machine that asks for the same wake for ever', () => {
+  it('detects a machine that always asks for the same wake', () => {
     const { world, a } = two()
     world.call(a, (toy, now) => {
       toy.pingEvery(0, [], now)
@@ -38,7 +38,7 @@ describe('the driver', () => {
     ).toBe('livelock')
   })
 
-  it('finds a circle that takes no time', () => {
+  it('detects an endless exchange of messages without delay', () => {
     const world = toyWorld({
       outside: {
         command: (its, node, token) => {
@@ -60,7 +60,7 @@ describe('the driver', () => {
     ).toBe('livelock')
   })
 
-  it('reports what a machine throws with its stack', () => {
+  it('reports an exception of a machine with its stack', () => {
     const { world, a } = two()
     const act = (): void => {
       world.call(a, () => {
@@ -71,7 +71,7 @@ describe('the driver', () => {
     expect(act).toThrow(/n0: TypeError: no such thing\n +at /)
   })
 
-  it('hands commands to the outside, whose timers die with the process', () => {
+  it('passes commands to the outside, whose timers are cancelled when the process ends', () => {
     let ended = 0
     const world = toyWorld({
       outside: {
@@ -97,7 +97,7 @@ describe('the driver', () => {
     expect(b!.machine.results).toEqual([])
   })
 
-  it('never calls a machine within a call: what an owner does about an event comes after', () => {
+  it('runs calls of an event handler after the current call of the machine', () => {
     const order: string[] = []
     const world = toyWorld({
       onEvent: (its, node, event: ToyEvent) => {
@@ -129,7 +129,7 @@ describe('the driver', () => {
 })
 
 describe('checkers', () => {
-  it('see every call, every event, every so often, and the end', () => {
+  it('are called for calls, events, starts, ends, at intervals, and at the end of the run', () => {
     const seen = new Map<string, number>()
     const see = (what: string): undefined => {
       seen.set(what, (seen.get(what) ?? 0) + 1)
@@ -157,7 +157,7 @@ describe('checkers', () => {
     expect(Object.fromEntries(seen)).toEqual({ start: 1, call: 3, event: 1, tick: 10, ended: 1, end: 1 })
   })
 
-  it('end the run with what they found', () => {
+  it('end the run with their violation', () => {
     const world = toyWorld({
       checkers: [{ atEnd: () => ({ property: 'never-holds', detail: 'as was to be shown' }) }]
     })
@@ -170,7 +170,7 @@ describe('checkers', () => {
 })
 
 describe('signatures', () => {
-  it('hold for their signer, domain and claim alone', () => {
+  it('verify only for their signer, domain and claim', () => {
     const { world, a, b } = two()
     const claim = Uint8Array.of(1, 2, 3)
     const signed = a.machine.birth.signer.sign('shoal/test', claim)
@@ -183,7 +183,7 @@ describe('signatures', () => {
 })
 
 describe('a group', () => {
-  it('delivers what is under way, and jumps to the next wake', () => {
+  it('delivers messages in transit, and jumps to the next wake', () => {
     const group = toyGroup(3)
     group.call(0, toy => {
       toy.stream(group.contact(1), 7)

@@ -21,13 +21,13 @@ describe('a plan of faults', () => {
     expect([...kinds].sort()).toEqual(Object.keys(ALL_FAULTS).sort())
   })
 
-  it('begins and ends within its time', () => {
+  it('starts and ends all faults within its period', () => {
     for (const { atMs, lastsMs } of plans(50).flat()) {
       expect(atMs + lastsMs).toBeLessThanOrEqual(FAULT_DEFAULTS.forMs + 1e-6)
     }
   })
 
-  it('never takes more nodes away at once than allowed, nor a spared one', () => {
+  it('never has more nodes down at once than allowed, nor a spared one', () => {
     let most = 0
     for (const plan of plans(50, { downMax: 2, spared: [0], everyMs: 500 })) {
       const away = plan.filter(({ fault }) => fault.kind === 'crash' || fault.kind === 'pause')
@@ -40,18 +40,18 @@ describe('a plan of faults', () => {
     expect(most).toBe(2)
   })
 
-  it('never loses more than allowed', () => {
+  it('never exceeds the largest loss', () => {
     for (const { fault } of plans(50, { weights: { loss: 1 }, lossMax: 0.3 }).flat()) {
       expect(fault.kind === 'loss' && fault.share <= 0.3).toBe(true)
     }
   })
 
-  it('says each fault in words', () => {
-    expect(faultText({ kind: 'one-way', from: [0, 2], to: [1] })).toBe('one way: n0 n2 not heard by n1')
-    expect(faultText({ kind: 'crash', node: 3, host: true, move: true })).toBe('host crash of n3, which will move')
+  it('has a text for each fault', () => {
+    expect(faultText({ kind: 'one-way', from: [0, 2], to: [1] })).toBe('one-way cut: n0 n2 cannot reach n1')
+    expect(faultText({ kind: 'crash', node: 3, host: true, move: true })).toBe('host crash of n3, then moves')
   })
 
-  it('is void once all is calm: everybody is up and heard', () => {
+  it('is cancelled by calm: all nodes run and reach each other', () => {
     const world = pinging(NODES)
     unleash(world, drawPlan(world.random, NODES, { everyMs: 200, lastsMinMs: 5_000, weights: { crash: 1, split: 1 } }))
     world.run(10_000)
@@ -78,7 +78,7 @@ describe('a scenario', () => {
     }
   })
 
-  it('that fails says what, when, under which faults, and how to see it again', () => {
+  it('that fails reports the property, the time, the faults and the replay command', () => {
     const outcome = failing.run(42)
     expect(outcome.failure).toMatchObject({ property: 'never-holds', atMs: 1_500, faults: ['0.000 s as planned'] })
     const text = failureText(outcome)
@@ -91,10 +91,10 @@ describe('a scenario', () => {
     expect(failing.run(42).hash).not.toBe(failing.run(43).hash)
   })
 
-  it('that is wrong itself is a failure, not a crash of the runner', () => {
+  it('that throws is a failure, not a crash of the runner', () => {
     const wrong = scenario({
       name: 'wrong',
-      about: 'asks for a node that is not there',
+      about: 'uses an unknown node',
       build: seed => toyWorld({ seed }),
       play: world => {
         world.node(7)
@@ -110,7 +110,7 @@ describe('seeds are dealt', () => {
     { name: 'large', share: 0.1 }
   ]
 
-  it('by share, each scenario counting its own', () => {
+  it('by share, and each scenario numbers its own', () => {
     const jobs = deal(scenarios, 22, 5)
     const large = jobs.filter(job => job.scenario === 'large')
     expect(large.map(({ seed }) => seed)).toEqual([5, 6])
@@ -119,7 +119,7 @@ describe('seeds are dealt', () => {
     )
   })
 
-  it('so that a longer deal begins like a shorter one', () => {
+  it('so that a longer deal starts with the jobs of a shorter one', () => {
     expect(deal(scenarios, 50, 1).slice(0, 20)).toEqual(deal(scenarios, 20, 1))
   })
 })

@@ -5,7 +5,7 @@ import { PAUSED_DATAGRAMS_MAX } from '../../../src/sim/driver.ts'
 import { even, pinging, toyWorld, two } from './toy-world.ts'
 
 describe('datagrams', () => {
-  it('are cut one way only when told so', () => {
+  it('are cut in one direction by a one-way cut', () => {
     const world = pinging(2)
     const [a, b] = [world.node(0), world.node(1)]
     const partition = world.network.partition(oneWay([a.index], [b.index]))
@@ -17,23 +17,23 @@ describe('datagrams', () => {
     expect(b.machine.pings.get(a.id)).toBeGreaterThan(90)
   })
 
-  it('are lost and doubled in the shares asked for', () => {
+  it('are lost and duplicated in the configured shares', () => {
     const world = pinging(2, { network: { loss: 0.3, duplication: 0.2 } })
     world.run(100_000)
     const sent = 10_000
     const heard = world.node(1).machine.pings.get(world.node(0).id) ?? 0
-    // 0.7 arrive, 1.2 times each; four standard deviations either way.
+    // 0.7 of them arrive, 1.2 times each; the tolerance is four standard deviations.
     expect(Math.abs(heard / sent - 0.84)).toBeLessThan(4 * 0.0065)
   })
 
-  it('overtake each other', () => {
+  it('may arrive out of order', () => {
     const world = pinging(2, { network: { latencyMinMs: 100, latencyMaxMs: 100, jitter: 1 } })
     world.run(5_000)
     const counts = world.node(1).machine.pingCounts
     expect(counts.some((count, index) => index > 0 && count < counts[index - 1]!)).toBe(true)
   })
 
-  it('reach nobody at the address of another node, nor a node that moved while they were under way', () => {
+  it('are lost at the address of another node, and when the node moves while they are in transit', () => {
     const { world, a, b } = two()
     const c = world.add()
     world.call(a, toy => toy.ping({ id: c.id, address: b.address }))
@@ -46,7 +46,7 @@ describe('datagrams', () => {
     expect(b.machine.received).toEqual([])
   })
 
-  it('reach the next process at the address of the one that they were sent to', () => {
+  it('reach a process that started after they were sent to its address', () => {
     const { world, a, b } = two()
     world.call(a, toy => toy.ping(b.contact))
     world.crash(b)
@@ -55,7 +55,7 @@ describe('datagrams', () => {
     expect(b.machine.received).toHaveLength(1)
   })
 
-  it('to a node that moved, or died, vanish; it is heard from its new address', () => {
+  it('to a node that moved or died are lost; the node can send from its new address', () => {
     const { world, a, b } = two()
     const old = b.contact
     world.crash(b)
@@ -75,7 +75,7 @@ describe('datagrams', () => {
 })
 
 describe('a disk', () => {
-  it('keeps what was done and may lose what was not', () => {
+  it('keeps completed writes in a crash, and may lose pending ones', () => {
     const kept = new Set<number>()
     for (let seed = 0; seed < 20; seed++) {
       const { world, a } = two({ seed })
@@ -94,7 +94,7 @@ describe('a disk', () => {
     expect([...kept].sort()).toEqual([1, 2])
   })
 
-  it('keeps everything when the process stops in order', () => {
+  it('keeps all writes when the process exits normally', () => {
     for (let seed = 0; seed < 20; seed++) {
       const { world, a } = two({ seed })
       world.call(a, toy => {
@@ -106,7 +106,7 @@ describe('a disk', () => {
     }
   })
 
-  it('that is full answers so and keeps the old value', () => {
+  it('that is full refuses a write and keeps the old value', () => {
     const { world, a } = two()
     a.disk.full = true
     world.call(a, toy => {
@@ -129,8 +129,8 @@ describe('a disk', () => {
   })
 })
 
-describe('a stopped process', () => {
-  it('hears nothing until it goes on, and then all that its socket held', () => {
+describe('a paused process', () => {
+  it('receives nothing until it is resumed, and then the datagrams in its socket buffer', () => {
     const { world, a, b } = two({ network: even(1) })
     world.pause(b)
     const sent = PAUSED_DATAGRAMS_MAX + 50
@@ -144,7 +144,7 @@ describe('a stopped process', () => {
     expect(b.machine.pings.get(a.id)).toBe(PAUSED_DATAGRAMS_MAX)
   })
 
-  it('wakes late, with the clock as it is by then', () => {
+  it('wakes late, with the current time', () => {
     const world = pinging(2, { clock: { driftMax: 0, wallOffsetMaxMs: 0, timerLateMaxMs: 0 } })
     world.run(100)
     const a = world.node(0)
@@ -159,7 +159,7 @@ describe('a stopped process', () => {
     expect(Math.round(late[0]! - a.machine.wokenAt[before - 1]!)).toBe(500)
   })
 
-  it('hears of a write that became safe meanwhile, and loses that answer when it is killed', () => {
+  it('gets the result of a write when it is resumed, and loses the result when it is killed', () => {
     const { world, a, b } = two()
     for (const node of [a, b]) {
       world.call(node, toy => {
@@ -177,7 +177,7 @@ describe('a stopped process', () => {
 })
 
 describe('clocks', () => {
-  it('have zeros and rates of their own, and never go back', () => {
+  it('have their own origins and rates, and never go back', () => {
     const world = toyWorld({ clock: { driftMax: 0.01 } })
     const [a, b] = [world.add(), world.add()]
     a.clock.boot(0)
@@ -189,14 +189,14 @@ describe('clocks', () => {
     expect(a.clock.now(50_000).mono).toBe(a.clock.now(100_000).mono)
   })
 
-  it('show at least the time of a timer that has fired, whatever was rounded', () => {
+  it('show at least the time of a timer that has fired, despite rounding', () => {
     const { a } = two()
     const { mono } = a.clock.now(10)
     a.clock.reach(after(mono, 0.001))
     expect(a.clock.now(10).mono).toBe(mono + 0.001)
   })
 
-  it('wake a machine at or after the time it asked for', () => {
+  it('wake a machine at or after the requested time', () => {
     for (const timerLateMaxMs of [0, 1]) {
       const world = pinging(5, { clock: { driftMax: 0.01, timerLateMaxMs } })
       world.run(10_000)

@@ -7,7 +7,7 @@ const DIAL_TIMEOUT_MS = 5_000
 const SILENCE_TIMEOUT_MAX_MS = 12_500
 
 describe('a stream', () => {
-  it('is ordered and whole, whatever the network loses', () => {
+  it('is ordered and complete under loss', () => {
     const { world, a, b } = two({ network: { loss: 0.3, duplication: 0.3 } })
     for (const value of upTo(200)) {
       world.call(a, toy => {
@@ -21,7 +21,7 @@ describe('a stream', () => {
     expect(links(b)).toEqual(['up'])
   })
 
-  it('carries what waited for it before what its coming up causes', () => {
+  it('sends queued messages before those that the machine sends when the link is up', () => {
     const { world, a, b } = two()
     world.call(a, toy => {
       toy.onUp = peer => {
@@ -34,7 +34,7 @@ describe('a stream', () => {
     expect(numbers(b)).toEqual([0, 1, 2])
   })
 
-  it('is one link when both dial at once, and what both sent arrives', () => {
+  it('is one link when both dial at once, and the messages of both arrive', () => {
     const { world, a, b } = two()
     world.call(a, toy => {
       toy.stream(b.contact, 1)
@@ -58,7 +58,7 @@ describe('a stream', () => {
     expect(links(a)).toEqual(['down'])
   })
 
-  it('to a dead host, or an address that nobody has, ends after the dial timeout', () => {
+  it('to a dead host or an unused address fails after the dial timeout', () => {
     const { world, a, b } = two()
     world.crash(b, { host: true })
     world.call(a, toy => {
@@ -87,7 +87,7 @@ describe('a stream', () => {
     expect(links(b)).toEqual([])
   })
 
-  it('that a machine fills without end behind one dial breaks an invariant', () => {
+  it('refuses more than DIAL_QUEUE_MAX messages for one dial', () => {
     const { world, a, b } = two()
     const flood = (): void => {
       world.call(a, toy => {
@@ -99,14 +99,14 @@ describe('a stream', () => {
 })
 
 describe('a link', () => {
-  it('goes down at once at the peers of a process that died', () => {
+  it('goes down at the peers at once when a process dies', () => {
     const { world, a, b } = linked({ network: even(10) })
     world.crash(b)
     world.run(11)
     expect(links(a)).toEqual(['up', 'down'])
   })
 
-  it('goes down after a silence at the peers of a host that died', () => {
+  it('goes down at the peers after the silence timeout when a host dies', () => {
     const { world, a, b } = linked()
     world.crash(b, { host: true })
     world.run(9_999)
@@ -115,7 +115,7 @@ describe('a link', () => {
     expect(links(a)).toEqual(['up', 'down'])
   })
 
-  it('is half open after a host died and came back, until somebody sends', () => {
+  it('is half open after a host died and restarted, until a peer sends', () => {
     const { world, a, b } = linked({ network: even(10) })
     world.crash(b, { host: true })
     world.start(b)
@@ -129,7 +129,7 @@ describe('a link', () => {
     expect(numbers(b)).toEqual([])
   })
 
-  it('survives a cut that heals in time, and delivers what was sent meanwhile', () => {
+  it('survives a short cut, and delivers messages sent during the cut', () => {
     const { world, a, b } = linked()
     const partition = world.network.partition(split([a.index], [b.index]))
     for (const value of [1, 2, 3])
@@ -146,7 +146,7 @@ describe('a link', () => {
     expect(links(b)).toEqual(['up'])
   })
 
-  it('goes down at both ends when one direction stays cut', () => {
+  it('goes down at both ends when one direction remains cut', () => {
     const { world, a, b } = linked()
     world.network.partition(oneWay([a.index], [b.index]))
     world.call(b, toy => {
@@ -157,7 +157,7 @@ describe('a link', () => {
     expect([links(a).at(-1), links(b).at(-1)]).toEqual(['down', 'down'])
   })
 
-  it('loses what was under way when it broke, and opens anew', () => {
+  it('loses messages in transit when it breaks, and can be opened again', () => {
     const { world, a, b } = linked({ network: even(10) })
     world.call(a, toy => {
       toy.stream(b.contact, 1)
@@ -175,7 +175,7 @@ describe('a link', () => {
     expect(numbers(b)).toEqual([0, 2])
   })
 
-  it('is given up when a stopped process would have to hold too much', () => {
+  it('breaks when the backlog of a paused process exceeds its limit', () => {
     const { world, a, b } = linked()
     world.pause(b)
     for (let i = 1; i <= STREAM_BACKLOG_MAX + 10; i++) {
@@ -194,7 +194,7 @@ describe('a link', () => {
 })
 
 describe('bulk', () => {
-  it('takes its turn on the uplink of its sender', () => {
+  it('is sent one after the other on the uplink of its sender', () => {
     const { world, a, b } = linked({ network: even(10) })
     a.uplinkBytesPerSecond = 1_000
     const arrivals: number[] = []
@@ -204,7 +204,7 @@ describe('bulk', () => {
     expect(arrivals).toEqual([110, 210, 310])
   })
 
-  it('needs a link, and is lost with it', () => {
+  it('requires a link, and is lost when the link breaks', () => {
     const { world, a, b } = two()
     let arrived = 0
     expect(world.transfer(a, b.id, 100, () => arrived++)).toBe(false)

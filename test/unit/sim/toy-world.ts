@@ -1,4 +1,4 @@
-/** Worlds of toys, for the tests beside this file. */
+/** Worlds of toy machines, for the tests in this folder. */
 import { expectDefined } from '../../../src/base/assert.ts'
 import { SimFailure } from '../../../src/sim/failure.ts'
 import { Group } from '../../../src/sim/group.ts'
@@ -9,7 +9,7 @@ import { Toy, toyMessage, type ToyCommand, type ToyEvent, type ToyMessage } from
 export type ToyWorld = World<ToyMessage, ToyCommand, ToyEvent, Toy>
 export type ToySettings = Partial<WorldSettings<ToyMessage, ToyCommand, ToyEvent, Toy>>
 
-/** Every packet takes as long. */
+/** A network on which every packet has the same delay. */
 export function even(latencyMs: number): NonNullable<ToySettings['network']> {
   return { latencyMinMs: latencyMs, latencyMaxMs: latencyMs, asymmetry: 0, jitter: 0 }
 }
@@ -24,7 +24,7 @@ export function two(settings: ToySettings = {}): { world: ToyWorld; a: SimNode<T
   return { world, a: expectDefined(a, 'a'), b: expectDefined(b, 'b') }
 }
 
-/** Two with a link that is up. */
+/** Two nodes with a link that is up. */
 export function linked(settings: ToySettings = {}): ReturnType<typeof two> {
   const all = two(settings)
   all.world.call(all.a, toy => {
@@ -51,17 +51,17 @@ export function toyGroup(count: number): Group<ToyMessage, ToyCommand, ToyEvent,
   return new Group({ create: birth => new Toy(birth), codec: toyMessage, count })
 }
 
-/** What came in over streams. */
+/** The numbers that a node received over streams. */
 export function numbers({ machine }: SimNode<Toy>): number[] {
   return machine.diary.flatMap(entry => (entry.kind === 'number' ? [entry.value] : []))
 }
 
-/** What became of links. */
+/** The states of links that a node was notified of. */
 export function links({ machine }: SimNode<Toy>): string[] {
   return machine.diary.flatMap(entry => (entry.kind === 'link' ? [entry.state] : []))
 }
 
-/** The property that `act` finds violated. */
+/** The property that `act` violates. */
 export function violated(act: () => void): string | undefined {
   try {
     act()

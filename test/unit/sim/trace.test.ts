@@ -20,7 +20,7 @@ describe('the trace', () => {
     expect(traceOf(7).hash).not.toBe(traceOf(8).hash)
   })
 
-  it('differs when one byte of one message does', () => {
+  it('differs when one byte of one message differs', () => {
     const hashOf = (value: number): string => {
       const { world, a, b } = two()
       world.call(a, toy => {

@@ -46,7 +46,7 @@ const raw = (kind: number, leafStart: number, leafCount: number, payloadBytes: n
 }
 
 describe('a frame head', () => {
-  it('has these bytes', () => {
+  it('has golden bytes', () => {
     for (const [head, bytes] of golden) {
       expect(hex(encode(frameHead, head))).toBe(bytes)
       expect(decode(frameHead, expectDefined(unhex(bytes), 'hexadecimal'))).toEqual(head)
@@ -57,14 +57,14 @@ describe('a frame head', () => {
     ['an unknown kind', raw(3, 0, 0, 0)],
     ['no leaf', raw(1, 0, 0, 0)],
     ['more leaves than a frame holds', raw(1, 0, FRAME_LEAVES_MAX + 1, (FRAME_LEAVES_MAX + 1) * LEAF_BYTES)],
-    ['leaves beyond the longest piece', raw(1, PIECE_LEAVES_MAX, 1, 1)],
+    ['leaves past the longest piece', raw(1, PIECE_LEAVES_MAX, 1, 1)],
     ['more bytes than its leaves have', raw(1, 0, 1, LEAF_BYTES + 1)],
     ['a short leaf that is not the last', raw(1, 0, 2, LEAF_BYTES)],
     ['hashes of no piece', raw(0, 0, 0, 0)],
     ['hashes of a piece that is too long', raw(0, 0, PIECE_LEAVES_MAX + 1, (PIECE_LEAVES_MAX + 1) * 32)],
     ['hashes from the middle of a piece', raw(0, 1, 1, 32)],
     ['half a hash', raw(0, 0, 1, 16)],
-    ['a failure with a payload', raw(2, 0, 0, 1)]
+    ['a failed frame with a payload', raw(2, 0, 0, 1)]
   ])('is refused with %s', (_, bytes) => {
     expect(() => decode(frameHead, bytes)).toThrow(DecodeError)
   })
@@ -102,7 +102,7 @@ describe('the frame parser', () => {
     return found
   }
 
-  it('finds the same frames however the stream is cut', () => {
+  it('finds the same frames for every division into chunks', () => {
     expect(parse([])).toEqual(frames)
     expect(parse(Array.from({ length: stream.length - 1 }, (_, at) => at + 1))).toEqual(frames)
     const random = Random.from('cuts')
@@ -112,7 +112,7 @@ describe('the frame parser', () => {
     }
   })
 
-  it('knows when a stream ends within a frame', () => {
+  it('detects a stream that ends within a frame', () => {
     const parser = new FrameParser()
     for (const end of [5, FRAME_HEAD_BYTES, FRAME_HEAD_BYTES + 95]) {
       const one = new FrameParser()
@@ -123,7 +123,7 @@ describe('the frame parser', () => {
     expect(parser.between).toBe(true)
   })
 
-  it('gives what came before a broken head, then throws', () => {
+  it('yields the events before an invalid head, then throws', () => {
     const parser = new FrameParser()
     const seen: string[] = []
     const feed = (): void => {
@@ -135,7 +135,7 @@ describe('the frame parser', () => {
 })
 
 describe('the manifest messages', () => {
-  it('have these bytes', () => {
+  it('have golden bytes', () => {
     const content = '0f'.repeat(32) as ContentId
     expect(hex(encode(manifestRequest, { content }))).toBe('0f'.repeat(32))
     expect(encode(manifestRequest, { content }).length).toBe(MANIFEST_REQUEST_BYTES)

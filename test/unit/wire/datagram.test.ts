@@ -29,14 +29,14 @@ const golden: Array<[DatagramBody, string]> = [
 ]
 
 describe('the frame of a datagram', () => {
-  it('has these bytes in front', () => {
+  it('has golden bytes for the header', () => {
     const bytes = `01${'cd'.repeat(16)}${'ab'.repeat(32)}000000070000000100000005`
     expect(hex(encode(datagramHeader, header))).toBe(bytes)
     expect(decode(datagramHeader, unhex(bytes)!)).toEqual(header)
     expect(bytes.length / 2).toBe(DATAGRAM_HEADER_BYTES)
   })
 
-  it.each(golden)('has these bytes for %j', (body, bytes) => {
+  it.each(golden)('has golden bytes for %j', (body, bytes) => {
     expect(hex(encode(datagramBody, body))).toBe(bytes)
     expect(decode(datagramBody, unhex(bytes)!)).toEqual(body)
   })
@@ -47,12 +47,12 @@ describe('the frame of a datagram', () => {
     expect(DATAGRAM_BYTES_MIN).toBe(110)
   })
 
-  it('fits every path with the largest payload', () => {
+  it('is at most DATAGRAM_BYTES_MAX long with the largest payload', () => {
     const largest = encode(datagramBody, { kind: 'data', payload: new Uint8Array(DATAGRAM_PAYLOAD_BYTES_MAX) })
     expect(DATAGRAM_HEADER_BYTES + largest.length + SEAL_TAG_BYTES).toBeLessThanOrEqual(DATAGRAM_BYTES_MAX)
   })
 
-  it('refuses a larger payload on both sides', () => {
+  it('refuses a larger payload when writing and when reading', () => {
     const over = { kind: 'data', payload: new Uint8Array(DATAGRAM_PAYLOAD_BYTES_MAX + 1) } as const
     expect(() => encode(datagramBody, over)).toThrow(RangeError)
     expect(() => decode(datagramBody, unhex(`00cd08${'00'.repeat(1101)}`)!)).toThrow(DecodeError)
@@ -61,9 +61,9 @@ describe('the frame of a datagram', () => {
   it.each([
     ['another version', datagramHeader, `02${'cd'.repeat(16)}${'ab'.repeat(32)}000000070000000100000005`],
     ['a counter over 2^53', datagramHeader, `01${'cd'.repeat(16)}${'ab'.repeat(32)}000000070020000000000000`],
-    ['filling that is not zero', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(15)}01`],
-    ['filling that is too long', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(17)}`],
-    ['filling that is too short', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(15)}`],
+    ['padding that is not zero', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(15)}01`],
+    ['padding that is too long', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(17)}`],
+    ['padding that is too short', datagramBody, `01${'aa'.repeat(16)}${'00'.repeat(15)}`],
     ['an unknown kind', datagramBody, `04${'aa'.repeat(16)}${'00'.repeat(16)}`]
   ] as const)('refuses %s', (_, codec, bytes) => {
     expect(() => decode<unknown>(codec, unhex(bytes)!)).toThrow(DecodeError)

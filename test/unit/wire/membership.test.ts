@@ -60,12 +60,12 @@ const golden: ReadonlyArray<readonly [MembershipMessage, string]> = [
 ]
 
 describe('a message', () => {
-  test.each(golden)('$kind is written as it always was, and read back', (message, digits) => {
+  test.each(golden)('$kind has golden bytes and is read back', (message, digits) => {
     expect(hex(encode(membershipMessage, message))).toBe(digits)
     expect(decode(membershipMessage, unhex(digits)!)).toEqual(message)
   })
 
-  test.each(golden)('$kind cut short anywhere is refused, and so is a byte left over', (_, digits) => {
+  test.each(golden)('$kind is refused when truncated anywhere, and with a trailing byte', (_, digits) => {
     for (let length = 0; length < digits.length; length += 2) {
       expect(() => decode(membershipMessage, unhex(digits.slice(0, length))!)).toThrow(DecodeError)
     }
@@ -83,14 +83,14 @@ const longest: AliveClaim = {
 describe('limits', () => {
   const lengthOf = (message: MembershipMessage): number => encode(membershipMessage, message).length
 
-  test('no beginning of a datagram is longer than what rumours leave room for', () => {
+  test('the part of a datagram before its rumours has at most DATAGRAM_HEADER_BYTES_MAX bytes', () => {
     for (const kind of ['ping', 'ping-request'] as const) {
       expect(lengthOf({ kind, sequence: 0xffffffff, target: A, rumours: [] })).toBe(DATAGRAM_HEADER_BYTES_MAX)
     }
     expect(lengthOf({ kind: 'ack', sequence: 1, rumours: [] })).toBeLessThan(DATAGRAM_HEADER_BYTES_MAX)
   })
 
-  test('two of the longest claims ride on a datagram, and never more of the shortest than the list holds', () => {
+  test('a datagram has room for two of the longest claims, and for at most RUMOURS_PER_DATAGRAM_MAX of the shortest', () => {
     const ping = { kind: 'ping', sequence: 1, target: A } as const
     expect(encode(claim, longest)).toHaveLength(425)
     expect(lengthOf({ ...ping, rumours: [longest, longest] })).toBeLessThanOrEqual(MEMBERSHIP_DATAGRAM_BYTES_MAX)
@@ -100,7 +100,7 @@ describe('limits', () => {
     expect(98 * shortest.length).toBeGreaterThan(MEMBERSHIP_DATAGRAM_BYTES_MAX)
   })
 
-  test('the longest digest, want and proofs fit into a stream message', () => {
+  test('the longest digest, want and claims fit in a stream message', () => {
     const row = { id: A, incarnation: INCARNATION_MAX, state: 'dead' } as const
     const rows = new Array<typeof row>(MEMBERS_MAX).fill(row)
     const claims = new Array<Claim>(CLAIMS_PER_MESSAGE_MAX).fill(longest)
@@ -125,7 +125,7 @@ describe('limits', () => {
     expect(() => decode(membershipMessage, writer.finish())).toThrow(`the limit is ${max}`)
   })
 
-  test('an incarnation above the highest, and a name above the longest, are refused', () => {
+  test('an incarnation or a name over its limit is refused', () => {
     expect(() => encode(claim, { ...leave, incarnation: INCARNATION_MAX + 1 })).toThrow(RangeError)
     expect(() => encode(claim, { ...alive, name: 'n'.repeat(NAME_BYTES_MAX + 1) })).toThrow(RangeError)
     const over = `02${A}81808080808040${SIGNATURE}`

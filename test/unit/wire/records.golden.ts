@@ -1,4 +1,4 @@
-/** One message of each kind of the records, and its bytes. A byte that changes here breaks nodes in the field. */
+/** One message of each kind of the records protocol, and its bytes. A change of these bytes breaks running nodes. */
 import type { Key, NodeId } from '../../../src/base/ids.ts'
 import { recordsMessage, type ProviderRecord, type RecordsMessage } from '../../../src/wire/records.ts'
 

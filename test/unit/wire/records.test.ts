@@ -34,13 +34,13 @@ const sizes = (counts: { copies: number; records: number; outcomes: number; mark
 describe('messages of the records', () => {
   for (const [kind, message] of Object.entries(messages)) {
     const bytes = golden[message.kind]
-    it(`writes and reads ${kind} as ever`, () => {
+    it(`have golden bytes for ${kind}`, () => {
       expect(hex(encode(recordsMessage, message))).toBe(bytes)
       expect(decode(recordsMessage, unhex(bytes)!)).toEqual(message)
     })
   }
 
-  it('fit a datagram with as many items as are sent by one', () => {
+  it('fit in a datagram with as many items as one datagram carries', () => {
     const counts = {
       copies: DATAGRAM_COPIES_MAX,
       records: DATAGRAM_COPIES_MAX,
@@ -50,7 +50,7 @@ describe('messages of the records', () => {
     for (const size of sizes(counts)) expect(size).toBeLessThanOrEqual(DATAGRAM_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES)
   })
 
-  it('fit a message of a stream at their limits', () => {
+  it('fit in a stream message at their limits', () => {
     const counts = {
       copies: PUT_RECORDS_MAX,
       records: GOT_RECORDS_MAX,
@@ -60,8 +60,8 @@ describe('messages of the records', () => {
     for (const size of sizes(counts)) expect(size).toBeLessThanOrEqual(STREAM_MESSAGE_BYTES_MAX)
   })
 
-  it('are refused over their limits, by the count alone', () => {
-    // Tag put, request 0, 257 copies (81 02) of which not one byte follows.
+  it('are refused over their limits before the items are read', () => {
+    // Tag put, request 0, 257 copies (81 02), and no bytes of them.
     expect(() => decode(recordsMessage, Uint8Array.of(0, 0, 0x81, 2))).toThrow(/the limit is 256/)
     const put = { kind: 'put', request, copies: [{ record: longRecord, leftMs: RECORD_TTL_MS_MAX }] } as const
     const longer = encode(recordsMessage, { ...put, copies: [{ record: longRecord, leftMs: RECORD_TTL_MS_MAX }] })

@@ -1,4 +1,4 @@
-/** One message of each kind of the ring, and its bytes. A byte that changes here breaks nodes in the field. */
+/** One message of each kind of the ring protocol, and its bytes. A change of these bytes breaks running nodes. */
 import type { Key, NodeId } from '../../../src/base/ids.ts'
 import { ringMessage, type RingMessage } from '../../../src/wire/ring.ts'
 

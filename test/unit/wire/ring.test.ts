@@ -7,7 +7,7 @@ import { DATAGRAM_PAYLOAD_BYTES_MAX } from '../../../src/wire/common.ts'
 import { PATH_NODES_MAX, REPLICAS_MAX, ringMessage, SUCCESSORS_MAX, type RingMessage } from '../../../src/wire/ring.ts'
 import { golden, messages } from './ring.golden.ts'
 
-/** What an envelope may take of a datagram. */
+/** Bytes of a datagram that the envelope may take. */
 const ENVELOPE_BYTES = 16
 const nodes = (count: number): NodeId[] => Array.from({ length: count }, () => 'f'.repeat(64) as NodeId)
 const key = messages.lookup.key
@@ -15,13 +15,13 @@ const key = messages.lookup.key
 describe('messages of the ring', () => {
   for (const [kind, message] of Object.entries(messages)) {
     const bytes = golden[message.kind]
-    it(`writes and reads ${kind} as ever`, () => {
+    it(`have golden bytes for ${kind}`, () => {
       expect(hex(encode(ringMessage, message))).toBe(bytes)
       expect(decode(ringMessage, unhex(bytes)!)).toEqual(message)
     })
   }
 
-  it('fit a datagram at their longest', () => {
+  it('fit in a datagram at their limits', () => {
     const request = Number.MAX_SAFE_INTEGER
     const longest: RingMessage[] = [
       { kind: 'state', request, predecessor: nodes(1)[0], successors: nodes(SUCCESSORS_MAX) },
@@ -41,8 +41,8 @@ describe('messages of the ring', () => {
     }
   })
 
-  it('are refused over their limits, by the count alone', () => {
-    // Tag state, request 0, no predecessor, 33 successors of which not one byte follows.
+  it('are refused over their limits before the items are read', () => {
+    // Tag state, request 0, no predecessor, 33 successors, and no bytes of them.
     expect(() => decode(ringMessage, Uint8Array.of(1, 0, 0, SUCCESSORS_MAX + 1))).toThrow(DecodeError)
     const lookup = encode(ringMessage, { ...messages.lookup, path: nodes(PATH_NODES_MAX) })
     const count = lookup.length - 32 * PATH_NODES_MAX - 1
@@ -51,7 +51,7 @@ describe('messages of the ring', () => {
     expect(() => decode(ringMessage, lookup)).toThrow(/the limit is 20/)
   })
 
-  it('have a path of at least one node', () => {
+  it('are refused with an empty path', () => {
     expect(() => decode(ringMessage, encode(ringMessage, { ...messages.lookup, path: [] }))).toThrow(DecodeError)
   })
 })

@@ -8,8 +8,8 @@ import { SHARE_NAME_BYTES_MAX, SHARES_MAX, sharesAnswer, sharesRequest } from '.
 const content = 'ab'.repeat(32) as ContentId
 const summary = { content, name: '鯡', bytes: 300, files: 2, pieceLengthBytes: 16_384, complete: true }
 
-describe('questions and answers about shares', () => {
-  it('are written as they always were', () => {
+describe('requests and answers about shares', () => {
+  it('have golden bytes', () => {
     expect(hex(encode(sharesRequest, { name: 'a', content: undefined }))).toBe('01016100')
     expect(hex(encode(sharesRequest, { name: undefined, content }))).toBe(`0001${content}`)
     const digits = `01${content}03e9afa1ac020280800101` + '00'

@@ -12,7 +12,7 @@ function pass(text: string): void {
 }
 
 describe('reading bencode', () => {
-  it('reads what BEP 3 shows', () => {
+  it('reads the examples of BEP 3', () => {
     expect(reader('i3e').integer()).toBe(3)
     expect(reader('i-3e').integer()).toBe(-3)
     expect(reader('i0e').integer()).toBe(0)
@@ -32,32 +32,32 @@ describe('reading bencode', () => {
   })
 
   it.each([
-    ['nothing', '', 'cut short'],
-    ['a letter', 'x', 'no value'],
+    ['empty input', '', 'unexpected end'],
+    ['a letter', 'x', 'not a value'],
     ['an empty number', 'ie', 'without digits'],
     ['a lone minus', 'i-e', 'without digits'],
     ['minus zero', 'i-0e', 'minus zero'],
     ['a leading zero', 'i03e', 'leading zero'],
-    ['a leading zero behind a minus', 'i-03e', 'leading zero'],
-    ['a plus', 'i+3e', 'no digit'],
-    ['a space', 'i 3e', 'no digit'],
-    ['a number without end', 'i3', 'cut short'],
+    ['a leading zero after a minus', 'i-03e', 'leading zero'],
+    ['a plus', 'i+3e', 'not a digit'],
+    ['a space', 'i 3e', 'not a digit'],
+    ['an integer without its end', 'i3', 'unexpected end'],
     ['a number of many digits', `i${'9'.repeat(21)}e`, 'too many digits'],
     ['a length with a leading zero', '04:spam', 'leading zero'],
-    ['a negative length', '-1:a', 'no value'],
-    ['a string cut short', '5:spam', 'cut short'],
-    ['a length beyond all memory', '999999999999999:a', 'the limit is'],
+    ['a negative length', '-1:a', 'not a value'],
+    ['a truncated string', '5:spam', 'truncated string'],
+    ['a length larger than the memory', '999999999999999:a', 'the limit is'],
     ['a length of many digits', '9999999999999999:a', 'too many digits'],
-    ['a list without end', 'l4:spam', 'cut short'],
-    ['a dictionary without end', 'd3:cow3:moo', 'cut short'],
-    ['a key without a value', 'd3:cowe', 'no value'],
-    ['a number as a key', 'di1ei2ee', 'where string belongs'],
+    ['a list without its end', 'l4:spam', 'unexpected end'],
+    ['a dictionary without its end', 'd3:cow3:moo', 'unexpected end'],
+    ['a key without a value', 'd3:cowe', 'not a value'],
+    ['a number as a key', 'di1ei2ee', 'expected string'],
     ['keys out of order', 'd1:bi1e1:ai2ee', 'out of order'],
-    ['a longer key before its beginning', 'd2:aai1e1:ai2ee', 'out of order'],
-    ['a key twice', 'd1:ai1e1:ai2ee', 'twice'],
-    ['an end without a beginning', 'e', 'no value'],
-    ['bytes left over', 'i1ei2e', 'left over'],
-    ['a wrong value deep inside', 'd1:ald1:bi00eeee', 'leading zero']
+    ['a key before its own prefix', 'd2:aai1e1:ai2ee', 'out of order'],
+    ['a duplicate key', 'd1:ai1e1:ai2ee', 'duplicate'],
+    ['an end without a start', 'e', 'not a value'],
+    ['trailing bytes', 'i1ei2e', 'trailing bytes'],
+    ['an invalid nested value', 'd1:ald1:bi00eeee', 'leading zero']
   ])('refuses %s', (_what, text, why) => {
     expect(() => {
       pass(text)
@@ -67,7 +67,7 @@ describe('reading bencode', () => {
     }).toThrow(why)
   })
 
-  it('takes numbers of 64 bits when it passes over them, and only safe ones when asked', () => {
+  it('skips numbers of 64 bits, and reads only safe integers', () => {
     pass('i18446744073709551615e')
     expect(reader(`i${Number.MAX_SAFE_INTEGER}e`).integer()).toBe(Number.MAX_SAFE_INTEGER)
     expect(reader(`i-${Number.MAX_SAFE_INTEGER}e`).integer()).toBe(-Number.MAX_SAFE_INTEGER)
@@ -75,12 +75,12 @@ describe('reading bencode', () => {
   })
 
   it('refuses a value of another kind, and a string over the limit', () => {
-    expect(() => reader('1:a').integer()).toThrow('string where integer belongs')
-    expect(() => reader('i1e').string(1)).toThrow('integer where string belongs')
+    expect(() => reader('1:a').integer()).toThrow('expected integer, found string')
+    expect(() => reader('i1e').string(1)).toThrow('expected string, found integer')
     expect(() => reader('5:abcde').string(4)).toThrow('the limit is 4')
   })
 
-  it(`goes ${BENCODE_DEPTH_MAX} levels deep and no deeper`, () => {
+  it(`accepts ${BENCODE_DEPTH_MAX} levels of nesting and no more`, () => {
     const nested = (depth: number): string => 'l'.repeat(depth) + 'e'.repeat(depth)
     pass(nested(BENCODE_DEPTH_MAX))
     expect(() => {
@@ -91,12 +91,12 @@ describe('reading bencode', () => {
     }).toThrow(`more than ${BENCODE_DEPTH_MAX} levels`)
   })
 
-  it('counts levels, not how many lists and dictionaries there are', () => {
+  it('counts levels of nesting, not lists and dictionaries', () => {
     pass(`l${'le'.repeat(10 * BENCODE_DEPTH_MAX)}e`)
     pass(`l${'de'.repeat(10 * BENCODE_DEPTH_MAX)}e`)
   })
 
-  it('gives the bytes of a value as they arrived', () => {
+  it('returns the original bytes of a value', () => {
     const text = 'd1:ad1:xi7ee1:bl1:\xffee'
     const one = reader(text)
     const raws: string[] = []
@@ -109,7 +109,7 @@ describe('reading bencode', () => {
 describe('writing bencode', () => {
   it('sorts keys by their bytes', () => {
     const writer = new BencodeWriter()
-    // U+FF5E is before U+1F3B5 in UTF-8 and behind it in UTF-16.
+    // U+FF5E is before U+1F3B5 in UTF-8 and after it in UTF-16.
     const keys = ['b', '\u{1f3b5}', '\uff5e', 'ab', 'a', '']
     writer.dictionary(
       keys.map((key, index) => [
@@ -122,7 +122,7 @@ describe('writing bencode', () => {
     expect(Buffer.from(writer.finish()).toString()).toBe('d0:i5e1:ai4e2:abi3e1:bi0e3:\uff5ei2e4:\u{1f3b5}i1ee')
   })
 
-  it('has these bytes', () => {
+  it('has golden bytes', () => {
     const writer = new BencodeWriter()
     writer.list(() => {
       writer.integer(-42)
@@ -134,7 +134,7 @@ describe('writing bencode', () => {
     expect(hex(writer.finish())).toBe('6c692d343265323a00ff323ac3a96c65646565')
   })
 
-  it('grows, and can be read back', () => {
+  it('grows, and its output can be read back', () => {
     const writer = new BencodeWriter()
     const items = Array.from({ length: 5_000 }, (_, i) => `item number ${i}`)
     writer.list(() => {
@@ -147,7 +147,7 @@ describe('writing bencode', () => {
     expect(back).toEqual(items)
   })
 
-  it('refuses what has no encoding', () => {
+  it('refuses values without an encoding', () => {
     const writer = new BencodeWriter()
     const none = (): void => {
       writer.integer(1)
@@ -163,6 +163,6 @@ describe('writing bencode', () => {
         ['a', none],
         [utf8('a'), none]
       ])
-    }).toThrow('given twice')
+    }).toThrow('duplicate key')
   })
 })

@@ -6,7 +6,7 @@ import { FURTHER_PIECES_MAX } from '../../../../src/wire/bittorrent/metainfo.ts'
 const PIECE = 4 * LEAF_BYTES
 const piece = (index: number): PieceIndex => index as PieceIndex
 
-/** What the numbering means, by walking through every leaf. */
+/** The numbering by its definition, computed leaf by leaf. */
 function walk(
   pieceLengthBytes: number,
   lengths: readonly number[]
@@ -59,14 +59,14 @@ describe('the layout', () => {
     }
   )
 
-  it('gives an empty file no piece, wherever it stands', () => {
+  it('gives an empty file no pieces, at any position', () => {
     check(PIECE, [])
     check(PIECE, [0])
     check(PIECE, [0, 0, 5, 0, 0, PIECE + 1, 0])
     check(PIECE, [PIECE, 0])
   })
 
-  it('begins a piece with every file, whatever the lengths', () => {
+  it('starts a new piece with every file, for all lengths', () => {
     const random = Random.from('layout')
     for (let round = 0; round < 100; round++) {
       const lengths = Array.from(
@@ -85,7 +85,7 @@ describe('the layout', () => {
     expect(layout.pieceBytes(piece(layout.pieces - 2))).toBe(1)
   })
 
-  it('holds the ranges inside a piece and no others', () => {
+  it('holds exactly the ranges inside a piece', () => {
     const layout = new Layout(PIECE, [PIECE + 2 * LEAF_BYTES + 1])
     const holds = (index: number, leafStart: number, leafCount: number): boolean =>
       layout.holds({ piece: piece(index), leafStart, leafCount })
@@ -94,14 +94,14 @@ describe('the layout', () => {
     expect([holds(2, 0, 1), holds(-1, 0, 1), holds(0, -1, 1), holds(0, 0, 0)]).toEqual([false, false, false, false])
   })
 
-  it('refuses a piece that is not there, and a piece length that is no power of two', () => {
+  it('refuses an unknown piece, and a piece length that is not a power of two', () => {
     expect(() => new Layout(PIECE, [1]).fileOf(piece(1))).toThrow('a piece of this content')
     expect(() => new Layout(PIECE, [1]).fileOf(piece(-1))).toThrow('a piece of this content')
     expect(() => new Layout(3 * LEAF_BYTES, [1])).toThrow('power of two')
     expect(() => new Layout(LEAF_BYTES / 2, [1])).toThrow('power of two')
   })
 
-  it('has room for every manifest that is let in', () => {
+  it('has room for every manifest that parseInfo accepts', () => {
     expect(FILES_MAX + FURTHER_PIECES_MAX).toBeLessThanOrEqual(PIECES_MAX)
   })
 })
@@ -112,7 +112,7 @@ describe('the hash of a piece of one leaf', () => {
     return layout.isOwnHash(piece(layout.pieces - 1))
   }
 
-  it('is that of the leaf when the piece is the whole file, or pieces have one leaf', () => {
+  it('is the hash of the leaf when the piece is the whole file, or pieces have one leaf', () => {
     expect([lastOf(PIECE, 100), lastOf(PIECE, LEAF_BYTES), lastOf(LEAF_BYTES, 3 * LEAF_BYTES)]).toEqual([
       true,
       true,
@@ -120,7 +120,7 @@ describe('the hash of a piece of one leaf', () => {
     ])
   })
 
-  it('is not when it is the short last piece of several, which is filled up with zeros (BEP 52)', () => {
+  it('is not the hash of the leaf for a short last piece of several, which BEP 52 pads with zeros', () => {
     expect([lastOf(PIECE, PIECE + 1), lastOf(PIECE, 2 * PIECE + LEAF_BYTES), lastOf(PIECE, PIECE)]).toEqual([
       false,
       false,

@@ -7,14 +7,14 @@ const ID = 'ab'.repeat(32) as ContentId
 const V2 = `xt=urn:btmh:1220${ID}`
 
 describe('a magnet link', () => {
-  it('is written so', () => {
+  it('has a golden text', () => {
     expect(formatMagnet({ contentId: ID, name: undefined })).toBe(`magnet:?xt=urn:btmh:1220${ID}`)
     expect(formatMagnet({ contentId: ID, name: 'a b&c=文' })).toBe(
       `magnet:?xt=urn:btmh:1220${ID}&dn=a%20b%26c%3D%E6%96%87`
     )
   })
 
-  it.each([undefined, '', 'plain', 'a b&c=d+e%20', '文件 🎵'])('is read as it was written, called %j', name => {
+  it.each([undefined, '', 'plain', 'a b&c=d+e%20', '文件 🎵'])('is read back with the name %j', name => {
     expect(parseMagnet(formatMagnet({ contentId: ID, name }))).toEqual({ contentId: ID, name })
   })
 
@@ -23,25 +23,25 @@ describe('a magnet link', () => {
     ['with trackers', `magnet:?dn=x&tr=udp%3A%2F%2Fhost%3A80&${V2}`],
     ['in capitals', `MAGNET:?XT=URN:BTMH:1220${ID.toUpperCase()}&dn=x`],
     ['with numbered topics', `magnet:?xt.1=urn:btih:1&xt.2=urn:btmh:1220${ID}&dn=x`],
-    ['that says it twice', `magnet:?${V2}&${V2}&dn=x`]
+    ['with the same topic twice', `magnet:?${V2}&${V2}&dn=x`]
   ])('%s is understood', (_what, text) => {
     expect(isMagnet(text)).toBe(true)
     expect(parseMagnet(text)).toEqual({ contentId: ID, name: 'x' })
   })
 
-  it('keeps a name that is escaped wrongly as it stands', () => {
+  it('keeps a name with invalid escapes unchanged', () => {
     expect(parseMagnet(`magnet:?${V2}&dn=%E6%`).name).toBe('%E6%')
   })
 
   it.each([
-    ['v1 alone', `magnet:?xt=urn:btih:${'1'.repeat(40)}`, 'BitTorrent v1 only'],
-    ['no topic', 'magnet:?dn=x', 'names no content'],
-    ['another hash', `magnet:?xt=urn:btmh:1114${ID}`, 'names no content'],
+    ['v1 alone', `magnet:?xt=urn:btih:${'1'.repeat(40)}`, 'BitTorrent v1 infohash only'],
+    ['no topic', 'magnet:?dn=x', 'has no content ID'],
+    ['another hash', `magnet:?xt=urn:btmh:1114${ID}`, 'has no content ID'],
     ['a short ID', 'magnet:?xt=urn:btmh:1220abcd', '64 hexadecimal digits'],
-    ['an ID with other letters', `magnet:?xt=urn:btmh:1220${'zz'.repeat(32)}`, '64 hexadecimal digits'],
+    ['an ID that is not hexadecimal', `magnet:?xt=urn:btmh:1220${'zz'.repeat(32)}`, '64 hexadecimal digits'],
     ['two contents', `magnet:?${V2}&xt=urn:btmh:1220${'cd'.repeat(32)}`, 'more than one'],
-    ['another scheme', `http:?${V2}`, 'no magnet link'],
-    ['too much', `magnet:?${V2}&dn=${'x'.repeat(MAGNET_LENGTH_MAX)}`, `more than ${MAGNET_LENGTH_MAX}`]
+    ['another scheme', `http:?${V2}`, 'not a magnet link'],
+    ['its length', `magnet:?${V2}&dn=${'x'.repeat(MAGNET_LENGTH_MAX)}`, `longer than ${MAGNET_LENGTH_MAX}`]
   ])('is refused for %s', (_what, text, why) => {
     expect(() => parseMagnet(text)).toThrow(ShoalError)
     expect(() => parseMagnet(text)).toThrow(why)

@@ -13,7 +13,7 @@ import { FileTree, MerkleStack } from '../../../../src/wire/bittorrent/tree.ts'
 const leaf = (index: number): Uint8Array => sha256(utf8(`leaf ${index}`))
 const leaves = (count: number): Uint8Array[] => Array.from({ length: count }, (_, index) => leaf(index))
 
-/** BEP 52 word for word: pad with zeros to `width`, then hash pairs. */
+/** The definition in BEP 52: pad with zeros to `width`, then hash pairs. */
 function plainRoot(
   layer: readonly Uint8Array[],
   width: number,
@@ -36,7 +36,7 @@ function plainFile(count: number, leavesPerPiece: number): { root: string; layer
 }
 
 describe('Merkle roots', () => {
-  it('of nothing but padding are the known ones', () => {
+  it('of padding alone have the known values', () => {
     expect(hex(zeroRoot(0))).toBe('00'.repeat(32))
     expect(hex(zeroRoot(1))).toBe('f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b')
     expect(hex(zeroRoot(2))).toBe('db56114e00fdd4c1f85c892bf35ac9a89289aaecb1ebd0a96cde606a748b5d71')
@@ -46,7 +46,7 @@ describe('Merkle roots', () => {
     expect(hex(merkleRoot(leaf(0), 1))).toBe(hex(leaf(0)))
   })
 
-  it('equal those of a plain padded tree, for every count and width', () => {
+  it('equal those of a plain padded tree for every count and width', () => {
     for (let count = 1; count <= 70; count++) {
       for (const width of [powerOfTwo(count), 2 * powerOfTwo(count), 8 * powerOfTwo(count)]) {
         const layer = leaves(count)
@@ -65,7 +65,7 @@ describe('Merkle roots', () => {
     }
   })
 
-  it('leave the layer as it was', () => {
+  it('do not change the layer', () => {
     for (const layer of [concat(...leaves(4)), Buffer.concat(leaves(4)), Buffer.concat(leaves(5))]) {
       const before = hex(layer)
       merkleRoot(layer, 8)
@@ -73,7 +73,7 @@ describe('Merkle roots', () => {
     }
   })
 
-  it('are not asked of an empty layer, of broken hashes, or of more than the tree holds', () => {
+  it('refuse an empty layer, a partial hash, and more hashes than the width', () => {
     expect(() => merkleRoot(new Uint8Array(0), 1)).toThrow('whole hashes')
     expect(() => merkleRoot(new Uint8Array(33), 2)).toThrow('whole hashes')
     expect(() => merkleRoot(new Uint8Array(96), 2)).toThrow('whole hashes')
@@ -84,17 +84,23 @@ describe('Merkle roots', () => {
   })
 })
 
-describe('a tree grown leaf by leaf', () => {
-  it.each([1, 2, 4, 8, 16])('with %d leaves a piece has the root and piece layer of the whole', leavesPerPiece => {
-    for (let count = 1; count <= 70; count++) {
-      const tree = new FileTree({ leafCount: count, leavesPerPiece })
-      for (const hash of leaves(count)) tree.push(hash)
-      const { root, pieceLayer } = tree.finish()
-      expect({ count, root: hex(root), layer: hex(pieceLayer) }).toEqual({ count, ...plainFile(count, leavesPerPiece) })
+describe('a tree built leaf by leaf', () => {
+  it.each([1, 2, 4, 8, 16])(
+    'with %d leaves per piece has the root and piece layer of the plain tree',
+    leavesPerPiece => {
+      for (let count = 1; count <= 70; count++) {
+        const tree = new FileTree({ leafCount: count, leavesPerPiece })
+        for (const hash of leaves(count)) tree.push(hash)
+        const { root, pieceLayer } = tree.finish()
+        expect({ count, root: hex(root), layer: hex(pieceLayer) }).toEqual({
+          count,
+          ...plainFile(count, leavesPerPiece)
+        })
+      }
     }
-  })
+  )
 
-  it('takes as many leaves as were promised, no fewer and no more', () => {
+  it('takes exactly leafCount leaves', () => {
     expect(() => new FileTree({ leafCount: 0, leavesPerPiece: 1 })).toThrow('empty file')
     const tree = new FileTree({ leafCount: 2, leavesPerPiece: 1 })
     tree.push(leaf(0))
@@ -105,7 +111,7 @@ describe('a tree grown leaf by leaf', () => {
     }).toThrow('no more leaves')
   })
 
-  it('starts over after a root', () => {
+  it('is empty again after finish', () => {
     const stack = new MerkleStack()
     for (const width of [8, 4]) {
       for (const hash of leaves(3)) stack.push(hash)

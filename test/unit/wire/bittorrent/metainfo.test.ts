@@ -20,7 +20,7 @@ import { cases, torrentOf } from '../../../fixtures/torrents/cases.ts'
 
 const ROOT = 'r'.repeat(32)
 
-/** Bencode as text, one letter a byte. */
+/** Bencode as text, one character per byte. */
 const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'))
 const str = (text: string): string => `${text.length}:${text}`
 const leafFile = (length: number | string, root = ROOT, attr?: string): string =>
@@ -50,7 +50,7 @@ function refusal(raw: Uint8Array): string {
 const paths = (manifest: Manifest): string[] => manifest.files.map(file => pathOf(file).join('/'))
 
 describe("libtorrent's manifests", () => {
-  it.each(cases.filter(({ kind }) => kind !== 'v1'))('$torrent says what was on the disk', example => {
+  it.each(cases.filter(({ kind }) => kind !== 'v1'))('$torrent lists the files of the torrent', example => {
     const { manifest } = parseTorrent(torrentOf(example))
     expect(manifest.contentId).toBe(example.contentId)
     expect(manifest.name).toBe(example.files[0]?.path[0])
@@ -73,15 +73,15 @@ describe("libtorrent's manifests", () => {
     expect(manifest.layout.bytes).toBe(there.reduce((sum, file) => sum + file.length, 0))
   })
 
-  it.each(cases.filter(({ kind }) => kind === 'v2'))('$torrent is written again byte for byte', example => {
+  it.each(cases.filter(({ kind }) => kind === 'v2'))('$torrent is encoded to the same bytes', example => {
     const { manifest } = parseTorrent(torrentOf(example))
     expect(hex(buildInfo(treeOf(manifest), manifest.pieceLengthBytes))).toBe(hex(manifest.raw))
   })
 
-  it('of v1 are refused by name', () => {
+  it('of v1 are refused with an error that names v1', () => {
     const example = cases.find(({ kind }) => kind === 'v1')!
     expect(() => parseTorrent(torrentOf(example))).toThrow(
-      'this is a BitTorrent v1 torrent, and v2 or a hybrid is needed'
+      'this is a BitTorrent v1 torrent, and v2 or a hybrid is required'
     )
   })
 })
@@ -117,7 +117,7 @@ function treeOf(manifest: Manifest): TreeNode {
 }
 
 describe('a manifest', () => {
-  it('is what its bytes say', () => {
+  it('has the files, folders and lengths of its bytes', () => {
     const tree = `d1:ad1:b${leafFile(0, '')}1:cdee1:d${leafFile(LEAF_BYTES + 1, ROOT, 'hx')}e`
     const raw = info(tree)
     const manifest = parseInfo(raw)
@@ -131,14 +131,14 @@ describe('a manifest', () => {
     expect(manifest.layout.pieces).toBe(2)
   })
 
-  it('may be a single file only when the file has its name and nothing stands beside it', () => {
+  it('is a single file only when its only entry is a file with the name of the content', () => {
     expect(parseInfo(info(one('top'))).singleFile).toBe(true)
     expect(parseInfo(info(one('pot'))).singleFile).toBe(false)
     expect(parseInfo(info('d3:topd3:top' + leafFile(1) + 'ee')).singleFile).toBe(false)
     expect(parseInfo(info(`d3:top${leafFile(1)}4:zerodee`)).singleFile).toBe(false)
   })
 
-  it('keeps names as they are: composed, decomposed, with any letter', () => {
+  it('keeps names unchanged: composed, decomposed, with any character', () => {
     const children = ['e\u0301', '\u00e9', 'a\\b', '\ufeff', '文件', '🎵'].map((name): TreeNode => ({
       kind: 'file',
       name,
@@ -151,7 +151,7 @@ describe('a manifest', () => {
     expect(manifest.name).toBe('分享')
   })
 
-  it('has its empty folders as empty dictionaries', () => {
+  it('encodes empty folders as empty dictionaries', () => {
     const raw = buildInfo(
       { kind: 'folder', name: 'n', children: [{ kind: 'folder', name: 'e', children: [] }] },
       LEAF_BYTES
@@ -160,7 +160,7 @@ describe('a manifest', () => {
     expect(parseInfo(raw).emptyFolders.map(folderPathOf)).toEqual([['e']])
   })
 
-  it('has these bytes for an executable file', () => {
+  it('has golden bytes for an executable file', () => {
     const root = latin1(ROOT)
     const raw = buildInfo({ kind: 'file', name: 'x', lengthBytes: 7, executable: true, root }, 32_768)
     const file = `d0:d4:attr1:x6:lengthi7e11:pieces root32:${ROOT}ee`
@@ -170,14 +170,14 @@ describe('a manifest', () => {
     expect(parseInfo(raw).singleFile).toBe(true)
   })
 
-  it('leaves symlinks and padding files out, and counts them', () => {
+  it('leaves out symlinks and padding files, and counts them', () => {
     const link = 'd0:d4:attr1:l12:symlink pathl2:..4:evileee'
     const manifest = parseInfo(info(`d1:a${link}1:b${leafFile(5, '', 'p')}1:c${leafFile(1)}e`))
     expect(paths(manifest)).toEqual(['c'])
     expect(manifest.skipped).toEqual({ symlinks: 1, paddingFiles: 1 })
   })
 
-  it('passes over what it does not know', () => {
+  it('ignores unknown fields', () => {
     const raw = latin1(
       `d9:file treed1:ad0:d6:lengthi1e5:mtimei5e11:pieces root${str(ROOT)}eee` +
         `12:meta versioni2e4:name1:n12:piece lengthi16384e7:privatei1e6:source1:xe`
@@ -193,15 +193,19 @@ describe('a manifest is refused for', () => {
     ['an absolute name', info(one('/etc')), 'a separator'],
     ['a way up inside a name', info(one('a/../b')), 'a separator'],
     ['a NUL', info(one('a\0')), 'a NUL'],
-    ['a name twice', info(`d1:a${leafFile(1)}1:a${leafFile(1)}e`), 'twice'],
+    ['a duplicate name', info(`d1:a${leafFile(1)}1:a${leafFile(1)}e`), 'duplicate key'],
     ['names out of order', info(`d1:b${leafFile(1)}1:a${leafFile(1)}e`), 'out of order'],
     ['a name that is not UTF-8', info(one('\xff')), 'not UTF-8'],
     ['a name over 255 bytes', info(one('n'.repeat(256))), '256 bytes'],
-    ['a bad name of a folder', info('d2:..d1:a' + leafFile(1) + 'ee'), 'the name ".."'],
-    ['a bad name of the whole', info(one('a'), { name: '../up' }), 'a separator'],
-    ['an empty name of the whole', info(one('a'), { name: '' }), 'an empty name'],
+    ['an invalid name of a folder', info('d2:..d1:a' + leafFile(1) + 'ee'), 'the name ".."'],
+    ['an invalid name of the content', info(one('a'), { name: '../up' }), 'a separator'],
+    ['an empty name of the content', info(one('a'), { name: '' }), 'an empty name'],
     ['a file at the top without a name', info(leafFile(1)), 'an empty name'],
-    ['a file that is a folder too', info(`d1:ad0:d6:lengthi0ee1:b${leafFile(1)}ee`), '"a" is a file and a folder'],
+    [
+      'an entry that is a file and a folder',
+      info(`d1:ad0:d6:lengthi0ee1:b${leafFile(1)}ee`),
+      '"a" is a file and a folder'
+    ],
     ['no length', info(`d1:ad0:d11:pieces root${str(ROOT)}eee`), '"a" has no length'],
     ['a length below zero', info(one('a', leafFile(-1))), '"a" has no length'],
     ['a length over 2^53', info(one('a', leafFile('9007199254740992'))), 'over 2^53'],
@@ -213,25 +217,33 @@ describe('a manifest is refused for', () => {
     [
       'sizes that add up beyond 2^53',
       info(`d1:a${leafFile(2 ** 53 - 1)}1:b${leafFile(2 ** 53 - 1)}e`),
-      'larger than any disk'
+      'more than 2^53 - 1 bytes'
     ],
-    ['a piece length that is no power of two', info(one('a'), { pieceLength: 3 * LEAF_BYTES }), 'no power of two'],
-    ['a piece length below a leaf', info(one('a'), { pieceLength: LEAF_BYTES / 2 }), 'no power of two'],
-    ['a piece length of zero', info(one('a'), { pieceLength: 0 }), 'no power of two'],
-    ['a piece length below zero', info(one('a'), { pieceLength: -LEAF_BYTES }), 'no power of two'],
-    ['a piece length over the limit', info(one('a'), { pieceLength: 2 * PIECE_LENGTH_BYTES_MAX }), 'no power of two'],
+    [
+      'a piece length that is not a power of two',
+      info(one('a'), { pieceLength: 3 * LEAF_BYTES }),
+      'not a power of two'
+    ],
+    ['a piece length below a leaf', info(one('a'), { pieceLength: LEAF_BYTES / 2 }), 'not a power of two'],
+    ['a piece length of zero', info(one('a'), { pieceLength: 0 }), 'not a power of two'],
+    ['a piece length below zero', info(one('a'), { pieceLength: -LEAF_BYTES }), 'not a power of two'],
+    [
+      'a piece length over the limit',
+      info(one('a'), { pieceLength: 2 * PIECE_LENGTH_BYTES_MAX }),
+      'not a power of two'
+    ],
     ['another version', info(one('a'), { version: '12:meta versioni3e' }), 'version 3'],
-    ['no version', info(one('a'), { version: '' }), 'says no version'],
-    ['nothing in it', info('de'), 'holds no file'],
-    ['only a symlink in it', info(one('a', 'd0:d4:attr1:l12:symlink pathl1:beee')), 'holds no file'],
+    ['no version', info(one('a'), { version: '' }), 'has no version'],
+    ['an empty tree', info('de'), 'has no files'],
+    ['a tree of only a symlink', info(one('a', 'd0:d4:attr1:l12:symlink pathl1:beee')), 'has no files'],
     ['no file tree', latin1('d12:meta versioni2e4:name1:n12:piece lengthi16384ee'), 'has no file tree'],
     ['no name', latin1(`d9:file tree${one('a')}12:meta versioni2e12:piece lengthi16384ee`), 'has no name'],
     ['no piece length', latin1(`d9:file tree${one('a')}12:meta versioni2e4:name1:ne`), 'no piece length'],
-    ['bytes behind it', concat(info(one('a')), latin1('x')), 'left over'],
-    ['being cut short', info(one('a')).subarray(0, -1), 'cut short'],
-    ['being no dictionary', latin1('le'), 'list where dictionary belongs'],
-    ['a list as its tree', info('le'), 'list where dictionary belongs'],
-    ['attributes without end', info(one('a', leafFile(1, ROOT, 'x'.repeat(33)))), 'the limit is 32'],
+    ['trailing bytes', concat(info(one('a')), latin1('x')), 'trailing bytes'],
+    ['being truncated', info(one('a')).subarray(0, -1), 'unexpected end'],
+    ['not being a dictionary', latin1('le'), 'expected dictionary, found list'],
+    ['a list as its tree', info('le'), 'expected dictionary, found list'],
+    ['attributes that are too long', info(one('a', leafFile(1, ROOT, 'x'.repeat(33)))), 'the limit is 32'],
     ['being v1', latin1('d6:lengthi5e4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae'), 'BitTorrent v1']
   ])('%s', (_what, raw, why) => {
     expect(refusal(raw)).toContain(why)
@@ -248,13 +260,13 @@ describe('a manifest is refused for', () => {
 
   it('a path that is too long', () => {
     const name = 'n'.repeat(199)
-    // So many folders and separators fill the limit, and the file's name of one letter is too much.
+    // The folders and separators fill the limit, and the name of the file exceeds it.
     const fits = PATH_BYTES_MAX / 200
     expect(refusal(nested(fits, name))).toBe('let in')
     expect(refusal(nested(fits + 1, name))).toContain(`more than ${PATH_BYTES_MAX} bytes`)
   })
 
-  it('more pieces than its files pay for', () => {
+  it('more pieces than its number of files allows', () => {
     const most = (FURTHER_PIECES_MAX + 1) * LEAF_BYTES
     expect(refusal(info(one('a', leafFile(most))))).toBe('let in')
     expect(refusal(info(one('a', leafFile(most + 1))))).toContain(`${FURTHER_PIECES_MAX + 2} pieces`)
@@ -272,19 +284,19 @@ describe('a manifest is refused for', () => {
     expect(refusal(new Uint8Array(INFO_BYTES_MAX + 1))).toContain(`the limit is ${INFO_BYTES_MAX}`)
   })
 
-  it('a reason in which a name cannot speak to the terminal', () => {
-    expect(refusal(info(one('\u001b[2J', leafFile(1, ''))))).toBe('the manifest is refused: "\\u001b[2J" has no root')
+  it('an invalid name, which the message escapes for the terminal', () => {
+    expect(refusal(info(one('\u001b[2J', leafFile(1, ''))))).toBe('invalid manifest: "\\u001b[2J" has no root')
   })
 })
 
 describe('the key of a single file', () => {
-  it('has this value', () => {
+  it('has a golden value', () => {
     const text = concat(utf8('shoal/file/1\0'), latin1(ROOT), Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 5))
     expect(fileKey(latin1(ROOT), 2 ** 32 + 5)).toBe(sha256Hex(text))
     expect(fileKey(latin1(ROOT), 5)).toBe('bcf8f7ed0d97777a7810bf9aed1f924441a918a6e47f1244c20a157890dd9e76')
   })
 
-  it('binds the length, which the root does not', () => {
+  it('depends on the length, which the root does not cover', () => {
     expect(new Set([1, 2, 2 ** 32, 2 ** 32 + 1].map(length => fileKey(latin1(ROOT), length))).size).toBe(4)
   })
 })

@@ -15,7 +15,7 @@ describe('names', () => {
     '\ufeffbom',
     'con',
     'e\u0301'
-  ])('lets %j in as it is', name => {
+  ])('accepts %j unchanged', name => {
     expect(checkName(utf8(name))).toEqual({ ok: true, name })
   })
 
@@ -37,7 +37,7 @@ describe('names', () => {
     expect(checkName(Uint8Array.from(bytes))).toEqual({ ok: false, problem: 'a name that is not UTF-8' })
   })
 
-  it('are quoted for messages without what a terminal would obey', () => {
+  it('are quoted for messages without control characters', () => {
     expect(quoted('a"b')).toBe('"a\\"b"')
     expect(quoted('\u001b[31m\u009b\u202e')).toBe('"\\u001b[31m\\u009b\\u202e"')
     expect(quoted('文')).toBe('"文"')

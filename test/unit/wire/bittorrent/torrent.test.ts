@@ -23,7 +23,7 @@ function failure(bytes: Uint8Array): ShoalError {
   throw new Error('let in')
 }
 
-/** With the last byte of the layer in `at`th place flipped. */
+/** A copy of the layers in which the last byte of layer `at` is flipped. */
 function withWrongLayer(at: number): Uint8Array {
   const { manifest, pieceLayers } = parseTorrent(torrentOf(edges))
   const wrong = new Map([...pieceLayers].map(([root, layer]) => [root, layer.slice()]))
@@ -33,7 +33,7 @@ function withWrongLayer(at: number): Uint8Array {
 }
 
 describe('a torrent', () => {
-  it.each(cases.filter(({ kind }) => kind === 'v2'))('$torrent is written again byte for byte', one => {
+  it.each(cases.filter(({ kind }) => kind === 'v2'))('$torrent is encoded to the same bytes', one => {
     const bytes = torrentOf(one)
     const { manifest, pieceLayers } = parseTorrent(bytes)
     expect(hasPieceLayers(manifest, pieceLayers)).toBe(true)
@@ -48,7 +48,7 @@ describe('a torrent', () => {
     expect([...pieceLayers]).toEqual([...parseTorrent(torrentOf(edges)).pieceLayers])
   })
 
-  it('keeps nothing of the bytes it was read from, not even of a Buffer', () => {
+  it('holds no views of its input, even when that is a Buffer', () => {
     const bytes = Buffer.from(torrentOf(edges))
     const { manifest, pieceLayers } = parseTorrent(bytes)
     const before = hex(buildTorrent(manifest.raw, pieceLayers))
@@ -78,7 +78,7 @@ describe('a torrent', () => {
     }
   })
 
-  it('may lack piece layers, and says so', () => {
+  it('may lack piece layers, which hasPieceLayers reports', () => {
     const { manifest, pieceLayers } = parseTorrent(torrentOf(edges))
     const none = parseTorrent(buildTorrent(manifest.raw, new Map()))
     expect(hasPieceLayers(none.manifest, none.pieceLayers)).toBe(false)
@@ -87,24 +87,24 @@ describe('a torrent', () => {
     expect(hasPieceLayers(manifest, some)).toBe(false)
   })
 
-  it('drops piece layers of files that it does not have', () => {
+  it('drops piece layers that belong to none of its files', () => {
     const { manifest, pieceLayers } = parseTorrent(torrentOf(edges))
     const more = new Map([...pieceLayers, ['ff'.repeat(32), new Uint8Array(64)]])
     expect([...parseTorrent(buildTorrent(manifest.raw, more)).pieceLayers.keys()]).toEqual([...pieceLayers.keys()])
   })
 
-  it('can be checked in steps', () => {
+  it('can be verified in steps', () => {
     const { manifest, pieceLayers } = readTorrent(withWrongLayer(0))
     expect(() => [...verifyPieceLayers(manifest, pieceLayers)]).toThrow('do not match')
   })
 
   it.each([
-    ['nothing', '', 'cut short'],
-    ['text', 'hello', 'no value'],
+    ['empty input', '', 'unexpected end'],
+    ['text', 'hello', 'not a value'],
     ['no info', 'de', 'no info dictionary'],
-    ['info that is no dictionary', 'd4:infoi1ee', 'integer where dictionary belongs'],
-    ['a layer under a short root', 'd4:infode12:piece layersd3:abc0:ee', 'a root of 3 bytes'],
-    ['bytes behind it', 'd4:infodeex', 'left over']
+    ['info that is not a dictionary', 'd4:infoi1ee', 'expected dictionary, found integer'],
+    ['a layer under a short root', 'd4:infode12:piece layersd3:abc0:ee', 'has 3 bytes'],
+    ['trailing bytes', 'd4:infodeex', 'trailing bytes']
   ])('is refused when it is %s', (_what, text, why) => {
     expect(failure(Buffer.from(text))).toMatchObject({
       code: 'bad-input',
@@ -112,7 +112,7 @@ describe('a torrent', () => {
     })
   })
 
-  it('is refused for its size before it is read', () => {
+  it('is refused for its size before it is parsed', () => {
     const huge = { length: TORRENT_BYTES_MAX + 1 } as Uint8Array
     expect(failure(huge).message).toContain('the limit is')
   })

@@ -28,7 +28,7 @@ import type { NodeId } from '../../../../src/base/ids.ts'
 
 const wire = (digits: string): Uint8Array => unhex(digits) ?? new Uint8Array(0)
 
-/** [what, codec, value, its bytes] */
+/** [name, codec, value, its bytes] */
 const golden: ReadonlyArray<readonly [string, Codec<unknown>, unknown, string]> = [
   ['u8', u8, 255, 'ff'],
   ['u16', u16, 7462, '1d26'],
@@ -36,7 +36,7 @@ const golden: ReadonlyArray<readonly [string, Codec<unknown>, unknown, string]> 
   ['varint, one byte', varint, 127, '7f'],
   ['varint, two bytes', varint, 300, 'ac02'],
   ['varint, the largest', varint, Number.MAX_SAFE_INTEGER, 'ffffffffffffff0f'],
-  ['truth', bool, true, '01'],
+  ['boolean', bool, true, '01'],
   ['bytes', bytes(4), Uint8Array.of(1, 2), '020102'],
   ['text', text(8), '鯡', '03e9afa1'],
   ['fixed', fixed(2), Uint8Array.of(9, 8), '0908'],
@@ -56,12 +56,12 @@ const golden: ReadonlyArray<readonly [string, Codec<unknown>, unknown, string]> 
 ]
 
 describe('a schema', () => {
-  test.each(golden)('writes %s as it always did, and reads it back', (_, codec, value, digits) => {
+  test.each(golden)('writes %s to golden bytes, and reads it back', (_, codec, value, digits) => {
     expect(hex(encode(codec, value))).toBe(digits)
     expect(decode(codec, wire(digits))).toEqual(value)
   })
 
-  test.each(golden)('refuses %s cut short, and with a byte left over', (_, codec, _value, digits) => {
+  test.each(golden)('refuses %s truncated, and with a trailing byte', (_, codec, _value, digits) => {
     expect(tryDecode(codec, wire(digits.slice(0, -2)))).toBeUndefined()
     expect(() => decode(codec, wire(`${digits}00`))).toThrow(DecodeError)
   })
@@ -76,7 +76,7 @@ describe('a writer', () => {
     ['bytes', fixed(300), new Uint8Array(300).fill(0xab), 300]
   ]
 
-  test.each(row)('grows at any place of a %s', (_, codec, value, length) => {
+  test.each(row)('grows at any position of a %s', (_, codec, value, length) => {
     const one = codec as Codec<typeof value>
     for (let before = 250; before <= 260; before++) {
       const both = struct({ before: fixed(before), value: one })
@@ -94,12 +94,12 @@ describe('a limit', () => {
     ['list', list(u8, 1), '020101'],
     ['a number', upTo(9), '0a'],
     ['a list longer than its message', list(fixed(0), 1 << 30), '80808008'],
-    ['a number over 2^53', varint, 'ffffffffffffff1f'],
-    ['a number of endless bytes', varint, '8080808080808080808080'],
-    ['a number in more bytes than it takes', varint, '8000'],
-    ['a truth of two', bool, '02'],
-    ['a name that is none', oneOf(['a']), '01'],
-    ['a kind that is none', union({ x: 1 }, { x: {} }), '02'],
+    ['a number over 2^53 - 1', varint, 'ffffffffffffff1f'],
+    ['a number of too many bytes', varint, '8080808080808080808080'],
+    ['a number that is not in its shortest form', varint, '8000'],
+    ['a boolean of 2', bool, '02'],
+    ['an unknown name', oneOf(['a']), '01'],
+    ['an unknown kind', union({ x: 1 }, { x: {} }), '02'],
     ['a text that is not UTF-8', text(4), '01ff'],
     ['port 0', address, '01680000'],
     ['a value that its check refuses', checked(u8, value => (value > 3 ? 'over 3' : undefined)), '04']
@@ -109,7 +109,7 @@ describe('a limit', () => {
     expect(() => decode(codec, wire(digits))).toThrow(DecodeError)
   })
 
-  test('refuses on writing too: our own fault is no message', () => {
+  test('throws RangeError on writing over a limit', () => {
     expect(() => encode(bytes(1), Uint8Array.of(1, 2))).toThrow(RangeError)
     expect(() => encode(list(u8, 1), [1, 2])).toThrow(RangeError)
     expect(() => encode(upTo(1), 2)).toThrow(RangeError)
@@ -122,7 +122,7 @@ describe('a limit', () => {
 test.each([
   ['bytes', bytes(4), '020102'],
   ['fixed', fixed(2), '0102']
-])('what was read as %s holds no views of the datagram, also when that is a Buffer', (_, codec, digits) => {
+])('a value read as %s holds no views of its input, even when that is a Buffer', (_, codec, digits) => {
   for (const datagram of [wire(digits), Buffer.from(wire(digits))]) {
     const value = decode(codec, datagram)
     datagram.fill(0)

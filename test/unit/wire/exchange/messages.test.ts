@@ -48,16 +48,16 @@ const golden: Array<[ExchangeMessage, string]> = [
 ]
 
 describe('messages of the exchange', () => {
-  it.each(golden)('writes and reads $kind as it always did', (message, bytes) => {
+  it.each(golden)('have golden bytes for $kind', (message, bytes) => {
     expect(hex(encode(exchangeMessage, message))).toBe(bytes)
     expect(decode(exchangeMessage, unhex(bytes)!)).toEqual(message)
   })
 
-  it('has golden bytes for every kind', () => {
+  it('are complete: every kind has golden bytes', () => {
     expect(new Set(golden.map(([{ kind }]) => kind)).size).toBe(15)
   })
 
-  it('fits the largest bitfield, and the most of everything, into a stream message', () => {
+  it('fit in a stream message at their limits', () => {
     const far = range(PIECES_MAX - 1, PIECE_LEAVES_MAX - 1, 1)
     const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one)
     const largest: ExchangeMessage[] = [
@@ -80,9 +80,9 @@ describe('messages of the exchange', () => {
 
   it.each([
     ['a bitfield', 4, PIECE_BITS_BYTES_MAX + 1],
-    ['news', 6, HAVE_RANGES_MAX + 1],
+    ['ranges of have', 6, HAVE_RANGES_MAX + 1],
     ['requests', 7, REQUESTS_PER_MESSAGE_MAX + 1],
-    ['introductions', 12, PEERS_PER_MESSAGE_MAX + 1],
+    ['peers', 12, PEERS_PER_MESSAGE_MAX + 1],
     ['pieces that are gone', 14, GONE_PIECES_MAX + 1]
   ])('refuses %s over the limit by its count alone', (_, tag, count) => {
     const writer = new Writer()
@@ -100,12 +100,12 @@ describe('messages of the exchange', () => {
     ['a piece past the last', `0e${C}01${hexOf(PIECES_MAX)}`],
     ['an unknown reason', '09010000000907'],
     ['an unknown kind', `10${C}`],
-    ['something left over', `01${C}00`]
+    ['a trailing byte', `01${C}00`]
   ])('refuses %s', (_, bytes) => {
     expect(() => decode(exchangeMessage, unhex(bytes)!)).toThrow(DecodeError)
   })
 
-  it('throws nothing but DecodeError on noise', () => {
+  it('throw only DecodeError for random bytes', () => {
     const random = Random.from('noise')
     for (let i = 0; i < 5_000; i++) {
       const bytes = random.bytes(random.below(80))

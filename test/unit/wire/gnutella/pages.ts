@@ -1,4 +1,4 @@
-/** Hits with what they have, whole: for tests, which look at all of it. */
+/** Query hits with decoded results, for tests. */
 import { expectDefined } from '../../../../src/base/assert.ts'
 import { decode } from '../../../../src/wire/codec/codec.ts'
 import { DecodeError } from '../../../../src/wire/codec/cursor.ts'
@@ -12,7 +12,7 @@ import {
   type SearchResult
 } from '../../../../src/wire/gnutella/search.ts'
 
-/** Of results that fit one page. */
+/** The page of results that fit on one page. */
 export function pageOf(results: readonly SearchResult[]): ResultPage {
   const [page = NO_RESULTS, ...others] = hitPages(results)
   if (others.length > 0) throw new RangeError(`${results.length} results do not fit one page`)
@@ -23,7 +23,10 @@ export function readPage(page: ResultPage): SearchResult[] {
   return expectDefined(resultsOf(page), 'the page can be read')
 }
 
-/** A message, and the results of one that is a hit. Throws DecodeError for what is none, and for results that nobody can read. */
+/**
+ * Decodes a message and, if it is a hit, its results. Throws DecodeError for invalid messages and for invalid
+ * results.
+ */
 export function readWhole(input: Uint8Array): { message: SearchMessage; results: readonly SearchResult[] } {
   const message = decode(searchMessage, input)
   if (message.kind !== 'query-hit') return { message, results: [] }

@@ -22,7 +22,7 @@ const bytesIn = (patches: readonly Uint8Array[]): number => patches.reduce((sum,
 const hexes = (patches: readonly Uint8Array[]): string[] => patches.map(hex)
 
 describe('the hash of 0.6', () => {
-  // The values that its reference implementation was checked with; bits, text, slot.
+  // The test values of its reference implementation: bits, text, slot.
   it.each([
     [13, '', 0],
     [13, 'eb', 6791],
@@ -46,13 +46,13 @@ describe('the hash of 0.6', () => {
     [10, 'asdfas23', 503],
     [10, '9um3o34fd', 758],
     [10, 'zzzzzzzzzzz', 944]
-  ])('of %i bits puts %j into its slot', (bits, text, slot) => {
+  ])('of %i bits maps %j to its slot', (bits, text, slot) => {
     expect(qrpHash(text) >>> (32 - bits)).toBe(slot)
   })
 })
 
 describe('a table of words', () => {
-  it('has each word that it was made of, and each beginning of one', () => {
+  it('has each of its words, and each prefix of them', () => {
     const known = words(3_000)
     const table = QrpTable.of(known)
     for (const one of known) {
@@ -65,7 +65,7 @@ describe('a table of words', () => {
   it.each([
     ['of one byte', 'abdfhjlo'],
     ['of four bytes', '𝐀🐟𝄞𠀀𐌰𓀀𝕏😀']
-  ])('knows a word by its first 8 code points, %s each', (_what, long) => {
+  ])('looks a word up by its first 8 code points, %s each', (_what, long) => {
     const table = QrpTable.of([`${long}tail`])
     expect(table.count).toBe(QRP_PREFIX_POINTS_MAX)
     expect(table.has(`${long}other tail`)).toBe(true)
@@ -73,7 +73,7 @@ describe('a table of words', () => {
     expect(table.has('x')).toBe(false)
   })
 
-  it('lets every query through that names no word, and has none where it is empty', () => {
+  it('matches every query without words, and no others when it is empty', () => {
     const empty = QrpTable.of([])
     expect([empty.bits, empty.count]).toEqual([QRP_BITS_MIN, 0])
     expect(empty.mayMatch([])).toBe(true)
@@ -81,24 +81,27 @@ describe('a table of words', () => {
     expect(empty.mayMatch(['a'])).toBe(false)
   })
 
-  it('matches a query only where all of its words may be', () => {
+  it('matches a query only when it may have all of its words', () => {
     const table = QrpTable.of(['freeform', 'jazz'])
     expect(table.mayMatch(['free', 'jazz'])).toBe(true)
     expect(table.mayMatch(['free', 'rock'])).toBe(false)
   })
 
-  it.each([10, 400, 3_000, 10_000, 30_000])('of %i words is as small as its fill allows, and seldom wrong', count => {
-    const table = QrpTable.of(Array.from({ length: count }, () => random.u32().toString(36)))
-    const fill = table.count / 2 ** table.bits
-    expect(fill).toBeLessThanOrEqual(QRP_FILL_PERCENT_MAX / 100)
-    // Two slots folded into one: at most twice as full, less what they share.
-    if (table.bits > QRP_BITS_MIN) expect(fill).toBeGreaterThan(QRP_FILL_PERCENT_MAX / 200)
-    let wrong = 0
-    for (let i = 0; i < 2_000; i++) if (table.has(`-${random.u32().toString(36)}`)) wrong++
-    expect(wrong / 2_000).toBeLessThan(2 * fill + 0.01)
-  })
+  it.each([10, 400, 3_000, 10_000, 30_000])(
+    'of %i words has the smallest size for its fill, and few false positives',
+    count => {
+      const table = QrpTable.of(Array.from({ length: count }, () => random.u32().toString(36)))
+      const fill = table.count / 2 ** table.bits
+      expect(fill).toBeLessThanOrEqual(QRP_FILL_PERCENT_MAX / 100)
+      // Two slots are folded into one: the fill is at most twice as high.
+      if (table.bits > QRP_BITS_MIN) expect(fill).toBeGreaterThan(QRP_FILL_PERCENT_MAX / 200)
+      let wrong = 0
+      for (let i = 0; i < 2_000; i++) if (table.has(`-${random.u32().toString(36)}`)) wrong++
+      expect(wrong / 2_000).toBeLessThan(2 * fill + 0.01)
+    }
+  )
 
-  it('grows no larger than its limit, or than it is told', () => {
+  it('is at most as large as the given limit', () => {
     const many = Array.from({ length: 120_000 }, () => random.u32().toString(36))
     expect(QrpTable.of(many).bits).toBe(QRP_BITS_MAX)
     const small = QrpTable.of(many, 16)
@@ -108,14 +111,14 @@ describe('a table of words', () => {
     expect(() => QrpTable.of([], QRP_BITS_MIN - 1)).toThrow(RangeError)
   })
 
-  it('is the same whatever the order of its words', () => {
+  it('does not depend on the order of its words', () => {
     const known = words(2_000)
     expect(hexes(QrpTable.of(known.toReversed()).patches())).toEqual(hexes(QrpTable.of(known).patches()))
   })
 })
 
-describe('tables together', () => {
-  it('have what any of them has, at the size of the largest', () => {
+describe('merged tables', () => {
+  it('are the union, at the size of the largest', () => {
     const groups = [words(20), words(9_000), Array.from({ length: 30_000 }, () => random.u32().toString(36))]
     const tables = groups.map(group => QrpTable.of(group))
     const merged = QrpTable.merge(tables)
@@ -127,7 +130,7 @@ describe('tables together', () => {
     expect(groups.flat().every(one => travelled.has(one))).toBe(true)
   })
 
-  it('are one table where there is one, and an empty one where there is none', () => {
+  it('equal the table when there is one, and an empty table when there is none', () => {
     const table = QrpTable.of(words(5_000))
     expect(hexes(QrpTable.merge([table]).patches())).toEqual(hexes(table.patches()))
     expect(QrpTable.merge([]).count).toBe(0)
@@ -135,14 +138,14 @@ describe('tables together', () => {
 })
 
 describe('patches', () => {
-  it('are of these bytes', () => {
+  it('have golden bytes', () => {
     // Of 2^14 slots ab takes 9715 and ba 13003, a 15968 and b 4647. Gaps of 4647, 5067, 3287 and 2964, as varints.
     const slots = ['b', 'ab', 'ba', 'a'].map(text => qrpHash(text) >>> (32 - 14))
     expect(slots).toEqual([4647, 9715, 13003, 15968])
     expect(hexes(QrpTable.of(['ab', 'ba']).patches())).toEqual(['a724cb27d7199417'])
   })
 
-  it.each([0, 1, 50, 3_000, 40_000, 150_000])('carry a table of %i words as it is', count => {
+  it.each([0, 1, 50, 3_000, 40_000, 150_000])('encode a table of %i words without loss', count => {
     const table = QrpTable.of(Array.from({ length: count }, () => random.u32().toString(36)))
     const patches = table.patches()
     expect(patches.length).toBe(partsOf(table.bits))
@@ -154,24 +157,24 @@ describe('patches', () => {
     expect(hexes(travelled.patches())).toEqual(hexes(patches))
   })
 
-  it('of a few words are a few bytes', () => {
+  it('of a few words have a few bytes', () => {
     expect(bytesIn(QrpTable.of(['free', 'jazz']).patches())).toBeLessThanOrEqual(16)
   })
 
   it.each([
-    ['a size that is none', 13, [[]]],
-    ['a size that is none', 22, [[]]],
-    ['a size that is none', 14.5, [[]]],
-    ['too few', 19, [[]]],
-    ['too many', 14, [[], []]],
-    ['a slot behind the last', 14, [[0x80, 0x80, 0x01]]],
-    ['a number cut short', 14, [[0x80]]],
-    ['a number longer than it must be', 14, [[0x80, 0x00]]],
-    ['a number beyond counting', 14, [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]]],
+    ['an invalid size', 13, [[]]],
+    ['an invalid size', 22, [[]]],
+    ['an invalid size', 14.5, [[]]],
+    ['too few patches', 19, [[]]],
+    ['too many patches', 14, [[], []]],
+    ['a slot past the end', 14, [[0x80, 0x80, 0x01]]],
+    ['a truncated number', 14, [[0x80]]],
+    ['a number that is not in its shortest form', 14, [[0x80, 0x00]]],
+    ['a number that is too large', 14, [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]]],
     ['more bytes than plain bits', 14, [new Array<number>(2_049).fill(0)]],
     ['plain bits where gaps are shorter', 14, [new Array<number>(2_048).fill(0)]],
     ['a table larger than it needs to be', 15, [new Array<number>(900).fill(20)]],
-    ['a table much larger than what came of it', 21, new Array<number[]>(8).fill([])]
+    ['patches much smaller than their table', 21, new Array<number[]>(8).fill([])]
   ])('are refused with %s', (_what, bits, patches) => {
     expect(
       QrpTable.fromPatches(
@@ -181,8 +184,8 @@ describe('patches', () => {
     ).toBeUndefined()
   })
 
-  it('weigh at least a quarter of the table that they make, whatever the words are chosen for', () => {
-    // Every slot of one part, none of the others: 1/8 full, and 1/8 of the bytes.
+  it('are refused below a quarter of the size of their table, even for words chosen for their hashes', () => {
+    // All slots of one part and none of the others are set: 1/8 full, and 1/8 of the bytes.
     const full = [...new Array<Uint8Array>(7).fill(new Uint8Array(0)), new Uint8Array(QRP_PATCH_BYTES_MAX).fill(0xff)]
     expect(QrpTable.fromPatches(QRP_BITS_MAX, full)).toBeUndefined()
     const half = new Uint8Array(QRP_PATCH_BYTES_MAX).fill(0xff)

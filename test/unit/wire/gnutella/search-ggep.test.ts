@@ -6,7 +6,7 @@ import { DecodeError } from '../../../../src/wire/codec/cursor.ts'
 import { beyondQuad, largeLittle, quadOf, u16le, u32le } from '../../../../src/wire/gnutella/descriptor.ts'
 import { cobs, ggep, GGEP_DATA_BYTES_MAX, uncobs } from '../../../../src/wire/gnutella/ggep.ts'
 
-/** All of the data as they are. */
+/** The raw data of an extension. */
 const raw: Codec<Uint8Array> = {
   write: (w, v) => {
     w.raw(v)
@@ -32,7 +32,7 @@ describe('COBS', () => {
     expect(hex(uncobs(unhex(stuffed)!))).toBe(data)
   })
 
-  it('gives back whatever it was given, without a NUL on the way', () => {
+  it('encodes random data without NULs and decodes it', () => {
     const random = Random.from('cobs')
     for (let round = 0; round < 2_000; round++) {
       const data = random.bytes(random.below(600)).map(byte => (random.chance(0.01) ? 0 : byte))
@@ -45,8 +45,8 @@ describe('COBS', () => {
   it.each([
     ['a NUL', '00'],
     ['a run past the end', '03ab'],
-    ['a run that ends where the data end, and another one', `ff${'ab'.repeat(254)}01`],
-    ['nothing', '']
+    ['a superfluous last run', `ff${'ab'.repeat(254)}01`],
+    ['empty input', '']
   ])('refuses %s', (_what, stuffed) => {
     expect(() => uncobs(unhex(stuffed)!)).toThrow(DecodeError)
   })
@@ -61,12 +61,12 @@ describe('a GGEP block', () => {
     expect(decode(block, written).two).toEqual(value.two)
   })
 
-  it('is refused with longer data than its lengths can say', () => {
+  it('is refused with data over the largest length', () => {
     const value = { one: new Uint8Array(GGEP_DATA_BYTES_MAX + 1), two: undefined }
     expect(() => encode(block, value)).toThrow(RangeError)
   })
 
-  it('is nothing at all without extensions', () => {
+  it('is empty without extensions', () => {
     expect(encode(block, { one: undefined, two: undefined }).length).toBe(0)
   })
 
@@ -75,14 +75,14 @@ describe('a GGEP block', () => {
     ['no id', 'c380'],
     ['no last extension', 'c3016141ff'],
     ['a length in four bytes', 'c381618181814 1'.replace(' ', '')],
-    ['a NUL where none may be', 'c381614100'],
-    ['COBS without need', 'c3c1614202ff'],
-    ['COBS that is broken', 'c3c161410 5'.replace(' ', '')]
+    ['a NUL between NULs', 'c381614100'],
+    ['COBS where it is not needed', 'c3c1614202ff'],
+    ['invalid COBS', 'c3c161410 5'.replace(' ', '')]
   ])('is refused with %s', (_what, written) => {
     expect(() => decode(block, unhex(written)!)).toThrow(DecodeError)
   })
 
-  it('leaves to the reader what stands behind it', () => {
+  it('leaves the bytes after it to the reader', () => {
     const pair: Codec<[Uint8Array | undefined, Uint8Array]> = {
       write: (w, v) => {
         block.write(w, { one: v[0], two: undefined })
@@ -96,7 +96,7 @@ describe('a GGEP block', () => {
 })
 
 describe('fields of 0.4', () => {
-  it('have their lowest byte first', () => {
+  it('are little-endian', () => {
     expect(hex(encode(u16le, 0x0102))).toBe('0201')
     expect(hex(encode(u32le, 0x81020304))).toBe('04030281')
     expect(decode(u32le, unhex('04030281')!)).toBe(0x81020304)
@@ -106,7 +106,7 @@ describe('fields of 0.4', () => {
     expect(() => encode(u32le, value)).toThrow(RangeError)
   })
 
-  it('have room for an IPv4 address as people write it, and for nothing else', () => {
+  it('hold canonical IPv4 addresses only', () => {
     expect(hex(quadOf('208.17.50.4'))).toBe('d0113204')
     expect(beyondQuad('208.17.50.4')).toBeUndefined()
     for (const host of ['0.0.0.0', '208.17.50', '208.17.50.4.', '208.17.50.04', '256.17.50.4', '1.2.3.4.5', '::1']) {
@@ -123,7 +123,7 @@ describe('a size of 64 bits', () => {
     [2 ** 32 - 1, 'ffffffff'],
     [2 ** 32, '0000000001'],
     [2 ** 53 - 1, 'ffffffffffff1f']
-  ])('%d is as short as it can be', (value, written) => {
+  ])('%d has the fewest possible bytes', (value, written) => {
     expect(hex(encode(large, value))).toBe(written)
     expect(decode(large, unhex(written)!)).toBe(value)
   })

@@ -1,9 +1,9 @@
 /**
- * Messages of search and their bytes, field by field. A byte that changes here breaks nodes in the field.
+ * Messages of search and their bytes, field by field. A change of these bytes breaks running nodes.
  *
- * Header, Ping and Query are written by hand from "The Gnutella Protocol Specification v0.4" (Clip2), sections "Descriptor
- * Header", "Ping (0x00)" and "Query (0x80)"; the sentence that each field follows stands beside it. The others follow the same
- * document as far as it goes, then the document of GGEP, revision 0.51.
+ * Header, Ping and Query are written by hand from "The Gnutella Protocol Specification v0.4" (Clip2), sections
+ * "Descriptor Header", "Ping (0x00)" and "Query (0x80)", with the specifying sentence next to each field. The other
+ * messages follow the same document where it applies, and the document of GGEP, revision 0.51.
  */
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
 import {
@@ -23,7 +23,7 @@ export const header = { id: '000102030405060708090a0b0c0d0e0f' as DescriptorId, 
 export const anyFile: SearchFilter = { type: undefined, minBytes: undefined, maxBytes: undefined }
 const N = (digit: string): string => digit.repeat(64)
 
-/** Behind the tag of a descriptor: the header, of whose fields only type and length differ here. */
+/** The tag of a descriptor and its header. Only type and length differ between the messages. */
 const head = (type: string, length: string): string =>
   [
     '01',
@@ -39,7 +39,7 @@ const head = (type: string, length: string): string =>
     length
   ].join('')
 
-/** Of the golden hit. */
+/** The results of the golden hit. */
 export const results: readonly [SearchResult, SearchResult] = [
   { content: content('3'), name: 'a b', path: undefined, bytes: 5 },
   { content: ('00'.repeat(16) + '33'.repeat(16)) as ContentId, name: 'c', path: 'd/é', bytes: 2 ** 40 }
@@ -55,10 +55,11 @@ export const hit: QueryHit = {
 }
 
 export const golden: ReadonlyArray<readonly [name: string, message: SearchMessage, bytes: string]> = [
-  // "A Ping is simply represented by a Descriptor Header whose Payload_Descriptor field is 0x00 and whose Payload_Length field is 0x00000000."
+  // "A Ping is simply represented by a Descriptor Header whose Payload_Descriptor field is 0x00 and whose
+  // Payload_Length field is 0x00000000."
   ['ping', { kind: 'ping', ...header }, head('00', '00000000')],
   [
-    'a query of 0.4 and nothing else',
+    'a query without extensions',
     {
       kind: 'query',
       ...header,
@@ -68,7 +69,8 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
     },
     [
       head('80', '0c000000'),
-      // "Minimum Speed: The minimum speed (in kb/second) of servents that should respond to this message." Bytes 0 and 1.
+      // "Minimum Speed: The minimum speed (in kb/second) of servents that should respond to this message." Bytes 0
+      // and 1.
       '0000',
       // "Search Criteria: A nul (i.e. 0x00) terminated search string." From byte 2.
       '66726565206a617a7a',
@@ -76,7 +78,7 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
     ].join('')
   ],
   [
-    'a query in other letters',
+    'a query that is not ASCII',
     { kind: 'query', ...header, query: { text: 'é', content: undefined, filter: anyFile }, trace: false, asked: [] },
     `${head('80', '05000000')}0000c3a900`
   ],
@@ -93,13 +95,13 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
       head('80', '4a000000'),
       '000000',
       'c3',
-      // Flags (an id of one byte), id, length 12 with its end marked (0x40 + 12), data.
+      // Flags (an id of one byte), id, length 12 with the flag for its last byte (0x40 + 12), data.
       '01 61 4c 010203040506 fffefefefefe',
       `01 63 60 ${N('3')}`,
       '01 6b 45 766964656f',
       '01 6d 41 00',
       '01 74 40',
-      // The last one (0x80).
+      // The last extension (0x80).
       '81 78 42 ac02'
     ].join('')
   ],
@@ -158,7 +160,7 @@ export const golden: ReadonlyArray<readonly [name: string, message: SearchMessag
     ].join('')
   ],
   [
-    'a hit that says only that the query came',
+    'a hit without results',
     { ...hit, page: NO_RESULTS, trace: undefined },
     [
       head('81', '8a000000'),

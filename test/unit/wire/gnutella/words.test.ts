@@ -9,7 +9,7 @@ import {
   wordsOf
 } from '../../../../src/wire/gnutella/words.ts'
 
-/** Whether the query finds the name: the rule that every index keeps. */
+/** Whether the query matches the name, by the rule that every index implements. */
 const finds = (query: string, name: string): boolean => {
   const words = wordsOf(name)
   return queryWordsOf(query).every(asked => words.some(word => word.startsWith(asked)))
@@ -40,14 +40,14 @@ describe('the words of a name', () => {
     expect(wordsOf(name)).toEqual(words)
   })
 
-  it('are none in what has neither letters nor digits', () => {
+  it('are empty for text without letters, digits and emoji', () => {
     for (const name of ['', ' ', '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', '\0\n\x1b', '\ud800', '\u202e', '\ue000']) {
       expect(wordsOf(name), JSON.stringify(name)).toEqual([])
       expect(queryWordsOf(name), JSON.stringify(name)).toEqual([])
     }
   })
 
-  it('keep no mark that turns the direction of writing, nor a joiner', () => {
+  it('have no marks of writing direction and no joiners', () => {
     expect(wordsOf('gpj.\u202eevil\u202c a\u200db\u00adc')).toEqual(['gpj', 'evil', 'abc'])
   })
 
@@ -101,11 +101,11 @@ describe('the words of a query', () => {
     expect(finds(query, name)).toBe(false)
   })
 
-  it('are not asked for twice: one that begins another is left out', () => {
+  it('are distinct, and none is a prefix of another', () => {
     expect(queryWordsOf('mo moby MOBY dick')).toEqual(['moby', 'dick'])
   })
 
-  it('say the same whatever the case that they are typed in', () => {
+  it('do not depend on the case of the query', () => {
     for (const text of ['mobyDick', 'Straße', 'σίσυφος', 'Łódź', "L'Étranger", 'ЁЛКА']) {
       expect(queryWordsOf(text.toUpperCase())).toEqual(queryWordsOf(text))
       expect(queryWordsOf(text.toLowerCase())).toEqual(queryWordsOf(text))
@@ -113,7 +113,7 @@ describe('the words of a query', () => {
   })
 })
 
-describe('any text at all', () => {
+describe('any text', () => {
   const ranges = [
     ...[
       [0x20, 0x7f],
@@ -146,11 +146,11 @@ describe('any text at all', () => {
     ).join('')
   })
 
-  it('finds itself', () => {
+  it('matches itself', () => {
     for (const text of drawn) expect(finds(text, text), JSON.stringify(text)).toBe(true)
   })
 
-  it('has words of nothing but letters, digits, marks and emoji, which are words of themselves', () => {
+  it('has words of letters, digits, marks and emoji only, and each of them is its own word', () => {
     for (const text of drawn) {
       for (const word of wordsOf(text)) {
         expect(word, JSON.stringify(text)).toMatch(/^[\p{L}\p{N}\p{M}\p{Emoji_Presentation}]+$/u)
