@@ -114,7 +114,8 @@ async function loseOne() {
   const startMs = performance.now()
   await Promise.all([n2, n3].map(node => ask(node, 'get', { what: id, dir: node.downloads })))
   line(
-    `n1 shares ${bold('big.bin')}, ${size(BIG_BYTES)} of random bytes; n2 and n3 fetch it in ${seconds(performance.now() - startMs)}`
+    `n1 shares ${bold('big.bin')}, ${size(BIG_BYTES)} of random bytes; ` +
+      `n2 and n3 fetch it in ${seconds(performance.now() - startMs)}`
   )
   let killed
   const done = await ask(n5, 'get', { what: id, dir: n5.downloads }, event => {

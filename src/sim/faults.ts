@@ -270,7 +270,7 @@ export function faultText(fault: Fault): string {
   const group = (nodes: readonly number[]): string => nodes.map(index => `n${index}`).join(' ')
   switch (fault.kind) {
     case 'crash':
-      return `${fault.host ? 'host crash' : 'crash'} of n${fault.node}${fault.move ? ', restarts at another address' : ''}`
+      return `${fault.host ? 'host crash' : 'crash'} of n${fault.node}${fault.move ? ', then moves' : ''}`
     case 'split':
       return `split: ${group(fault.left)} | ${group(fault.right)}`
     case 'one-way':

@@ -1,4 +1,7 @@
-/** A world of memberships: who starts with which contacts, what every key has signed, and what one view looks like. */
+/**
+ * A world of membership machines: the contacts of new nodes, the claims that each node signed, and comparisons of
+ * views.
+ */
 import type { NodeId } from '../../src/base/ids.ts'
 import { Membership } from '../../src/core/membership/membership.ts'
 import type { Member, MembershipEvent } from '../../src/core/membership/member.ts'
@@ -20,7 +23,7 @@ import { viewsDiffer } from './support/views.ts'
 export type MembershipWorld = World<MembershipMessage, never, MembershipEvent, Membership>
 export type MembershipNode = SimNode<Membership>
 
-/** What was signed with each key in the whole run, as the signers saw it. */
+/** All claims that were signed in the run, recorded by wrapping the signers. */
 export class Ledger {
   /** By subject and incarnation. */
   readonly alive = new Map<string, { name: string; address: Address }>()
@@ -57,17 +60,17 @@ export class Ledger {
     }
   }
 
-  /** What is wrong with a row of a view, if anything: every part of it must have been signed. */
+  /** Why a row of a view is invalid, or undefined. All of its parts must have been signed. */
   doubt(member: Member): string | undefined {
     const { id, state, incarnation, name, address } = member
     const highest = this.highest.get(id) ?? 0
-    if (incarnation > highest) return `incarnation ${incarnation}, its subject signed ${highest} at most`
+    if (incarnation > highest) return `incarnation ${incarnation}, but its subject signed at most ${highest}`
     const verdict = state === 'left' ? 'leave' : state
-    if (!this.said.has(`${verdict} ${id} ${incarnation}`)) return `nobody signed ${verdict} ${incarnation}`
+    if (!this.said.has(`${verdict} ${id} ${incarnation}`)) return `no node signed ${verdict} ${incarnation}`
     if (state === 'left') return undefined
     const alive = this.alive.get(`${id} ${incarnation}`)
     const same = alive?.name === name && alive.address.host === address.host && alive.address.port === address.port
-    return same ? undefined : 'its name or address is not what its subject signed'
+    return same ? undefined : 'its name or address differs from the one that its subject signed'
   }
 }
 
@@ -77,11 +80,14 @@ export interface MembershipWorldSettings extends Partial<
   seed: number | string
   preset?: keyof typeof PRESETS
   ledger?: Ledger
-  /** The first so many nodes are everybody's contacts, at the addresses that they have at first. Default 2. */
+  /**
+   * The number of nodes, from the first on, that are the contacts of all nodes, at their initial addresses. Default
+   * 2.
+   */
   contactCount?: number
 }
 
-/** Every process starts its membership at birth. */
+/** A world in which every process starts its membership machine at once. */
 export function membershipWorld(settings: MembershipWorldSettings): MembershipWorld {
   const contacts = new Map<NodeId, Contact>()
   const ledger = settings.ledger ?? new Ledger()
@@ -105,7 +111,7 @@ export function membershipWorld(settings: MembershipWorldSettings): MembershipWo
   return world
 }
 
-/** Undefined when all live nodes see the same: each other alive, alike, and nobody else. */
+/** The first difference between the views of live nodes. Undefined when all see the same live members and no others. */
 export function disagreement(world: MembershipWorld): string | undefined {
   return viewsDiffer(world.nodes, machine => machine)
 }

@@ -1,7 +1,4 @@
-/**
- * Exchange machines in a simulated world, with the blocks of one or two contents, and owners that do what a node
- * would.
- */
+/** Exchange machines in a simulated world with one or two contents, and owners that act like a node. */
 import type { Bitfield } from '../../src/base/bitfield.ts'
 import { sha256Hex, utf8 } from '../../src/base/bytes.ts'
 import type { ContentId } from '../../src/base/ids.ts'
@@ -26,16 +23,16 @@ export interface SwarmSettings {
   readonly traceLines?: number
 }
 
-/** Links carry what the blocks let through: the uplink is modelled there. */
+/** The links have no rate limit, because `Blocks` models the uplink. */
 const LINK_BYTES_PER_SECOND = 1e12
 
 export class Swarm {
   readonly world: ExchangeWorld
   readonly blocks: Blocks<ExchangeMessage, ExchangeEvent, Exchange>
   readonly events: Array<{ node: ExchangeNode; event: ExchangeEvent; atMs: number }> = []
-  /** What each node's owner wants, again after every start. */
+  /** The contents that the owner of each node seeds or downloads after every start. */
   private readonly wishes = new Map<ExchangeNode, Map<ContentId, 'seed' | 'get'>>()
-  /** What the records say: who announced what. */
+  /** Stands in for the provider records: the announcements of each node. */
   private readonly providers = new Map<ContentId, Map<ExchangeNode, 'part' | 'all'>>()
   private readonly layouts = new Map<ContentId, Layout>()
 
@@ -58,7 +55,7 @@ export class Swarm {
     })
   }
 
-  /** A content of that layout; its id follows from the name. */
+  /** Publishes a content with this layout. Its id is derived from the name. */
   content(name: string, layout: Layout): ContentId {
     const content = sha256Hex(utf8(name)) as ContentId
     this.layouts.set(content, layout)
@@ -77,7 +74,7 @@ export class Swarm {
     this.wish(node, content, 'seed')
   }
 
-  /** `wanted` is drawn in part when it is given. */
+  /** `wanted` restricts the download to some pieces. */
   get(node: ExchangeNode, content: ContentId, wanted?: Bitfield): void {
     this.blocks.leaves(node, content, wanted)
     this.wish(node, content, 'get')
@@ -102,7 +99,7 @@ export class Swarm {
     })
   }
 
-  /** What the records say that it holds. */
+  /** What the node announced for the content. */
   announcedBy(node: ExchangeNode, content: ContentId): 'none' | 'part' | 'all' {
     return this.announced(content).get(node) ?? 'none'
   }
@@ -125,7 +122,7 @@ export class Swarm {
     }
   }
 
-  /** By what is on its disk. */
+  /** Judged by the contents of its disk. */
   hasFinished(node: ExchangeNode, content: ContentId): boolean {
     return this.blocks.leaves(node, content).finished
   }

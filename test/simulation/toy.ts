@@ -1,6 +1,6 @@
 /**
- * A machine for testing the simulator: pings on a timer, streams numbers, keeps a count on disk. It checks nothing
- * itself: what it heard is open to tests and checkers.
+ * A machine for testing the simulator: it pings on a timer, sends numbers over streams, and keeps a count on disk. It
+ * checks nothing itself; tests and checkers read what it received.
  */
 import { after, instant, type Instant } from '../../src/base/time.ts'
 import type { NodeId } from '../../src/base/ids.ts'
@@ -21,7 +21,7 @@ export type ToyEvent = { kind: 'saved'; count: number } | { kind: 'refused'; rea
 export type DiaryEntry =
   { kind: 'number'; peer: NodeId; value: number } | { kind: 'link'; peer: NodeId; state: 'up' | 'down' }
 
-/** What a disk remembers of `saves`. */
+/** The record of `saves` on disk. */
 export function savesOn(disk: Restored): number {
   const bytes = disk.get('saves')
   return bytes === undefined ? 0 : decode(varint, bytes)
@@ -33,19 +33,22 @@ export class Toy implements Machine<ToyMessage, ToyCommand, ToyEvent> {
   readonly peers: Contact[] = []
   readonly pings = new Map<NodeId, number>()
   readonly pongs = new Map<NodeId, number>()
-  /** Numbers of streams and states of links, in the order in which they were heard. */
+  /** Received numbers and link states, in order. */
   readonly diary: DiaryEntry[] = []
   readonly sources: Contact[] = []
   readonly wokenAt: Instant[] = []
   readonly results: Result[] = []
-  /** How often it wanted to save, in all its lives that the disk remembers, and what it was told is safe. */
+  /**
+   * The number of saves that it began, including those of earlier processes on disk, and the number that was
+   * confirmed.
+   */
   saves: number
   safeSaves: number
-  /** What to do when a link comes up. */
+  /** Called when a link comes up. */
   onUp: (peer: NodeId) => void = () => undefined
   onDone: () => void = () => undefined
   readonly received: ToyMessage[] = []
-  /** The counts of pings, as they came in. */
+  /** The counts of received pings, in order. */
   readonly pingCounts: number[] = []
   earlyWakes = 0
   savedInOrder = true
@@ -79,7 +82,7 @@ export class Toy implements Machine<ToyMessage, ToyCommand, ToyEvent> {
     this.outbox.send(to, 'stream', { kind: 'number', value })
   }
 
-  /** The next of the numbers that go to this peer. */
+  /** The next number for this peer. */
   streamNext(to: Contact): void {
     const value = (this.streamed.get(to.id) ?? 0) + 1
     this.streamed.set(to.id, value)
@@ -98,7 +101,7 @@ export class Toy implements Machine<ToyMessage, ToyCommand, ToyEvent> {
   receive(from: Contact, _via: Channel, message: ToyMessage): void {
     this.sources.push(from)
     this.received.push(message)
-    // A peer that came back elsewhere is found again by what it sends.
+    // A message of a peer gives its current address.
     const known = this.peers.findIndex(({ id }) => id === from.id)
     if (known >= 0) this.peers[known] = from
     switch (message.kind) {

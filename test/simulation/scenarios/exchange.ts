@@ -1,8 +1,9 @@
 /**
- * Several nodes fetch one or two contents from a few seeds and from each other, through crashes, pauses, partitions and full
- * disks, with a sender of wrong bytes among them; some are read while they are fetched. io (sim/outside/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`,
- * `synced-kept` (a leaf that was recorded is asked for after a restart), `in-flight`, `one-ask` (two at once outside the endgame and
- * snubs), `hashes-first`, `quiet-close`. Here: `completes`, `bans-liars`, `no-honest-banned`.
+ * Several nodes download one or two contents from a few seeds and from each other, during crashes, pauses, partitions
+ * and full disks, with a sender of wrong bytes among them; some are read while they are fetched. io
+ * (sim/outside/blocks.ts) finds the machine guilty of: `no-wrong-byte`, `synced-first`, `synced-kept` (a leaf that
+ * was recorded is asked for after a restart), `in-flight`, `one-ask` (two at once outside the endgame and snubs),
+ * `hashes-first`, `quiet-close`. Here: `completes`, `bans-liars`, `no-honest-banned`.
  */
 import { Bitfield } from '../../../src/base/bitfield.ts'
 import { ALL_FAULTS, drawPlan, unleash } from '../../../src/sim/faults.ts'
@@ -16,16 +17,16 @@ import { rangesFrom } from './reading.ts'
 
 const KIB = 1_024
 const FAULTS_MS = 20_000
-/** Longest wait for providers or a source, and then the whole of it again from one slow seed. */
+/** The longest wait for providers or a source, and then a whole download from one slow seed. */
 const QUIET_MS = 120_000
 const UPLINK_BYTES_PER_SECOND = 2_000_000
 const SLOW_BYTES_PER_SECOND = 100_000
-/** Of the seeds, those with readers; how often they jump or leave, how many there are, what they need. */
+/** The share of runs with readers, the number of their jumps, the number of readers, and the leaves that each needs. */
 const READ_CHANCE = 0.5
 const READS = 60
 const READERS = 3
 const READ_LEAVES = 40
-/** Tight, so that it is reached. */
+/** A low limit, so that runs reach it. */
 const IN_FLIGHT_BYTES_MAX = 1 << 20
 
 function drawLayout(random: Random): Layout {
@@ -41,7 +42,7 @@ function drawWanted(random: Random, layout: Layout): Bitfield {
   return wanted
 }
 
-/** The world of a seed, and the swarm in it. */
+/** The swarm of a seed, with its world. */
 function build(seed: number): Swarm {
   return new Swarm({
     seed,
@@ -55,7 +56,7 @@ interface Cast {
   readonly liar: ExchangeNode | undefined
 }
 
-/** Seeds, one of them slow, maybe a liar, and those who fetch. */
+/** Adds seeds (one of them slow), sometimes a liar, and the downloading nodes. */
 function raise(swarm: Swarm): Cast & { contents: ReturnType<Swarm['content']>[] } {
   const { world, blocks } = swarm
   const { random } = world
@@ -77,10 +78,10 @@ function raise(swarm: Swarm): Cast & { contents: ReturnType<Swarm['content']>[] 
   return { contents, getters, liar }
 }
 
-/** In half of the seeds: reads here and there while all goes wrong, and leaves: what is promised holds all the same. */
+/** In half of the runs, readers jump and leave during the faults. All properties must still hold. */
 function read(swarm: Swarm, getters: readonly ExchangeNode[], contents: ReturnType<Swarm['content']>[]): void {
   const { world, blocks } = swarm
-  // Of its own, so that the faults of a seed are the same with and without readers.
+  // A separate generator, so that the faults of a run are the same with and without readers.
   const random = Random.from(`readers ${world.seed}`)
   if (!random.chance(READ_CHANCE)) return
   for (let i = 0; i < READS; i++) {
@@ -123,7 +124,7 @@ function play(swarm: Swarm): void {
   world.require(
     bans.length > 0 || swarm.blocks.badLeaves === 0,
     'bans-liars',
-    'wrong leaves came, and nobody is banned'
+    'corrupt leaves arrived, and no peer is banned'
   )
 }
 
@@ -132,10 +133,10 @@ function unfinished(node: ExchangeNode, content: ReturnType<Swarm['content']>, w
   return `${node.name} is not done with ${content.slice(0, 8)}: ${JSON.stringify(progress)}`
 }
 
-/** The swarm belongs to the world of the seed; `scenario` builds one and plays the other. */
+/** Builds the swarm of the seed first, then runs a scenario on its world. */
 export const exchange: Scenario = {
   name: 'exchange',
-  about: 'downloads complete, nothing wrong is kept, nothing safe is asked for again',
+  about: 'downloads complete, corrupt data is never kept, synced data is never requested again',
   share: 1,
   run: (seed): Outcome => {
     const swarm = build(seed)

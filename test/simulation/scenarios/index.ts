@@ -1,4 +1,4 @@
-/** Every scenario that `npm run sim` plays, in the order in which seeds are dealt out. */
+/** All scenarios of `npm run sim`, in the order in which seeds are distributed. */
 import type { Scenario } from '../../../src/sim/scenario.ts'
 import { exchange } from './exchange.ts'
 import { detection, healing, membership } from './membership.ts'

@@ -1,7 +1,7 @@
 /**
- * What must hold of SWIM under faults: incarnations only grow, in every view and over every restart; no view holds what
- * was not signed; nothing is signed above the ceiling on disk; after 60 s of quiet all live views are one. Liars forge claims
- * of others and accuse in their own name of incarnations that do not exist.
+ * Properties of SWIM under faults: incarnations only grow, in every view and across restarts; views contain only signed
+ * claims; no incarnation is signed above the ceiling on disk; after 60 s without faults all live views agree. Liars
+ * forge claims of others, and accuse incarnations that do not exist in their own name.
  */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { encode, tryDecode, varint } from '../../../src/wire/codec/codec.ts'
@@ -18,7 +18,7 @@ import { disagreement, Ledger, membershipWorld, type MembershipNode, type Member
 
 type MembershipChecker = Checker<MembershipWorld, MembershipNode, MembershipEvent>
 
-/** Of a member in one view of one process, and of a node's own over all its lives. */
+/** Incarnations grow: those of a member in one view of one process, and a node's own across restarts. */
 class GrowingIncarnations implements MembershipChecker {
   private readonly views = new Map<Membership, Map<NodeId, number>>()
   private readonly own = new Map<MembershipNode, { machine: Membership; incarnation: number }>()
@@ -46,7 +46,10 @@ class GrowingIncarnations implements MembershipChecker {
     this.own.set(node, { machine, incarnation })
     const ceiling = tryDecode(varint, node.disk.contents().get(CEILING_KEY) ?? new Uint8Array(0)) ?? 0
     if (incarnation > ceiling) {
-      return { property: 'safe-ceiling', detail: `${node.name} uses ${incarnation}, its disk says ${ceiling}` }
+      return {
+        property: 'safe-ceiling',
+        detail: `${node.name} uses ${incarnation}, but its ceiling on disk is ${ceiling}`
+      }
     }
     if (before === undefined || incarnation > before.incarnation) return undefined
     return { property: 'growing-incarnations', detail: `${node.name} itself: ${before.incarnation} -> ${incarnation}` }
@@ -73,7 +76,7 @@ class SignedRows implements MembershipChecker {
 
 const NODES_MIN = 5
 const NODES_MAX = 16
-/** One run in so many is of a large group, shorter and with less loss: it costs most. */
+/** One of this many runs has a large group, a shorter time and less loss, because it takes the most CPU time. */
 const LARGE_EVERY = 16
 const LARGE_NODES_MAX = 64
 const LOSS_MAX = 0.3
@@ -89,14 +92,14 @@ const ledgers = new WeakMap<MembershipWorld, Ledger>()
 
 export const membership = scenario<MembershipMessage, never, MembershipEvent, Membership>({
   name: 'membership',
-  about: 'SWIM under loss, partitions, crashes, pauses and liars; one membership after 60 s of quiet',
+  about: 'SWIM under loss, partitions, crashes, pauses and liars; one membership after 60 s without faults',
   build: seed => {
     const ledger = new Ledger()
     const world = membershipWorld({
       seed,
       ledger,
       preset: seed % 2 === 0 ? 'lan' : 'local',
-      // The preset for one machine does not fit the default paths of up to 40 ms.
+      // The timeouts of preset `local` are too short for the default latencies of up to 40 ms.
       network: { loss: 0.01, latencyMaxMs: seed % 2 === 0 ? 40 : 2 },
       checkers: [new GrowingIncarnations(), new SignedRows(ledger)],
       onEvent: (its, node, event) => {
@@ -134,7 +137,7 @@ function leaveSometime(world: MembershipWorld, withinMs: number): void {
   })
 }
 
-/** Every so often somebody hears a lie from a member that would know how to tell it. */
+/** At random times, a node receives forged claims from a member. */
 function keepLying(world: MembershipWorld, untilMs: number): void {
   const ledger = ledgers.get(world) ?? new Ledger()
   const lie = (): void => {
@@ -157,7 +160,7 @@ function drawLie(world: MembershipWorld, ledger: Ledger, liar: MembershipNode, s
     case 0:
       return { kind: 'alive', ...aliveOf(subject, incarnation + 1), signature: forged }
     case 1: {
-      // Signed, but not by whom it must be.
+      // Signed by the wrong node.
       const alive = aliveOf(subject, incarnation + 1)
       const signature = world.notary.signer(liar.id).sign('shoal/alive/1', encode(aliveBody, alive))
       return { kind: 'alive', ...alive, signature }
@@ -167,7 +170,7 @@ function drawLie(world: MembershipWorld, ledger: Ledger, liar: MembershipNode, s
     case 3:
       return { kind: 'dead', ...accusation, signature: forged }
     default: {
-      // Genuine, and about an incarnation that there never was.
+      // A valid signature, but an incarnation that does not exist.
       const ahead = { ...accusation, incarnation: incarnation + 1 }
       const body = encode(accusationBody, ahead)
       return {
@@ -183,7 +186,7 @@ function aliveOf(subject: MembershipNode, incarnation: number) {
   return { subject: subject.id, incarnation, name: 'a lie', address: subject.address }
 }
 
-/** From the crash to the last verdict of all: a round of probes by somebody, the suspicion, the spreading. */
+/** The longest time from a crash until all nodes know: a round of probes, the suspicion timeout, and dissemination. */
 export function detectionBoundMs(preset: keyof typeof PRESETS, nodes: number): number {
   const { periodMs, gossipMs } = PRESETS[preset]
   // SWIM 3.1: 1 / (1 - 1/e) periods to the first probe on average; a round is the certain bound of 4.3.
@@ -191,10 +194,10 @@ export function detectionBoundMs(preset: keyof typeof PRESETS, nodes: number): n
   return firstProbeMs + suspicionBoundsMs(nodes, periodMs).maxMs + 2 * Math.ceil(Math.log2(nodes)) * gossipMs + periodMs
 }
 
-/** Without loss and faults nobody is suspected but the dead, and the dead are declared dead in time. */
+/** Without loss and faults, only dead members are suspected, and they are declared dead in time. */
 export const detection = scenario<MembershipMessage, never, MembershipEvent, Membership>({
   name: 'detection',
-  about: 'SWIM on a good network: a killed member is declared dead by all in time, nobody else is even suspected',
+  about: 'SWIM on a good network: all nodes declare a killed member dead in time, and suspect no other member',
   build: seed => {
     const killed = new Set<NodeId>()
     const world = membershipWorld({
@@ -227,10 +230,10 @@ export const detection = scenario<MembershipMessage, never, MembershipEvent, Mem
   }
 })
 
-/** A partition that lasts until both sides have buried each other. */
+/** A partition that lasts until each side has declared the other dead. */
 export const healing = scenario<MembershipMessage, never, MembershipEvent, Membership>({
   name: 'healing',
-  about: 'SWIM after a long partition: both sides hold the other dead, and are one again within 60 s of its end',
+  about: 'SWIM after a long partition: each side declares the other dead, and they agree within 60 s of its end',
   build: seed => {
     const ledger = new Ledger()
     const checkers = [new GrowingIncarnations(), new SignedRows(ledger)]
@@ -240,7 +243,7 @@ export const healing = scenario<MembershipMessage, never, MembershipEvent, Membe
     const nodes = world.startMany(4 + world.random.below(9))
     const joined = world.settle(() => disagreement(world) === undefined, { everyMs: 100, limitMs: 30_000 })
     world.require(joined, 'joining', disagreement(world) ?? '')
-    // Past the first push-pulls, which still know the contacts.
+    // Waits for the first push-pulls, which may still use the contacts.
     world.run(10_000)
     const indices = world.random.shuffle(nodes.map(({ index }) => index))
     const left = indices.splice(0, 1 + world.random.below(nodes.length - 1))
@@ -250,7 +253,7 @@ export const healing = scenario<MembershipMessage, never, MembershipEvent, Membe
       limitMs: 120_000
     })
     world.require(buried, 'completeness', 'a side does not hold the other dead after 120 s')
-    // Nothing of before is under way any more: no dial, no link, no late probe.
+    // Waits until no dial, link or probe from before is left.
     world.run(20_000)
     partition.end()
     const healed = world.settle(() => disagreement(world) === undefined, { everyMs: 1_000, limitMs: QUIET_MS })

@@ -1,11 +1,12 @@
 /**
- * Whole nodes, all rooms together: membership by gossip alone, ring and records by what membership says, downloads from whom
- * the records name, searches over neighbours among the members. Nodes crash with their hosts, restart (some at a new address),
- * pause, and are cut off from each other under loss. Within 60 s of quiet: `one-membership`, `one-ring`, `records-found` and
- * `words-found` (every holder of every content, from everywhere); and every download that was begun `completes`. What io finds
- * (`no-wrong-byte`, `synced-kept`, …) holds throughout.
+ * Whole nodes with all machines: membership by gossip, ring and records driven by membership, downloads from the
+ * providers in the records, searches over neighbours. Hosts crash, restart (some at a new address), pause, and are
+ * partitioned under loss. Within 60 s without faults: `one-membership`, `one-ring`, `records-found` and `words-found`
+ * (every node finds every holder of every content), and every started download `completes`. The properties that io
+ * checks (`no-wrong-byte`, `synced-kept`, …) hold throughout.
  *
- * `push`: one node cannot be dialled. What it alone has is fetched all the same, since search asks it to dial: `completes`.
+ * `push`: one node cannot be dialled. Downloads of its content still complete, because search asks it to dial:
+ * `completes`.
  */
 import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
 import { wordsOf } from '../../../src/wire/gnutella/words.ts'
@@ -32,18 +33,18 @@ type Node = SimNode<Machine>
 const KIB = 1_024
 const NODES_MIN = 5
 const NODES_MAX = 10
-/** One run in so many is of a large group, with fewer faults. */
+/** One of this many runs has a large group and fewer faults. */
 const LARGE_EVERY = 12
 const LARGE_NODES_MAX = 32
 const LOSS_MAX = 0.3
 const LARGE_LOSS_MAX = 0.05
 const FAULTS_MS = 20_000
 const LARGE_FAULTS_MS = 8_000
-/** What the protocols promise. */
+/** The time within which the protocols recover. */
 const QUIET_MS = 60_000
-/** A source that was missed is asked again after at most a minute, and then it has to come. */
+/** A missed source is asked again within a minute, and then the download must finish. */
 const DOWNLOAD_MS = 120_000
-/** A dial that nobody answers takes 5 s, an answer that does not come as long; then a push and its dial back. */
+/** An unanswered dial takes 5 s, an unanswered request too; then follow a push and its dial back. */
 const PUSH_MS = 30_000
 const UPLINK_BYTES_PER_SECOND = 4_000_000
 const LINK_BYTES_PER_SECOND = 1e12
@@ -52,14 +53,14 @@ const MATCH_MS = 1
 const SEARCH = { limit: 1_000, timeoutMs: 10_000, trace: false }
 const SETTINGS = settingsOf({ ...OVERLAY_SETTINGS_DEFAULT, preset: 'lan' }, { uploadsMax: 8 })
 
-/** A world, what its nodes share and fetch, and what they heard. */
+/** A world, the contents that its nodes share and download, and the results of their searches. */
 class Shoal {
   readonly world: NodeWorld
   readonly blocks: Blocks<NodeMessage, NodeEvent, Machine, NodeCommand>
   readonly contents = new Map<ContentId, Layout>()
   readonly names = new Map<ContentId, string>()
   private readonly wishes = new Map<Node, Set<ContentId>>()
-  /** Holders that a search told of, and whether it has ended. */
+  /** The holders that each search found, and whether it has ended. */
   private readonly searches = new Map<string, { holders: Set<NodeId>; ended: boolean }>()
   private readonly heard = new Map<string, readonly NodeId[]>()
 
@@ -105,7 +106,7 @@ class Shoal {
     })
   }
 
-  /** As a daemon starts: with the contact of a ticket, and what it shares and fetches. */
+  /** Starts a node like a daemon: with the contacts of a ticket, its shares and its downloads. */
   private started(node: Node): void {
     const boot = node.boots
     this.world.at(this.world.timeMs, () => {
@@ -148,7 +149,7 @@ class Shoal {
     )
   }
 
-  /** A content that the node has from the start. */
+  /** Adds a content that the node has from the start. */
   share(node: Node, name: string, layout: Layout): ContentId {
     const content = sha256Hex(utf8(name)) as ContentId
     this.contents.set(content, layout)
@@ -196,7 +197,7 @@ class Shoal {
     return undefined
   }
 
-  /** Each of these nodes searches; all searches end. */
+  /** Searches from each of these nodes, and waits until all searches end. */
   search(nodes: readonly Node[], text: string): Array<{ node: Node; holders: ReadonlySet<NodeId> }> {
     const query = {
       text,
@@ -219,7 +220,7 @@ class Shoal {
     return begun.map(({ node, search }) => ({ node, holders: search.holders }))
   }
 
-  /** Everybody asks for the providers of everything. */
+  /** Every node looks up the providers of every content. */
   lookForAll(): string | undefined {
     const { world } = this
     const asked: Array<{ name: string; content: ContentId }> = []
@@ -236,7 +237,8 @@ class Shoal {
       const found = this.heard.get(name)
       const missing = this.holders(content).find(node => node.isUp && found?.includes(node.id) !== true)
       if (missing !== undefined) {
-        return `${name} for ${content.slice(0, 8)}: ${found === undefined ? 'no answer' : `${missing.name} is not among the providers`}`
+        const problem = found === undefined ? 'no answer' : `${missing.name} is not among the providers`
+        return `${name} for ${content.slice(0, 8)}: ${problem}`
       }
     }
     return undefined
@@ -288,18 +290,18 @@ function settle(shoal: Shoal): void {
   world.require(ring() === undefined, 'one-ring', `${ring()} after ${QUIET_MS / 1_000} s of quiet`)
   world.settle(() => shoal.unfinished() === undefined, { everyMs: 500, limitMs: DOWNLOAD_MS })
   world.require(shoal.unfinished() === undefined, 'completes', shoal.unfinished() ?? '')
-  // What the last download published.
+  // Waits for the records that the last download published.
   world.run(5_000)
   const lost = shoal.lookForAll()
   world.require(lost === undefined, 'records-found', lost ?? '')
   let hidden = searchAll(shoal)
-  // Neighbours are looked for anew, and tables of words travel two hops.
+  // Waits until nodes have new neighbours, and until route tables have travelled two hops.
   for (const endMs = world.timeMs + QUIET_MS; hidden !== undefined && world.timeMs < endMs; hidden = searchAll(shoal))
     world.run(2_000)
   world.require(hidden === undefined, 'words-found', hidden ?? '')
 }
 
-/** Nobody has what the shielded node has, and it dials nobody for it by itself. */
+/** Only the shielded node has the content, and it dials no other node for it on its own. */
 function playPush(shoal: Shoal): void {
   const { world } = shoal
   const { random } = world
@@ -316,7 +318,7 @@ function playPush(shoal: Shoal): void {
 
 export const node: Scenario = {
   name: 'node',
-  about: 'whole nodes: one membership, one ring, all records and downloads after 60 s of quiet',
+  about: 'whole nodes: one membership, one ring, all records and downloads after 60 s without faults',
   share: 1,
   run: (seed): Outcome => {
     const shoal = new Shoal(seed)
@@ -326,7 +328,7 @@ export const node: Scenario = {
 
 export const push: Scenario = {
   name: 'push',
-  about: 'whole nodes, one of which cannot be dialled: what it alone has is fetched within 30 s',
+  about: 'whole nodes, one of which cannot be dialled: downloads from it complete within 30 s',
   share: 1,
   run: (seed): Outcome => {
     const shoal = new Shoal(seed)

@@ -1,6 +1,6 @@
 /**
- * The simulator's own promises, with the toy machine: streams are ordered and whole between up and down, a write that was
- * answered survives every crash, clocks never go back, and when all is calm everybody hears everybody again.
+ * Properties of the simulator itself, checked with the toy machine: streams are ordered and complete between up and
+ * down, confirmed writes survive every crash, clocks never go back, and after `calm` all nodes reach each other.
  */
 import { ALL_FAULTS, drawPlan, unleash } from '../../../src/sim/faults.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
@@ -13,7 +13,7 @@ import { savesOn, Toy, toyMessage, type DiaryEntry, type ToyCommand, type ToyEve
 export type ToyWorld = World<ToyMessage, ToyCommand, ToyEvent, Toy>
 type ToyChecker = Checker<ToyWorld, SimNode<Toy>, ToyEvent>
 
-/** What one sender's streams carry counts up, so within one link a gap or a step back is a broken promise. */
+/** Each sender numbers its stream messages, so a gap or a decrease within one link is a violation. */
 class OrderedStreams implements ToyChecker {
   private readonly read = new Map<Toy, { length: number; last: Map<NodeId, DiaryEntry> }>()
 
@@ -38,12 +38,12 @@ class OrderedStreams implements ToyChecker {
 
 function follows(before: DiaryEntry | undefined, entry: DiaryEntry): boolean {
   const wasUp = before !== undefined && (before.kind === 'number' || before.state === 'up')
-  // A dial that failed ends with a link that was never up.
+  // A failed dial reports down for a link that was never up.
   if (entry.kind === 'link') return entry.state === 'down' || !wasUp
   return wasUp && (before.kind === 'link' || entry.value === before.value + 1)
 }
 
-/** A save that was answered survives; one that never was tried does not appear. */
+/** A confirmed save survives, and no save appears that was never begun. */
 class SafeWrites implements ToyChecker {
   private readonly safe = new Map<SimNode<Toy>, number>()
   private readonly tried = new Map<SimNode<Toy>, number>()
@@ -60,7 +60,7 @@ class SafeWrites implements ToyChecker {
     const found = savesOn(node.disk.contents())
     const safe = this.safe.get(node) ?? 0
     const tried = this.tried.get(node) ?? 0
-    const detail = `${node.name} finds ${found}; ${safe} was safe, ${tried} tried`
+    const detail = `${node.name} finds save ${found}; ${safe} was confirmed, ${tried} was begun`
     world.require(safe <= found && found <= tried, 'safe-writes', detail)
   }
 }
@@ -72,7 +72,7 @@ const QUIET_MS = 10_000
 
 export const outside = scenario<ToyMessage, ToyCommand, ToyEvent, Toy>({
   name: 'outside',
-  about: 'the simulated network and disks keep their own promises',
+  about: 'the simulated network, disks and clocks work as specified',
   build: seed =>
     new World({
       seed,
@@ -101,13 +101,13 @@ export const outside = scenario<ToyMessage, ToyCommand, ToyEvent, Toy>({
       world.require(
         silent.length === 0,
         'all-heard',
-        `${node.name} hears nothing of ${silent.map(({ name }) => name).join()}`
+        `${node.name} receives nothing from ${silent.map(({ name }) => name).join()}`
       )
     }
   }
 })
 
-/** Pings, streams and saves, for ever, in every life of the node. */
+/** Sends pings, stream messages and saves until the end of the run, after every start of the node. */
 function keepBusy(world: ToyWorld, node: SimNode<Toy>): void {
   const act = (): void => {
     world.at(world.timeMs + world.random.range(1, 200), act)

@@ -1,7 +1,8 @@
 /**
- * Somebody reads a content while it is fetched, and jumps. After each jump the leaves under the reader must come before nearly all else
- * (`needed-first`), within a time that the fastest holder alone could keep (`needed-soon`), and when all have read enough the
- * rest must come as if nobody had (`completes`). No faults: they are the business of the scenario `exchange`.
+ * A reader reads a content while it is downloaded, and jumps. After each jump the leaves at the reader's position
+ * must arrive before nearly all others (`needed-first`), within the time that the fastest holder alone takes
+ * (`needed-soon`). After the last read the download must complete as usual (`completes`). No faults; the scenario
+ * `exchange` has them.
  */
 import type { ContentId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
@@ -12,21 +13,21 @@ import { LEAF_BYTES, Layout, type LeafRange, type PieceIndex } from '../../../sr
 import { Swarm, type ExchangeNode } from '../swarm.ts'
 
 const UPLINK_BYTES_PER_SECOND = 2_000_000
-/** One holder of several may be this slow. */
+/** The rate of the one slow holder. */
 const SLOW_BYTES_PER_SECOND = 100_000
 const PIECES = 256
 const JUMPS = 4
-/** What a reader says that it needs: the first part of it is what is judged. */
+/** The leaves that a reader requests. Only the first part of them is checked. */
 const AHEAD_LEAVES = 32
 const JUDGED_LEAVES = 8
-/** Between two jumps, so that every source has a full window again. */
+/** The time between two jumps, after which every source has a full window again. */
 const BETWEEN_JUMPS_MS = 700
 /**
- * From the jump until the judged leaves are here. Half of what the fastest holder sends of others first when nothing gives way: its
- * window is a second and more, and another getter has as much of its uplink.
+ * The longest time from a jump until the checked leaves have arrived. It is half of the time that they take without
+ * priority: the fastest holder first sends a window of a second or more, and another getter uses half of its uplink.
  */
 const SOON_MS = 1_000
-/** Of the missing rest, what may come before the judged leaves: what does not give way, and what other holders send meanwhile. */
+/** The share of other missing leaves that may arrive before the checked ones: requests in flight, and other holders. */
 const BEFORE_SHARE_MAX = 0.2
 const QUIET_MS = 120_000
 
@@ -34,7 +35,7 @@ function build(seed: number): Swarm {
   return new Swarm({ seed, uplinkBytesPerSecond: UPLINK_BYTES_PER_SECOND })
 }
 
-/** So many leaves from one on, numbered through the content. */
+/** The ranges of `leaves` leaves from `leaf` on, numbered through the content. */
 export function rangesFrom(layout: Layout, leaf: number, leaves: number): LeafRange[] {
   const ranges: LeafRange[] = []
   const end = Math.min(layout.leaves, leaf + leaves)
@@ -83,12 +84,12 @@ class Reading {
     })
     const soon = world.settle(() => this.missing(leaf, end) === 0, { everyMs: 5, limitMs: SOON_MS })
     const where = `${this.node.name} at leaf ${leaf}, ${(world.timeMs - startMs).toFixed(0)} ms after its jump`
-    world.require(soon, 'needed-soon', `${where}: ${this.missing(leaf, end)} leaves are not here`)
+    world.require(soon, 'needed-soon', `${where}: ${this.missing(leaf, end)} leaves have not arrived`)
     const left = this.missing(0, this.layout.leaves)
     world.require(
       rest - left <= rest * BEFORE_SHARE_MAX,
       'needed-first',
-      `${where}: ${rest - left} of ${rest} others came`
+      `${where}: ${rest - left} of ${rest} others arrived`
     )
   }
 
@@ -117,12 +118,12 @@ function play(swarm: Swarm): void {
   for (const reading of readings) reading.leave()
   const done = (node: ExchangeNode) => swarm.hasFinished(node, content)
   world.settle(() => getters.every(done), { everyMs: 100, limitMs: QUIET_MS })
-  for (const getter of getters) world.require(done(getter), 'completes', `${getter.name} is not done`)
+  for (const getter of getters) world.require(done(getter), 'completes', `${getter.name} has not completed`)
 }
 
 export const reading: Scenario = {
   name: 'reading',
-  about: 'what a reader of an unfinished content waits for comes first, and then the rest',
+  about: 'the leaves that a reader of an unfinished content waits for arrive first, then the rest',
   share: 0.5,
   run: (seed): Outcome => {
     const swarm = build(seed)

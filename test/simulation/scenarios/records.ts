@@ -1,7 +1,8 @@
 /**
- * Provider records on the ring. `records-faults`: what was acked is never lost while fewer than k of its holders are down;
- * within 60 s of quiet every record is where it belongs and found from every node. `records-wipe`: nodes lose their disks,
- * one or two at a time with time to replicate in between, and no acked record is lost with them.
+ * Provider records on the ring. `records-faults`: an acknowledged record is never lost while fewer than k of its
+ * holders are down; within 60 s without faults every record is on its replicas and found from every node.
+ * `records-wipe`: nodes lose their disks, one or two at a time, with time to replicate in between, and no
+ * acknowledged record is lost.
  */
 import { keyOf, type Key, type NodeId } from '../../../src/base/ids.ts'
 import type { RecordsEvent } from '../../../src/core/records/records.ts'
@@ -22,31 +23,31 @@ type RecordsSpec = ScenarioSpec<BothMessage, never, BothEvent, RingAndRecords>
 
 const K = 3
 const QUIET_LIMIT_MS = 60_000
-/** Crashes with loss of the disk come this far apart: verdict, stabilisation, comparison. */
+/** The time between two losses of a disk. It is enough for the verdict, the stabilisation and the replication. */
 const REPLICATE_MS = 25_000
 
 interface Said {
   readonly provider: Node
   readonly key: Key
   held: Held
-  /** Undefined as long as it was not acked. */
+  /** Undefined until the claim is acknowledged. */
   sequence: number | undefined
-  /** The provider went down before that: it may have forgotten that it said so. */
+  /** Whether the provider went down before the acknowledgement. It may then have lost the claim. */
   interrupted: boolean
-  /** How many hold it then: k, or all members that the provider and the owner knew of. */
+  /** The number of holders at the acknowledgement: k, or fewer when the provider and the owner knew fewer members. */
   acks: number
 }
 
-/** What providers said last, and that nothing of what was acked is lost. */
+/** Records the latest claims of providers, and checks that no acknowledged one is lost. */
 class Acked implements Checker<RecordsWorld, Node, BothEvent> {
   readonly everyMs = 1_000
   readonly said = new Map<string, Said>()
-  /** What each node that is down held. */
+  /** The records on the disks of the nodes that are down. */
   private readonly down = new Map<Node, Set<string>>()
 
   say(world: RecordsWorld, provider: Node, key: Key, held: Held): void {
     const name = `${key}/${provider.id}`
-    // A provider that forgot what it said has nothing to withdraw, and answers nothing.
+    // A provider that lost its claim has nothing to withdraw and emits no event.
     const interrupted = held === 'none' && this.said.get(name)?.interrupted === true
     this.said.set(name, { provider, key, held, sequence: undefined, interrupted, acks: 0 })
     world.call(provider, (machine, now) => {
@@ -65,7 +66,7 @@ class Acked implements Checker<RecordsWorld, Node, BothEvent> {
     return undefined
   }
 
-  /** The process is gone already: the disk knows what it held. */
+  /** The process has already ended, so its records are read from the disk. */
   ended(world: RecordsWorld, node: Node): void {
     const contents = node.disk.contents()
     this.down.set(node, new Set([...this.said.keys()].filter(name => contents.has(`records/${name}`))))
@@ -85,15 +86,16 @@ class Acked implements Checker<RecordsWorld, Node, BothEvent> {
       if (sequence === undefined || this.runningHolder(world, said)) continue
       const down = this.downHolders(said)
       if (down.length >= acks) continue
-      const detail = `sequence ${sequence} of ${provider.name} for ${key.slice(0, 8)}: no holder runs, of its holders only ${down.join(' ')} are down`
+      const claim = `sequence ${sequence} of ${provider.name} for ${key.slice(0, 8)}`
+      const detail = `${claim}: no holder runs, but only ${down.join(' ')} of its holders are down`
       return { property: 'acked-record', detail }
     }
     return undefined
   }
 
   /**
-   * Whether it may be there or not: it was not acked by k while its provider was up, the provider may have forgotten it,
-   * or all that acked it are down by now.
+   * Whether the record may exist or not: it was not acknowledged by k nodes while its provider was up, or the provider
+   * may have lost it, or all nodes that acknowledged it are down.
    */
   isOpen(world: RecordsWorld, said: Said): boolean {
     const { provider, sequence, interrupted, acks } = said
@@ -134,7 +136,7 @@ function startMany(world: RecordsWorld, oracle: RecordsOracle, count: number): v
   world.run(3_001)
 }
 
-/** Some nodes say something about some keys, each at a time of its own within the stretch. */
+/** Some nodes publish or withdraw records for some keys, at random times within the period. */
 function publishSome(world: RecordsWorld, acked: Acked, keys: readonly Key[], withinMs: number): void {
   for (let i = 0; i < 12; i++) {
     world.at(world.timeMs + world.random.range(0, withinMs), () => {
@@ -148,7 +150,7 @@ function publishSome(world: RecordsWorld, acked: Acked, keys: readonly Key[], wi
   }
 }
 
-/** In order, everything where it belongs and found from everywhere. */
+/** Requires one ring, with every record on all its replicas and found from every node. */
 function settleAndFind(world: RecordsWorld, acked: Acked, heard: Heard, keys: readonly Key[]): void {
   const astray = (): string | undefined => misplaced(world, acked)
   world.settle(() => astray() === undefined, { everyMs: 500, limitMs: QUIET_LIMIT_MS })
@@ -180,12 +182,12 @@ function misplaced(world: RecordsWorld, acked: Acked): string | undefined {
   for (const said of acked.said.values()) {
     const { provider, key, sequence, held } = said
     if (acked.isOpen(world, said)) continue
-    if (sequence === undefined) return `${provider.name} has no ack for ${key.slice(0, 8)} (${held})`
+    if (sequence === undefined) return `${provider.name} has no acknowledgement for ${key.slice(0, 8)} (${held})`
     const first = all.findIndex(node => node.place >= key)
     for (let i = 0; i < Math.min(K, all.length); i++) {
       const name = all[(Math.max(0, first) + i) % all.length]!.name
       if (running.get(name)?.running?.records.holds(key, provider.id, sequence) === true) continue
-      return `${name} lacks what ${provider.name} says of ${key.slice(0, 8)}`
+      return `${name} lacks the record of ${provider.name} for ${key.slice(0, 8)}`
     }
   }
   return undefined
@@ -205,7 +207,7 @@ function wrongAnswer(
     if (found.get(said.provider.id) !== expected)
       return `${said.provider.name} is ${found.get(said.provider.id)}, not ${said.held}`
   }
-  for (const id of found.keys()) if (!acked.said.has(`${key}/${id}`)) return 'a provider that never said so'
+  for (const id of found.keys()) if (!acked.said.has(`${key}/${id}`)) return 'a provider that never published'
   return undefined
 }
 
@@ -216,13 +218,13 @@ const faults = (): RecordsSpec => {
   let heard: Heard = new Map()
   return {
     name: 'records-faults',
-    about: 'loss, splits, pauses, crashes, restarts, false verdicts: no acked record is lost, all are found after',
+    about: 'loss, splits, pauses, crashes, restarts, false verdicts: no acknowledged record is lost',
     build: seed => build(seed, (acked = new Acked()), (heard = new Map() as Heard)),
     play: world => {
       const oracle: RecordsOracle = new Oracle(world)
       const keys = someKeys(world)
       startMany(world, oracle, world.random.chance(0.4) ? 5 + world.random.below(5) : 5 + world.random.below(26))
-      // A write may take a second and more on some: long enough to crash within.
+      // A write may take more than a second on some disks, so that crashes happen during writes.
       for (const node of world.random.sample(world.nodes, Math.floor(world.nodes.length / 3)))
         node.disk.slowness = world.random.range(20, 200)
       for (let i = 0; i < 5; i++) {
@@ -241,7 +243,7 @@ const wipe = (): RecordsSpec => {
   let heard: Heard = new Map()
   return {
     name: 'records-wipe',
-    about: 'nodes lose their disks, fewer than k at once: others have taken their records over before the next do',
+    about: 'nodes lose their disks, fewer than k at once: other nodes replicate their records before the next loss',
     build: seed => build(seed, (acked = new Acked()), (heard = new Map() as Heard)),
     play: world => {
       const oracle: RecordsOracle = new Oracle(world)
@@ -251,10 +253,10 @@ const wipe = (): RecordsSpec => {
       world.run(20_000)
       for (let i = 0; i < 4; i++) {
         const running = world.nodes.filter(node => node.process === 'running')
-        // A shoal of no more than k has nobody to take over.
+        // With at most k nodes there is no other node to replicate to.
         const victims = running.length < 2 * K ? [] : world.random.sample(running, 1 + world.random.below(K - 1))
         for (const victim of victims) {
-          world.fault(`${victim.name} is gone with its disk`)
+          world.fault(`${victim.name} dies and loses its disk`)
           oracle.crash(victim)
           victim.disk.wipe()
           acked.ended(world, victim)

@@ -1,6 +1,7 @@
 /**
- * The ring under churn. `ring-churn`: crashes and joins only, above s + 1 members: Zave's invariant after every event.
- * `ring-faults`: loss, splits that heal, pauses, crashes, restarts and false verdicts; within 60 s of quiet it is one ring.
+ * The ring under churn. `ring-churn`: crashes and joins only, with more than s + 1 members; Zave's invariant holds
+ * after every event. `ring-faults`: loss, splits that heal, pauses, crashes, restarts and false verdicts; within 60 s
+ * without faults there is one ring.
  */
 import { keyOf, type Key } from '../../../src/base/ids.ts'
 import { Chord } from '../../../src/core/ring/chord/chord.ts'
@@ -27,13 +28,13 @@ type Node = SimNode<Chord>
 type RingChecker = Checker<RingWorld, Node, RingEvent>
 type RingOracle = Oracle<RingMessage, never, RingEvent, Chord>
 
-/** After the last fault, until all is in order again. */
+/** The time from the last fault until there must be one ring. */
 const QUIET_LIMIT_MS = 60_000
 const CHURN_MS = 40_000
-/** Joins and crashes come this far apart on average. */
+/** The mean time between two joins or crashes. */
 const CHURN_EVERY_MS = 1_200
 const KEYS = 24
-/** Longer than a lookup may take. */
+/** Longer than any lookup takes. */
 const LOOKUP_MS = 12_000
 
 function build(
@@ -52,12 +53,12 @@ function build(
 
 const all = (world: RingWorld): Array<RingNode<Chord>> => ringNodes(world.nodes, machine => machine)
 
-/** Every lookup of a process that lives on ends with one event. */
+/** Checks that every lookup of a surviving process ends with exactly one event. */
 class LookupsEnd implements RingChecker {
-  /** How often each ended, by number. */
+  /** The number of final events of each lookup, by request. */
   private readonly asked = new Map<Node, Map<number, number>>()
 
-  /** Lookups while things go wrong: what they find is not judged, only that they end. */
+  /** Starts lookups during the faults. Only their end is checked, not their result. */
   ask(world: RingWorld): void {
     for (const node of world.nodes) {
       world.call(node, (machine, now) => {
@@ -77,7 +78,7 @@ class LookupsEnd implements RingChecker {
     this.asked.delete(node)
   }
 
-  /** The last were asked longer ago than a lookup may take. */
+  /** All lookups started longer ago than a lookup may take. */
   atEnd(): Violation | undefined {
     for (const [node, asked] of this.asked) {
       for (const [request, times] of asked) if (times !== 1) return this.violation(node, request, times)
@@ -96,14 +97,14 @@ class LookupsEnd implements RingChecker {
   }
 }
 
-/** Zave's invariant after every event that changed something; from when the scenario says so. */
+/** Checks Zave's invariant after every change of a successor list or of the members, while it is `on`. */
 class Invariant implements RingChecker {
   on = false
   private readonly lists = new Map<Node, readonly unknown[]>()
   private joined = 0
   private fewest = Infinity
 
-  /** For so many members at the fewest so far. */
+  /** The length of successor lists for the lowest number of members so far. */
   get s(): number {
     return successorListLength(this.fewest)
   }
@@ -132,7 +133,7 @@ function sameList(a: readonly unknown[] | undefined, b: readonly unknown[] | und
   return a === b || (a?.length === b?.length && a?.every((one, i) => one === b?.[i]) === true)
 }
 
-/** In order, and every node finds the owner of every key. Whatever is wrong after the limit ends the run. */
+/** Requires one ring within the limit, and that every node finds the owner of every key. */
 function settleAndLookUp(world: RingWorld): void {
   const calm = (): string | undefined => disorder(all(world))
   world.settle(() => calm() === undefined, { everyMs: 500, limitMs: QUIET_LIMIT_MS })
@@ -171,7 +172,7 @@ function lookUp(world: RingWorld, keys: readonly Key[], nodes: readonly RingNode
   }
 }
 
-/** All events of lookups, by node and number. */
+/** The final events of lookups, by node and request. */
 function remember(world: RingWorld, node: Node, event: RingEvent): void {
   const heard = answers.get(world) ?? new Map<string, RingEvent>()
   answers.set(world, heard)
@@ -213,7 +214,7 @@ const churn = (): ScenarioSpec<RingMessage, never, RingEvent, Chord> => {
   }
 }
 
-/** Zave's assumption: no crash takes a member's last live successor, nor one of the last s + 1 principals. */
+/** Zave's assumption: no crash removes a member's last live successor or one of the last s + 1 principals. */
 function mayCrash(world: RingWorld, node: Node, invariant: Invariant): boolean {
   const rest = all(world).filter(one => one.ring.standing === 'joined' && one.name !== node.name)
   const s = Math.min(invariant.s, successorListLength(rest.length))
@@ -238,7 +239,7 @@ const faults = (): ScenarioSpec<RingMessage, never, RingEvent, Chord> => {
   let lookups = new LookupsEnd()
   return {
     name: 'ring-faults',
-    about: 'loss, splits, pauses, crashes, restarts, false verdicts: one ring within 60 s of quiet',
+    about: 'loss, splits, pauses, crashes, restarts, false verdicts: one ring within 60 s without faults',
     build: seed => build(seed, (lookups = new LookupsEnd()), { onEvent: remember }),
     play: world => {
       const oracle: RingOracle = new Oracle(world)

@@ -1,9 +1,10 @@
 /**
- * What must hold of search. The checks of every seed (search/checks.ts): `ttl` (TTL and hops come to no more than where they
- * came from, never over the hard limit, nothing outlives its TTL), `once` and `no-echo` (no copy twice, none back), `way-back`
- * (hits, pongs and pushes go only where their cause came from), `degree`, `honest-hits` (of what their holders have),
- * `ends-once`. Here: what floods and dynamic queries reach and find, graphs that come together again, searches while nodes
- * die, a neighbour that asks a hundred times as much, and all faults at once.
+ * Properties of search. Checks of every seed (search/checks.ts): `ttl` (the sum of TTL and hops does not grow, stays
+ * within the hard limit, and expired descriptors are not sent), `once` and `no-echo` (no copy is sent twice or back),
+ * `way-back` (hits, pongs and pushes take only the reverse path), `degree`, `honest-hits` (holders have their
+ * results), `ends-once`. The scenarios here: what floods and dynamic queries reach and find, graphs that repair
+ * themselves, searches while nodes die, a neighbour that sends a hundred times as many queries, and all faults
+ * together.
  */
 import { expectDefined } from '../../../src/base/assert.ts'
 import type { Random } from '../../../src/base/random.ts'
@@ -18,21 +19,21 @@ import type { SearchNode } from '../search/world.ts'
 import { oneFault } from '../support/ring-faults.ts'
 
 const SEARCHES = 12
-/** Until nodes that have enough neighbours have as many as they look for, and everybody has everybody's tables. */
+/** The time until all nodes have as many neighbours as they want, and the tables of all neighbours. */
 const FILLED_MS = 5_000
 const SEARCH_MAX_MS = 30_000
-/** Enough for all that there is. */
+/** More than the number of all results. */
 const EVERYTHING = { limit: RESULTS_MAX, timeoutMs: 20_000 }
 
-/** Every second one goes as far as it can. */
+/** Frequent pings, every second of which is a wide one. */
 const MANY_PINGS = { pingMs: 4_000, wideEvery: 2 }
 
-/** Now and then a graph with few neighbours each, so that a short TTL ends somewhere. */
+/** Sometimes draws a sparse graph, in which a short TTL does not reach all nodes. */
 function drawDegrees(random: Random): Partial<SearchSettings> {
   return random.chance(0.5) ? { degreeMin: 2, degreeTarget: 2, degreeMax: 3 } : {}
 }
 
-/** Asks, and waits for the end. */
+/** Searches, and waits for the end. */
 function searched(stage: Stage, asked: Asked): Asked {
   const { world } = stage.net
   const ended = world.settle(() => asked.ended !== undefined, { everyMs: 50, limitMs: SEARCH_MAX_MS })
@@ -42,9 +43,10 @@ function searched(stage: Stage, asked: Asked): Asked {
 
 export const searchFlood = staged({
   name: 'search-flood',
-  about: 'a plain flood is heard once by everybody within its TTL and by nobody else; answers come back the way',
+  about: 'a plain flood reaches every node within its TTL once and no other; answers take the reverse path',
   build: (seed, random) => {
-    // Where every hop takes as long, the shortest way is the first; else detours have to be made up for.
+    // With equal latencies the first copy took the shortest path. Otherwise later copies over shorter paths must be
+    // sent on.
     const even = random.chance(0.5)
     const pongCache = random.chance(0.7)
     return new Stage({
@@ -62,7 +64,7 @@ export const searchFlood = staged({
     const { net } = stage
     const { world } = net
     stage.startAll()
-    // Thin graphs need not be one.
+    // A sparse graph may have several components.
     world.run(2 * FILLED_MS)
     for (let i = 0; i < SEARCHES; i++) {
       const { origin, text } = stage.question()
@@ -77,7 +79,7 @@ export const searchFlood = staged({
   }
 })
 
-/** It came to everybody within its TTL and to nobody else, and no index was asked twice. */
+/** Requires that the query reached exactly the nodes within its TTL, and asked no index twice. */
 function requireHeard(stage: Stage, graph: Graph, { origin, heard, reached, serial }: Asked): void {
   const { world, settings } = stage.net
   const hops = hopsFrom(graph, origin)
@@ -87,13 +89,13 @@ function requireHeard(stage: Stage, graph: Graph, { origin, heard, reached, seri
     const what = `search ${serial} of ${origin.name} and ${node.name}, ${distance} hops away:`
     world.require(times <= 1, 'heard-once', `${what} its index was asked ${times} times`)
     const expected = reached.has(node) === distance <= settings.ttl
-    // With tables it need not come where it finds nothing.
+    // With route tables it may skip nodes without a match.
     const right = node === origin || expected || (settings.tableHops > 0 && !reached.has(node))
     world.require(right, 'heard-within-ttl', `${what} ${reached.has(node) ? 'reached' : 'not reached'}`)
   }
 }
 
-/** Of those that `reached` says, everybody who has something answered. */
+/** Requires an answer of every node in `reached` that has a match. */
 function requireFound(stage: Stage, asked: Asked, reached: (node: SearchNode) => boolean): void {
   const answered = new Set(asked.hits.filter(({ hit }) => hit.results.length > 0).map(({ hit }) => hit.holder.id))
   for (const holder of stage.holders(asked.query.text)) {
@@ -103,9 +105,9 @@ function requireFound(stage: Stage, asked: Asked, reached: (node: SearchNode) =>
   }
 }
 
-/** A query that says it may go on for ever reaches somebody. */
+/** Sends a query with TTL 255 to a node. */
 function forge(stage: Stage): void {
-  const victim = expectDefined(stage.random.pick(stage.upNodes), 'somebody is up')
+  const victim = expectDefined(stage.random.pick(stage.upNodes), 'a node is up')
   const liar = stage.random.pick(graphOf(stage.nodes).get(victim) ?? [])
   if (liar === undefined) return
   const id = drawId(stage.random)
@@ -122,7 +124,7 @@ function forge(stage: Stage): void {
 
 export const searchDynamic = staged({
   name: 'search-dynamic',
-  about: 'a dynamic query stops when it has enough, and else finds all that there is, with and without route tables',
+  about: 'a dynamic query stops at its limit, or finds all results, with and without route tables',
   build: (seed, random) =>
     new Stage({
       seed,
@@ -148,7 +150,7 @@ export const searchDynamic = staged({
   }
 })
 
-/** By its limit at the very answer that made it full, or when everybody was asked. */
+/** Requires that the search ended at the answer that reached its limit, or after all nodes were asked. */
 function requireEnd(stage: Stage, asked: Asked): void {
   const { world } = stage.net
   const { report, atMs } = expectDefined(asked.ended, 'it has ended')
@@ -169,7 +171,7 @@ const REPAIRED_MAX_MS = 30_000
 
 export const searchGraph = staged({
   name: 'search-graph',
-  about: 'who joins, dies or is cut off leaves one graph with right degrees behind',
+  about: 'after joins, deaths and partitions there is one graph with valid degrees',
   build: (seed, random) =>
     new Stage({ seed, nodes: 7 + random.below(40), library: { files: 40 }, settings: FEW_PINGS }),
   play: stage => {
@@ -194,13 +196,13 @@ export const searchGraph = staged({
   }
 })
 
-/** Of searches that somebody who lives has an answer to, the share that found one. */
+/** The share of searches with a result, among those for which a live node has one. */
 function successOf(stage: Stage, asked: readonly Asked[]): number {
   const possible = asked.filter(one => one.origin.isUp && stage.holders(one.query.text).length > 0)
   return possible.filter(succeeded).length / Math.max(1, possible.length)
 }
 
-/** Asks one after the other, and waits until the last has ended. */
+/** Starts searches one after the other, and waits until the last one has ended. */
 function askInTurn(stage: Stage, questions: ReturnType<Stage['question']>[], everyMs: number): Asked[] {
   const { world, searches } = stage.net
   const asked: Asked[] = []
@@ -227,7 +229,7 @@ const SUCCESS_FALL_MAX = 0.05
 
 export const searchDeaths = staged({
   name: 'search-deaths',
-  about: 'a tenth of the nodes dies during searches: few more fail, and none a minute later',
+  about: 'a tenth of the nodes dies during searches: few of them fail, and none a minute later',
   build: (seed, random) =>
     new Stage({ seed, nodes: 20 + random.below(20), library: { files: 200 }, settings: FEW_PINGS }),
   play: stage => {
@@ -248,18 +250,18 @@ export const searchDeaths = staged({
   }
 })
 
-/** Tighter than the defaults, so that a seed costs little; the searches of all together stay below it. */
+/** Lower than the defaults, so that a seed takes little CPU time. The searches of all other nodes stay below it. */
 const RATES = { queriesPerSecond: 8, queriesBurst: 16, queriesOverMax: 32 }
-/** So slow that an index which had to answer the flooder would answer nobody else. */
+/** So slow that an index that answered all queries of the flooder could answer no others. */
 const SLOW_MATCH_MS = 5
 const FLOODER_FACTOR = 100
 const SLOWER_MAX = 1.5
-/** Chance: latencies of stragglers, and searches that meet each other. */
+/** Tolerance for random effects: late packets and concurrent searches. */
 const SLACK_MS = 10
 
 export const searchLoad = staged({
   name: 'search-load',
-  about: 'a neighbour that asks a hundred times as much as all others leaves their searches nearly as they were',
+  about: 'a neighbour that sends a hundred times as many queries as all others hardly affects their searches',
   build: (seed, random) =>
     new Stage({
       seed,
@@ -293,16 +295,16 @@ function meanFirstHitMs(asked: readonly Asked[]): number {
 const FAULTS = 5
 const ASK_EVERY_MS = 300
 const LIE_EVERY_MS = 150
-/** Longer than a descriptor's id is remembered in both generations. */
+/** Longer than both generations remember a descriptor id. */
 const QUIET_MS = 150_000
-/** What a machine may still hold of each member, of each neighbour and all in all when nobody has asked anything for long. */
+/** The limit of the entries of an idle machine: per member, per neighbour, and in addition. */
 const ENTRIES_PER_MEMBER = 8
 const ENTRIES_QUIET = 150
 
 export const searchFaults = staged({
   name: 'search-faults',
   about:
-    'crashes, pauses, partitions, loss and liars: searches end once, find only what is there, and nothing stays behind',
+    'crashes, pauses, partitions, loss and liars: searches end once, results are genuine, and no state is left over',
   build: (seed, random) =>
     new Stage({
       seed,
@@ -332,7 +334,11 @@ export const searchFaults = staged({
     world.run(SEARCH_MAX_MS)
     for (const one of net.searches.all) {
       const gone = one.origin.boots !== one.boot
-      world.require(gone || one.ended !== undefined, 'ends-once', `search ${one.serial} of ${one.origin.name} goes on`)
+      world.require(
+        gone || one.ended !== undefined,
+        'ends-once',
+        `search ${one.serial} of ${one.origin.name} has not ended`
+      )
     }
     stage.requireGraph('one-graph', HEALED_MAX_MS)
     world.run(QUIET_MS)
@@ -342,10 +348,10 @@ export const searchFaults = staged({
   }
 })
 
-/** Everybody has long been quiet: of what was asked nothing is left. */
+/** Requires that after a long idle time no machine holds state of old searches. */
 function requireForgotten(stage: Stage): void {
   const { world, searches } = stage.net
-  // Generations turn when they are used: each has something to look up, which nobody has.
+  // Generations expire only when they are used, so each node looks up something that no node has.
   const nobody = drawContent(stage.random)
   for (const node of world.nodes) {
     searches.ask(node, 'nobody has this', { timeoutMs: SEARCH_MAX_MS })
@@ -357,11 +363,11 @@ function requireForgotten(stage: Stage): void {
   for (const node of world.nodes) {
     const entries = entriesOf(node.machine)
     const most = ENTRIES_QUIET + ENTRIES_PER_MEMBER * world.nodes.length
-    world.require(entries <= most, 'forgets', `${node.name} holds ${entries} entries, ${most} are enough`)
+    world.require(entries <= most, 'forgets', `${node.name} holds ${entries} entries, the limit is ${most}`)
   }
 }
 
-/** Somebody searches, sometimes leaves, sometimes wants a push. */
+/** A random node searches, sometimes cancels, and sometimes requests a push. */
 function keepAsking(stage: Stage): () => void {
   const { net, random } = stage
   const { world, searches } = net

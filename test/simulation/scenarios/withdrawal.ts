@@ -1,11 +1,11 @@
 /**
- * Files of holders change, vanish and come back while others fetch them, through crashes, pauses and partitions; in
- * half of the seeds one file is lost for good at every holder. Each node has a monitor that looks at its files now and
- * then, as daemon/sharing/monitor.ts does; before that, a piece is only found to be gone when it is asked for.
+ * Files of holders change, vanish and come back while other nodes download them, during crashes, pauses and
+ * partitions. In half of the seeds every holder permanently loses one file. Each node checks its files from time to
+ * time, as daemon/sharing/monitor.ts does; between two checks, a missing piece is noticed only when it is requested.
  *
- * Beside the promises that io checks (exchange.ts names them): `completes` (what can be read somewhere is fetched),
- * `names-what-is-missing` (a download that cannot go on says which pieces nobody has, and who had them),
- * `announces-what-it-holds`.
+ * In addition to the properties that io checks (listed in exchange.ts): `completes` (every piece that some node can
+ * read is downloaded), `names-what-is-missing` (a stalled download reports the pieces that no node has, and who had
+ * them), `announces-what-it-holds`.
  */
 import type { ContentId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
@@ -15,10 +15,10 @@ import { Layout, type PieceIndex } from '../../../src/wire/bittorrent/layout.ts'
 import { Swarm, type ExchangeNode } from '../swarm.ts'
 
 const KIB = 1_024
-/** So slow that the fetching lasts as long as the losses. */
+/** So slow that the downloads last as long as the faults. */
 const UPLINK_BYTES_PER_SECOND = 80_000
 const FAULTS_MS = 20_000
-/** Longest wait for providers, a source and a monitor, and then all of it once more. */
+/** The longest wait for providers, a source and a monitor, and then a whole download again. */
 const QUIET_MS = 180_000
 const LOSSES = 12
 const LOST_MS_MAX = 15_000
@@ -54,7 +54,7 @@ class Stage {
     return Array.from({ length: end - first }, (_, i) => (first + i) as PieceIndex)
   }
 
-  /** Only what is complete has a monitor. */
+  /** Only complete contents are checked. */
   private monitor(node: ExchangeNode, everyMs: number): void {
     const { world } = this.swarm
     const look = (): void => {
@@ -75,7 +75,7 @@ class Stage {
     world.at(everyMs, look)
   }
 
-  /** Files of one holder are gone for a while. */
+  /** Makes files of one holder vanish for a while. */
   loseForAWhile(random: Random): void {
     const { world } = this.swarm
     const node = random.pick([...this.seeds, ...this.getters])
@@ -94,7 +94,7 @@ class Stage {
 
   private readonly lost = new Set<PieceIndex>()
 
-  /** A file is gone for good at every seed. Whoever has fetched it by then serves it on. */
+  /** Removes a file permanently at every seed. Nodes that have downloaded it continue to serve it. */
   loseForGood(random: Random): void {
     const pieces = this.piecesOf(random.below(this.layout.fileLengths.length))
     this.swarm.world.at(random.below(2_000), () => {
@@ -103,7 +103,7 @@ class Stage {
     })
   }
 
-  /** Somebody could send every leaf of the piece. */
+  /** Whether some node can send each leaf of the piece. */
   isReadable(piece: PieceIndex): boolean {
     const first = this.layout.firstLeafOf(piece)
     const holders = [...this.seeds, ...this.getters].filter(node => !this.leaves(node).changed.has(piece))
@@ -112,7 +112,7 @@ class Stage {
     )
   }
 
-  /** By what is on its disk. */
+  /** Judged by the contents of its disk. */
   missingAt(node: ExchangeNode): PieceIndex[] {
     const { layout } = this
     const isHere = (piece: PieceIndex): boolean => {
@@ -124,11 +124,11 @@ class Stage {
     return Array.from({ length: layout.pieces }, (_, piece) => piece as PieceIndex).filter(piece => !isHere(piece))
   }
 
-  /** It is complete, or stands still and says so. */
+  /** Whether the download is complete, or has stalled and reports it. */
   isSettled(node: ExchangeNode): boolean {
     if (this.leaves(node).finished) return true
     const shortage = this.shortageOf(node)
-    // A holder that is silent because of a fault has yet to say that the piece is gone.
+    // A holder that a fault keeps silent has not yet reported that the piece is gone.
     const isTold = shortage?.isAsking === false && shortage.withdrawnBy.length > 0
     return isTold && this.missingAt(node).every(piece => !this.isReadable(piece))
   }
@@ -158,7 +158,7 @@ function play(swarm: Swarm): void {
   world.calm()
   world.settle(() => stage.getters.every(node => stage.isSettled(node)), { everyMs: 500, limitMs: QUIET_MS })
   for (const node of stage.getters) judgeGetter(stage, node)
-  // A look of each monitor more, and what it says is told.
+  // Waits for one more check of each monitor and for its announcements.
   world.run(2 * MONITOR_MS_MAX)
   for (const node of stage.seeds) judgeAnnounced(stage, node)
 }
@@ -172,9 +172,9 @@ function judgeGetter(stage: Stage, node: ExchangeNode): void {
   world.require(
     readable.length === 0,
     'completes',
-    `${node.name} lacks ${readable.join()}, which can be had: ${progress}`
+    `${node.name} lacks ${readable.join()}, which other nodes can send: ${progress}`
   )
-  world.require(missing.length > 0, 'completes', `${node.name} has every leaf and is not done: ${progress}`)
+  world.require(missing.length > 0, 'completes', `${node.name} has every leaf and has not completed: ${progress}`)
   const shortage = stage.shortageOf(node)
   const named = shortage?.pieces.join()
   const isTold = named === missing.join() && shortage?.withdrawnBy.length !== 0
@@ -182,7 +182,7 @@ function judgeGetter(stage: Stage, node: ExchangeNode): void {
   world.require(isTold, 'names-what-is-missing', detail)
 }
 
-/** What was announced last is what is held. */
+/** Requires that the last announcement matches the pieces that the node holds. */
 function judgeAnnounced({ swarm, content }: Stage, node: ExchangeNode): void {
   const pieces = node.machine.heldPieces(content)
   const held = pieces?.full === true ? 'all' : pieces?.empty === true ? 'none' : 'part'
@@ -190,10 +190,10 @@ function judgeAnnounced({ swarm, content }: Stage, node: ExchangeNode): void {
   swarm.world.require(told === held, 'announces-what-it-holds', `${node.name} holds ${held} and announced ${told}`)
 }
 
-/** The swarm belongs to the world of the seed; `scenario` builds one and plays the other. */
+/** Builds the swarm of the seed first, then runs a scenario on its world. */
 export const withdrawal: Scenario = {
   name: 'withdrawal',
-  about: 'files of holders vanish and come back: what can be read is fetched, what cannot is named',
+  about: 'files of holders vanish and come back: readable pieces are downloaded, missing pieces are reported',
   share: 1,
   run: (seed): Outcome => {
     const swarm = new Swarm({ seed, uplinkBytesPerSecond: UPLINK_BYTES_PER_SECOND })

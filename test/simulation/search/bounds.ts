@@ -1,6 +1,6 @@
-/** How much a machine remembers: the entries of all its collections, seen from outside, whatever they are called. */
+/** Measures the state of a machine: counts the entries of all its collections by reflection. */
 
-/** Of the test's own making, and nothing that a machine keeps. */
+/** Objects of the test, which are not counted as state of the machine. */
 const NOT_OURS = new Set(['node', 'taps'])
 
 export function entriesOf(machine: object): number {

@@ -1,6 +1,6 @@
 /**
- * What must hold of every descriptor on the wire, seen at both ends of each link: TTL and hops, no copy twice, no copy back,
- * answers by the way that their cause came only; and what must hold of what owners hear.
+ * Checks of every descriptor at both ends of each link: TTL and hops are valid, no copy is sent twice or back,
+ * answers take only the reverse path of their query. It also checks the events for owners.
  */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { SimFailure } from '../../../src/sim/failure.ts'
@@ -21,13 +21,13 @@ interface Heard {
   readonly hops: number
 }
 
-/** What one process heard and sent, by kind and descriptor id. */
+/** The descriptors that one process received and sent, by kind and descriptor id. */
 class Memory {
   private readonly heardBy = new Map<string, Heard[]>()
   private readonly sentTo = new Map<string, { ttl: number; span: number }>()
   private readonly hits = new Map<string, { heard: number; sent: number }>()
   private readonly pongsAtMs = new Map<string, number>()
-  /** From whom hits of a holder came. */
+  /** The neighbours from which hits of each holder came. */
   readonly hitsOf = new Map<NodeId, Set<NodeId>>()
 
   hear(from: NodeId, { kind, id, ttl, hops }: Descriptor): void {
@@ -47,22 +47,22 @@ class Memory {
     this.pongsAtMs.set(`${peer.id} ${hops}`, atMs)
   }
 
-  /** When the pong came that this one repeats. */
+  /** When the pong was received that this one repeats. */
   pongAtMs({ peer, hops }: Pong): number | undefined {
     return this.pongsAtMs.get(`${peer.id} ${hops - 1}`)
   }
 
-  /** How often this very hit was sent, with this one. */
+  /** Records that this hit is sent. Returns how often exactly this hit was sent, including this time. */
   sendHit(hit: QueryHit): number {
     return ++this.copies(hit).sent
   }
 
-  /** How often it came, or was asked for where it began. */
+  /** How often this hit was received; for a hit of its own, how often the query was received. */
   hitsIn(hit: QueryHit): number {
     return hit.hops === 0 ? this.heard('query', hit.id).length : this.copies(hit).heard
   }
 
-  /** Its own, and the same when it comes around (its asker has forgotten that it asked), are two. */
+  /** An own query, and the same query when it returns after its origin forgot it, count as two. */
   private copies({ id, signature, hops }: QueryHit): { heard: number; sent: number } {
     const key = `${hops === 0 ? 'own' : 'others'} ${id} ${signature.join()}`
     const copies = this.hits.get(key) ?? { heard: 0, sent: 0 }
@@ -74,7 +74,10 @@ class Memory {
     return this.heardBy.get(`${kind} ${id}`) ?? []
   }
 
-  /** False when it was sent before and went as far: of a copy that came by a shorter way, or of a wider round, there may be another. */
+  /**
+   * Records that a descriptor is sent. False when it was sent before with at least this TTL and this span; a copy over
+   * a shorter path or of a wider round may be sent again.
+   */
   send(key: string, { ttl, hops }: Descriptor): boolean {
     const before = this.sentTo.get(key) ?? { ttl: 0, span: 0 }
     const span = ttl + hops
@@ -84,7 +87,7 @@ class Memory {
   }
 }
 
-/** A clock runs a thousandth faster or slower, and 3 s are 3 s by it. */
+/** Clocks drift by up to 1e-3, and a machine measures times with its own clock. */
 const CLOCK_SLACK_MS = 10
 
 function violated(property: string, detail: string): never {
@@ -125,17 +128,19 @@ export class WireChecks implements Tap, SearchChecker {
   private checkTtl(node: SearchNode, memory: Memory, message: Descriptor): void {
     const { kind, id, ttl, hops } = message
     const what = `${node.name} sends a ${kind} with TTL ${ttl} and hops ${hops}`
-    if (ttl < 1) violated('ttl', `${what}: it has outlived its TTL`)
-    if (ttl + hops > TTL_HARD_MAX) violated('ttl', `${what}: more than ${TTL_HARD_MAX}`)
+    if (ttl < 1) violated('ttl', `${what}: its TTL has expired`)
+    if (ttl + hops > TTL_HARD_MAX) violated('ttl', `${what}: the sum is over ${TTL_HARD_MAX}`)
     const heard = memory.heard(kind, id)
     if (hops === 0) {
-      if (ttl > this.settings.ttl && (kind === 'query' || kind === 'ping')) violated('ttl', `${what}: its own`)
+      if (ttl > this.settings.ttl && (kind === 'query' || kind === 'ping'))
+        violated('ttl', `${what}: too far`)
       return
     }
-    // A pong from a cache has another cause than the pong that filled it; a table's hops say whose words it has.
+    // A cached pong answers another ping than the one that filled the cache. The hops of a table say whose words it
+    // has.
     if (kind === 'pong' || kind === 'route-table') return
     if (!heard.some(one => hops === one.hops + 1 && ttl < one.ttl))
-      violated('ttl', `${what}, and heard ${heard.map(one => `${one.ttl} and ${one.hops}`).join(', ') || 'none'}`)
+      violated('ttl', `${what}, but received ${heard.map(one => `${one.ttl} and ${one.hops}`).join(', ') || 'none'}`)
   }
 
   private checkWay(node: SearchNode, memory: Memory, to: NodeId, message: Descriptor): void {
@@ -145,20 +150,21 @@ export class WireChecks implements Tap, SearchChecker {
     switch (kind) {
       case 'query':
       case 'ping':
-        if (cameFrom(memory.heard(kind, id), to, message)) violated('no-echo', `${what}, from whom it came`)
+        if (cameFrom(memory.heard(kind, id), to, message)) violated('no-echo', `${what}, from which it came`)
         if (!memory.send(`${kind} ${id} ${to}`, message)) violated('once', `${what} again`)
         break
       case 'query-hit':
-        if (!memory.heard('query', id).some(({ from }) => from === to)) violated('way-back', `${what}, who did not ask`)
-        if (memory.sendHit(message) > memory.hitsIn(message)) violated('once', `${what}, and had sent it on before`)
+        if (!memory.heard('query', id).some(({ from }) => from === to))
+          violated('way-back', `${what}, without its query`)
+        if (memory.sendHit(message) > memory.hitsIn(message)) violated('once', `${what} again`)
         break
       case 'pong':
-        if (!memory.heard('ping', id).some(({ from }) => from === to)) violated('way-back', `${what}, who did not ping`)
+        if (!memory.heard('ping', id).some(({ from }) => from === to)) violated('way-back', `${what}: no ping`)
         if (message.hops > 0) this.checkFresh(what, memory, message)
         break
       case 'push':
         if (to !== message.holder && memory.hitsOf.get(message.holder)?.has(to) !== true)
-          violated('way-back', `${what}, by whom no hit of its holder came`)
+          violated('way-back', `${what}, from which no hit of its holder came`)
         break
       case 'route-table':
     }
@@ -170,7 +176,7 @@ export class WireChecks implements Tap, SearchChecker {
   }
 }
 
-/** Whether nobody but `to` can have caused this copy. */
+/** Whether only the message of `to` can have caused this copy. */
 function cameFrom(heard: readonly Heard[], to: NodeId, { ttl, hops }: Descriptor): boolean {
   const causes = heard.filter(one => hops === one.hops + 1 && ttl < one.ttl)
   return causes.length > 0 && causes.every(({ from }) => from === to)
@@ -180,7 +186,7 @@ function isDescriptor(message: SearchMessage): message is Descriptor {
   return 'id' in message
 }
 
-/** Nobody has more neighbours than it may have, at any moment. */
+/** No node ever has more neighbours than its limit. */
 export class DegreeCheck implements SearchChecker {
   private readonly degreeMax: number
 

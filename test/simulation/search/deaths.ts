@@ -1,4 +1,4 @@
-/** Searches while a tenth of the nodes die at once. */
+/** Measures searches while a tenth of the nodes die at once. */
 import { Random } from '../../../src/base/random.ts'
 import { askAll, drawQuestions, Large, type LargeSettings, type Question } from './large.ts'
 import { mean } from './modes.ts'
@@ -7,7 +7,7 @@ import { succeeded, type Asked } from './searches.ts'
 export interface Success {
   readonly when: string
   readonly searches: number
-  /** Of all, and of those that somebody alive has an answer to. */
+  /** The success rate of all searches, and of those for which a live node has an answer. */
   readonly share: number
   readonly possibleShare: number
 }
@@ -15,11 +15,11 @@ export interface Success {
 const SEARCHES = 100
 const EVERY_MS = 200
 const KILLED_SHARE = 0.1
-/** Half of the searches under fire are asked before, half after. */
+/** Half of the searches start before the deaths, half after. */
 const KILL_AT = SEARCHES / 2
 const BACK_MS = 60_000
 
-/** Before, while it happens (membership tells of it 5 s later), and from a minute after it. */
+/** Three rows: before the deaths, during them (membership reports them 5 s later), and a minute later. */
 export function searchThroughDeaths(settings: LargeSettings): Success[] {
   const large = new Large(settings)
   large.settle()

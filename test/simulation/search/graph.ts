@@ -1,4 +1,4 @@
-/** The graph of neighbours as it is: an edge stands where both ends say so. */
+/** The current graph of neighbours. It has an edge where both ends have each other as neighbours. */
 import type { SearchNode } from './world.ts'
 
 export type Graph = ReadonlyMap<SearchNode, readonly SearchNode[]>
@@ -15,7 +15,7 @@ export function graphOf(nodes: readonly SearchNode[]): Graph {
   return new Map(up.map(node => [node, edges(node)]))
 }
 
-/** Hops from `origin` to everybody it reaches, itself at 0. */
+/** The hops from `origin` to every node that it reaches, including itself with 0. */
 export function hopsFrom(graph: Graph, origin: SearchNode): Map<SearchNode, number> {
   const hops = new Map([[origin, 0]])
   for (const [node, distance] of hops) {
@@ -24,7 +24,7 @@ export function hopsFrom(graph: Graph, origin: SearchNode): Map<SearchNode, numb
   return hops
 }
 
-/** Their sizes, the largest first. */
+/** The sizes of the components, the largest first. */
 export function components(graph: Graph): number[] {
   const seen = new Set<SearchNode>()
   const sizes: number[] = []
@@ -41,7 +41,7 @@ export function degrees(graph: Graph): number[] {
   return [...graph.values()].map(neighbours => neighbours.length)
 }
 
-/** What is wrong with a graph that had time to settle. */
+/** Why a settled graph is invalid; undefined when it is valid. */
 export function disorder(
   graph: Graph,
   { degreeMin, degreeMax }: { degreeMin: number; degreeMax: number }

@@ -1,20 +1,21 @@
 /**
- * Membership for large worlds: everybody hears of everything, in bundles, without a delay of its own for each pair. Who joins
- * hears at once of all who are there; others hear of it within a second, and of a death after `verdictMs`.
+ * Stands in for membership in large worlds: it reports every change to all nodes in batches, without a separate delay
+ * for each pair. A joining node gets all members at once. Others learn of it within a second, and of a death after
+ * `verdictMs`.
  */
 import { split } from '../../../src/sim/network/network.ts'
 import type { SearchNode, SearchWorld } from './world.ts'
 
 export interface HeraldSettings {
-  /** From a death or a cut to the verdict. */
+  /** The time from a death or a cut to the verdict. */
   readonly verdictMs: number
-  /** News are bundled for so long, and reach each node within so long again. */
+  /** Changes are batched for this time, and reach each node within this time again. */
   readonly bundleMs: number
 }
 
 export const HERALD_DEFAULTS: HeraldSettings = { verdictMs: 5_000, bundleMs: 500 }
 
-/** Until one who joins has its first list of members. */
+/** The time until a joining node gets its first list of members. */
 const FIRST_LIST_MS = 50
 
 interface News {
@@ -50,7 +51,7 @@ export class Herald {
     })
   }
 
-  /** Cuts the paths for `forMs`; each side buries the other, and hears of it again when it is over. */
+  /** Cuts the paths for `forMs`. Each side declares the other dead, and learns when the cut is over. */
   split(left: readonly SearchNode[], right: readonly SearchNode[], forMs: number): void {
     const { world } = this
     const numbers = (nodes: readonly SearchNode[]): number[] => nodes.map(node => node.index)

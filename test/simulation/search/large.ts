@@ -1,4 +1,4 @@
-/** As many nodes as its library has, usually a thousand, and what their owners ask, for the figures of `npm run sim -- search`. */
+/** A world of a thousand nodes and the searches of their owners, for the figures of `npm run sim -- search`. */
 import type { SearchOptions } from '../../../src/core/search/contract.ts'
 import type { SearchSettings } from '../../../src/core/search/settings.ts'
 import { Random } from '../../../src/base/random.ts'
@@ -9,11 +9,11 @@ import { SearchNet, type SearchNetSettings } from './world.ts'
 
 export const LARGE_NODES = 1_000
 export const LARGE_FILES = 100_000
-/** Words of all names together. */
+/** The number of distinct words of all names. */
 const LARGE_VOCABULARY = 20_000
-/** One-way, of a pair. */
+/** The one-way latency of a pair. */
 export const LATENCY_MS = { latencyMinMs: 5, latencyMaxMs: 50 }
-/** Until the graph has its degrees and the route tables have travelled. */
+/** The time until all nodes have enough neighbours and have exchanged route tables. */
 const SETTLE_MS = 30_000
 const JOINING_MS = 2_000
 
@@ -30,7 +30,7 @@ export interface LargeSettings {
   readonly matchMs?: number
 }
 
-/** Nodes that join one after the other; messages are handed over without being encoded. */
+/** A world whose nodes join one after the other. Messages are not encoded. */
 export class Large {
   readonly net: SearchNet
   readonly herald: Herald
@@ -53,13 +53,13 @@ export class Large {
   }
 }
 
-/** What one owner asks. */
+/** A search of one owner. */
 export interface Question {
   readonly origin: number
   readonly text: string
 }
 
-/** Nobody asks for what it holds itself. */
+/** Draws searches. No node searches for a file that it holds itself. */
 export function drawQuestions(random: Random, library: Library, count: number): Question[] {
   const questions: Question[] = []
   while (questions.length < count) {
@@ -70,7 +70,10 @@ export function drawQuestions(random: Random, library: Library, count: number): 
   return questions
 }
 
-/** One after the other at random moments; those of nodes that are down by then are left out. Returns when all have ended. */
+/**
+ * Runs the searches one after the other at random times, and skips those of nodes that are down. Returns when all
+ * ended.
+ */
 export function askAll(
   net: SearchNet,
   questions: readonly Question[],

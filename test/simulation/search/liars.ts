@@ -1,7 +1,7 @@
 /**
- * Every so often somebody hears a lie from a member: hits that are not signed by their holder, or were signed for another
- * search; queries and answers that say they may go on for ever; answers that nobody asked for; tables of rubbish; words of a
- * handshake out of turn. Nothing of it may reach an owner, or break a machine.
+ * Malicious members that send invalid messages at random times: hits without a valid signature of their holder, or
+ * signed for another search; queries and answers with a too large TTL; unrequested answers; invalid route tables;
+ * handshake messages in the wrong state. None of these may reach an owner or break a machine.
  */
 import { expectDefined } from '../../../src/base/assert.ts'
 import { hitPages, type DescriptorId, type QueryHit, type SearchMessage } from '../../../src/wire/gnutella/search.ts'
@@ -10,7 +10,7 @@ import type { Tap, SearchNode } from './world.ts'
 import type { Stage } from './stage.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
 
-/** Hits that were on the wire lately, for the making of lies. */
+/** The number of recent hits that are kept as material for forgeries. */
 const GENUINE_MAX = 32
 
 export class Liars implements Tap {
@@ -25,7 +25,7 @@ export class Liars implements Tap {
   }
 
   received(): void {
-    // Seen where it was sent.
+    // Recorded at the sender.
   }
 
   sent(_node: SearchNode, _to: NodeId, message: SearchMessage): void {
@@ -93,7 +93,7 @@ export class Liars implements Tap {
     }
   }
 
-  /** A genuine one with something else in it, or for another query. */
+  /** A genuine hit with a changed field, or for another query. */
   private forgedHit(): QueryHit | undefined {
     const { random, library, nodes } = this.stage
     const hit = random.pick(this.genuine)

@@ -1,6 +1,6 @@
 /**
- * What there is to be found: files with names of drawn words, who holds a copy of each, and what people type. Popularity
- * follows Zipf three times: of files among their holders, of files among queries, of words among names.
+ * The files of a world: their names of random words, the holders of each, and the queries of users. Popularity follows
+ * Zipf's law for copies of files, for files in queries, and for words in names.
  */
 import { expectDefined } from '../../../src/base/assert.ts'
 import { sha256Hex, utf8 } from '../../../src/base/bytes.ts'
@@ -13,13 +13,13 @@ import { Zipf } from './zipf.ts'
 export interface LibrarySettings {
   readonly nodes: number
   readonly files: number
-  /** Of both copies and queries, unless they differ. */
+  /** The exponents of the popularity of copies and of queries. */
   readonly copiesExponent: number
   readonly queriesExponent: number
-  /** Nodes that hold the most popular file; every file has one holder at least. */
+  /** The number of holders of the most popular file. Every file has at least one holder. */
   readonly copiesMax: number
   readonly vocabulary: number
-  /** Share of queries for what nobody has. */
+  /** The share of queries without any match. */
   readonly vainShare: number
 }
 
@@ -36,23 +36,23 @@ export const LIBRARY_DEFAULTS: LibrarySettings = {
 const NAME_WORDS_MIN = 2
 const NAME_WORDS_MAX = 5
 const QUERY_WORDS_MAX = 3
-/** Flatter than running text, where `the` is every fifteenth word: nobody searches for it. */
+/** Flatter than for running text, because names have fewer frequent words such as `the`. */
 const WORDS_EXPONENT = 0.8
 const EXTENSIONS = ['avi', 'ogg', 'pdf', 'png', 'txt', 'zip'] as const
 const CONSONANTS = 'bdfgklmnprstvz'
 const VOWELS = 'aeiou'
-/** No file is smaller, so that a filter below this leaves nothing out (`Searches` tells queries apart by it). */
+/** The smallest size of a file. Filters below it match every file, so `Searches` uses them to identify queries. */
 export const FILE_BYTES_MIN = 1 << 20
 const FILE_BYTES_MAX = 1 << 30
-/** Room for the some thousand prefixes of a node; a larger table would be cut down to the same. */
+/** Enough for the few thousand prefixes of a node. A larger table would be folded to the same size. */
 const TABLE_BITS_MAX = 17
-/** In no name. */
+/** A word that occurs in no name. */
 const VAIN_WORD = 'qwx'
 
 export class Library {
   readonly settings: LibrarySettings
   readonly results: readonly SearchResult[]
-  /** By file, the indices of nodes. */
+  /** For each file, the indexes of the nodes that hold it. */
   readonly holders: ReadonlyArray<readonly number[]>
   copies = 0
   private readonly names: ReadonlyArray<readonly string[]>
@@ -79,7 +79,7 @@ export class Library {
     })
   }
 
-  /** Nodes that came later have nothing. */
+  /** The files of a node. Nodes that were added later have none. */
   private heldBy(node: number): readonly number[] {
     return this.filesOf[node] ?? []
   }
@@ -90,7 +90,7 @@ export class Library {
     return known
   }
 
-  /** The keyword table of the node: the words of its names, and its contents as words of their own. Made once. */
+  /** The route table of the node: the words of its names, and its content IDs as words. Computed once. */
   tableAt(node: number): QrpTable {
     const known = this.tables.get(node)
     if (known !== undefined) return known
@@ -101,7 +101,7 @@ export class Library {
     return table
   }
 
-  /** A number of files. */
+  /** The number of files. */
   filesAt(node: number): number {
     return this.heldBy(node).length
   }
@@ -110,7 +110,7 @@ export class Library {
     return this.heldBy(node).reduce((sum, file) => sum + this.results[file]!.bytes, 0)
   }
 
-  /** Of every node that has any, the files each word of the text is a prefix of a word of. Every text is looked up once. */
+  /** For each node, the files that match the text: each word is a prefix of a word of the name. Cached by text. */
   find(text: string): ReadonlyMap<number, readonly number[]> {
     const known = this.found.get(text)
     if (known !== undefined) return known
@@ -137,7 +137,7 @@ export class Library {
     return files
   }
 
-  /** What the node's index answers. */
+  /** The answer of the node's index. */
   match(node: number, { text, content, filter }: SearchQuery, limit: number): SearchResult[] {
     const files = content === undefined ? (this.find(text).get(node) ?? []) : this.heldBy(node)
     return files
@@ -147,7 +147,7 @@ export class Library {
       .slice(0, limit)
   }
 
-  /** Some words of the name of a file that is popular by its rank; sometimes what nobody has. */
+  /** Some words of the name of a file, chosen by popularity; sometimes a text that matches nothing. */
   drawText(random: Random): string {
     if (random.chance(this.settings.vainShare)) return `${VAIN_WORD}${drawWord(random)}`
     const words = this.names[this.popularity.draw(random)]!.slice(0, -1)

@@ -1,4 +1,4 @@
-/** What a search costs and finds, by how it is asked: the table of plain flood, dynamic query, dynamic query with route tables. */
+/** Compares the cost and the success of plain floods, dynamic queries, and dynamic queries with route tables. */
 import type { SearchSettings } from '../../../src/core/search/settings.ts'
 import { Random } from '../../../src/base/random.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
@@ -10,7 +10,7 @@ import type { Library } from './library.ts'
 import { firstHitMs, succeeded, type Asked } from './searches.ts'
 import type { SearchNode, Tap } from './world.ts'
 
-/** One search of somebody every so often. */
+/** The mean time between two searches. */
 const EVERY_MS = 500
 
 export interface Mode {
@@ -18,7 +18,7 @@ export interface Mode {
   readonly settings: Partial<SearchSettings>
 }
 
-/** Pings would only blur what queries cost: they have a table of their own. */
+/** Without pings, which would blur the cost of queries. Pings have a table of their own. */
 const NO_PINGS = { pingMs: 3_600_000 }
 
 export const MODES: readonly Mode[] = [
@@ -34,11 +34,11 @@ export interface Row {
   readonly queries: number
   readonly answers: number
   readonly reached: number
-  /** Shares of all queries: with one answer at least, and with as many as the flood, up to the limit. */
+  /** The shares of queries with at least one answer, and with as many answers as the flood, up to the limit. */
   readonly success: number
   readonly asMany: number
   readonly firstHitMs: { readonly p50: number; readonly p95: number }
-  /** Route tables until all searches had ended. */
+  /** Route table messages until all searches ended. */
   readonly tables: { readonly messages: number; readonly bytes: number }
   readonly results: readonly number[]
 }
@@ -48,7 +48,7 @@ class TableTraffic implements Tap {
   bytes = 0
 
   received(): void {
-    // Counted once, where it is sent.
+    // Counted at the sender only.
   }
 
   sent(_node: SearchNode, _to: NodeId, message: SearchMessage): void {
@@ -66,7 +66,7 @@ export interface ModesSettings {
   readonly limit: number
 }
 
-/** A row for each mode, the flood first. */
+/** One row per mode, the flood first. */
 export function compareModes(settings: ModesSettings): Row[] {
   const library = largeLibrary(settings.seed, settings)
   const questions = drawQuestions(Random.from(`shoal/sim/questions/${settings.seed}`), library, settings.questions)
@@ -111,7 +111,7 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
 }
 
-/** The value that so large a share of all do not exceed; NaN of none. */
+/** The quantile of the values; NaN when there are none. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN

@@ -1,4 +1,4 @@
-/** One neighbour asks a hundred times as much as everybody else: what the searches of the others notice of it. */
+/** Measures searches while one neighbour sends a hundred times as many queries as all other nodes. */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
 import type { Query } from '../../../src/wire/gnutella/search.ts'
@@ -14,7 +14,7 @@ export interface LoadRow {
   readonly p95Ms: number
 }
 
-/** A smaller shoal: here it is the flood of one neighbour that counts, not how far it spreads. */
+/** A smaller world: the load of one neighbour matters here, not how far its queries spread. */
 const NODES = 100
 const FILES = 10_000
 const VOCABULARY = 4_000
@@ -22,7 +22,7 @@ const SEARCHES = 100
 const EVERY_MS = 200
 const FACTOR = 100
 
-/** The same searches of others without it and with it. */
+/** The same searches of other nodes, without the overload and with it. */
 export function loadFigures(seed: number): LoadRow[] {
   const library = largeLibrary(seed, { nodes: NODES, files: FILES, copiesMax: NODES, vocabulary: VOCABULARY })
   const large = new Large({ seed, library, settings: {} })
@@ -41,12 +41,12 @@ export function loadFigures(seed: number): LoadRow[] {
   return [before, play(`while it sends ${(FACTOR * 1_000) / EVERY_MS} a second`)]
 }
 
-/** Sends its neighbours one new query after the other, by no machine of ours, and hears nothing. */
+/** Sends new queries to its neighbours without a `Search` machine, and ignores all answers. */
 export class Flooder {
   private readonly net: SearchNet
   private readonly random: Random
   readonly node: SearchNode
-  /** Queries that it sent to each of its neighbours. */
+  /** The number of queries sent to each neighbour. */
   sent = 0
 
   constructor(net: SearchNet, node: SearchNode, random: Random) {
@@ -55,7 +55,7 @@ export class Flooder {
     this.random = random
   }
 
-  /** From now on, for `forMs`; also to those who have cut it off. */
+  /** Sends for `forMs` from now on, also to nodes that ended the connection. */
   begin({ perSecond, forMs }: { perSecond: number; forMs: number }): void {
     const { world } = this.net
     const victims = this.node.machine.neighbours().map(({ id }) => id)

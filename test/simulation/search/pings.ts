@@ -1,4 +1,4 @@
-/** What pings and pongs are of all messages, with the pong cache and without it. */
+/** Measures the share of pings and pongs among all messages, with the pong cache and without it. */
 import type { NodeId } from '../../../src/base/ids.ts'
 import { Random } from '../../../src/base/random.ts'
 import type { SearchMessage } from '../../../src/wire/gnutella/search.ts'
@@ -15,7 +15,7 @@ class KindCounts implements Tap {
   }
 
   received(): void {
-    // Counted once, where it is sent.
+    // Counted at the sender only.
   }
 
   sent(_node: SearchNode, _to: NodeId, { kind }: SearchMessage): void {
@@ -27,7 +27,7 @@ class KindCounts implements Tap {
   }
 }
 
-/** Messages a second in the whole shoal. */
+/** Messages per second of all nodes. */
 export interface PingRates {
   readonly pings: number
   readonly pongs: number
@@ -37,11 +37,11 @@ export interface PingFigures {
   readonly queries: number
   readonly answers: number
   readonly cached: PingRates
-  /** As in 0.4: each node floods a ping as often as it sends a wide one with the cache. */
+  /** As in 0.4: each node floods pings as often as it sends wide pings with the cache. */
   readonly flooded: PingRates
 }
 
-/** Each node searches once in so long. */
+/** The interval between two searches of one node. */
 export const SEARCH_EVERY_MS = 300_000
 const QUERIES_FOR_MS = 20_000
 const FLOODED_FOR_MS = 10_000
@@ -56,7 +56,7 @@ export function pingFigures({ seed, library }: { seed: number; library: Library 
   return { cached: pingRates(cached), ...searchRates(large.net, seed), flooded: flooded({ seed, library, periodMs }) }
 }
 
-/** How often each kind is sent in a second. */
+/** Counts sent messages by kind. */
 function ratesOf(net: SearchNet, forMs: number, meanwhile = () => net.world.run(forMs)): KindCounts {
   const counts = new KindCounts(forMs)
   net.taps.push(counts)
@@ -78,8 +78,8 @@ function searchRates(net: SearchNet, seed: number): { queries: number; answers: 
 }
 
 /**
- * All nodes joined at once, so their first rounds lie within a quarter of the interval around it, evenly: with twice the
- * interval that is one ping of each node in a period, from three quarters of the interval on.
+ * All nodes joined at once, so their first pings are uniformly within a quarter of the interval around it. A window of
+ * half that interval, which starts at three quarters of it, contains one ping of each node.
  */
 function flooded({ seed, library, periodMs }: { seed: number; library: Library; periodMs: number }): PingRates {
   const pingMs = 2 * periodMs

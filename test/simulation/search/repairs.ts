@@ -1,4 +1,7 @@
-/** How long a thousand nodes take to be one graph with right degrees: after they joined, after deaths, after a partition. */
+/**
+ * Measures how long a thousand nodes take to form one valid graph: after joining, after deaths, and after a
+ * partition.
+ */
 import { Random } from '../../../src/base/random.ts'
 import { components, degrees, disorder, graphOf } from './graph.ts'
 import { Large, type LargeSettings } from './large.ts'
@@ -6,7 +9,9 @@ import { mean } from './modes.ts'
 
 export interface Repair {
   readonly what: string
-  /** From what happened to one component, and to right degrees too. Infinity: not within `LIMIT_MS`. */
+  /**
+   * The time until the graph is one component, and until all degrees are valid too. Infinity: not within `LIMIT_MS`.
+   */
   readonly oneMs: number
   readonly orderMs: number
   readonly components: number
@@ -44,7 +49,7 @@ function repaired(large: Large, what: string): Repair {
     world.run(LOOK_EVERY_MS)
     const graph = graphOf(world.nodes)
     const elapsedMs = world.timeMs - beganMs
-    // For good: a graph that falls apart again was not one.
+    // The time until the graph stays connected: a later split resets it.
     if (components(graph).length > 1) oneMs = Infinity
     else oneMs = Math.min(oneMs, elapsedMs)
     if (disorder(graph, settings) === undefined) orderMs = elapsedMs

@@ -1,6 +1,6 @@
 /**
- * The figures of search at a thousand nodes, from one seed: `npm run sim -- search [PART…] [--seed S]`. Messages are
- * handed over without being encoded (the scenarios encode all of theirs); everything else is as in the scenarios.
+ * The figures of search with a thousand nodes, for one seed: `npm run sim -- search [PART…] [--seed S]`. Messages are
+ * not encoded, unlike in the scenarios; everything else is as in the scenarios.
  */
 import { searchThroughDeaths } from './deaths.ts'
 import { LARGE_FILES, LARGE_NODES, LATENCY_MS, largeLibrary } from './large.ts'
@@ -10,7 +10,7 @@ import { pingFigures, SEARCH_EVERY_MS } from './pings.ts'
 import { repairs } from './repairs.ts'
 import { table } from '../../bench/figures.ts'
 
-/** Exponents of popularity, of copies and of queries. */
+/** The exponents of the popularity of copies and of queries. */
 const EXPONENTS = [
   [0.8, 0.8],
   [1, 1]
@@ -73,7 +73,7 @@ function pings(seed: number): string {
       percent((rates.pings + rates.pongs) / (rates.pings + rates.pongs + queries + answers))
     ]
   )
-  const head = `Plain floods, a search of each node every ${SEARCH_EVERY_MS / 1_000} s; messages a second in the whole shoal`
+  const head = `Plain floods, a search of each node every ${SEARCH_EVERY_MS / 1_000} s; messages per second of all nodes`
   return `${head}\n${table(['', 'pings', 'pongs', 'queries', 'hits', 'pings and pongs'], rows)}`
 }
 

@@ -1,6 +1,6 @@
 /**
- * Every search of a run as seen from outside: who asked for what, whose index was asked for it, what it cost, what came and
- * how it ended. Queries on the wire are told apart by their smallest size: every search has one of its own, below any file's.
+ * Records every search of a run: its origin, its query, the indexes that were asked, its messages, its results and
+ * its end. Queries on the wire are identified by their minimum size: every search has its own, smaller than any file.
  */
 import { expectDefined } from '../../../src/base/assert.ts'
 import type { Hit, SearchEvent, SearchId, SearchOptions, SearchReport } from '../../../src/core/search/contract.ts'
@@ -20,11 +20,11 @@ export interface Asked {
   readonly askedMs: number
   readonly hits: Array<{ readonly hit: Hit; readonly atMs: number }>
   ended: { readonly report: SearchReport; readonly atMs: number } | undefined
-  /** Whom a copy came to, the asker aside. */
+  /** The nodes that received a copy, without the origin. */
   readonly reached: Set<SearchNode>
-  /** How often each node's index was asked. */
+  /** The number of lookups in each node's index. */
   readonly heard: Map<SearchNode, number>
-  /** Query descriptors and hits that were sent from node to node, by anybody. */
+  /** The number of queries and hits that all nodes sent. */
   queries: number
   answers: number
 }
@@ -41,7 +41,7 @@ export class Searches implements Tap {
     this.library = library
   }
 
-  /** The node's owner searches. The node is up. */
+  /** Starts a search at the node, which must be up. */
   ask(origin: SearchNode, text: string, options: Partial<SearchOptions> = {}, content?: ContentId): Asked {
     const serial = this.all.length + 1
     if (serial >= FILE_BYTES_MIN) throw new RangeError('a run has fewer searches than a file has bytes')
@@ -81,7 +81,7 @@ export class Searches implements Tap {
     return this.byDescriptor.get(id)
   }
 
-  /** A node's index is asked. */
+  /** Called when a node's index is asked. */
   matching(node: SearchNode, query: SearchQuery): void {
     const asked = this.of(query)
     asked?.heard.set(node, (asked.heard.get(node) ?? 0) + 1)
@@ -109,24 +109,24 @@ export class Searches implements Tap {
     if (event.kind !== 'hit' && event.kind !== 'ended') return
     const asked = expectDefined(
       this.byHandle.get(handle(node, event.search)),
-      'events are about searches that were asked'
+      'events belong to searches that were started'
     )
     const { world } = this
     const what = `search ${asked.serial} of ${node.name}`
-    world.require(asked.ended === undefined, 'ends-once', `${what} has ended, and then there is a ${event.kind}`)
+    world.require(asked.ended === undefined, 'ends-once', `${what} has a ${event.kind} after its end`)
     if (event.kind === 'hit') {
       this.checkHit(asked, event.hit)
       asked.hits.push({ hit: event.hit, atMs: world.timeMs })
     } else asked.ended = { report: event.report, atMs: world.timeMs }
   }
 
-  /** Its holder has all of it, it is what was asked for, and it has not come before. */
+  /** Checks that the holder has all results, that they match the query, and that none was reported before. */
   private checkHit({ serial, origin, query, hits }: Asked, { holder, results }: Hit): void {
     const { world, library } = this
     const node = world.nodeOf(holder.id)
     const right = node === undefined ? [] : library.match(node.index, query, Infinity).map(({ content }) => content)
     const wrong = results.find(({ content }) => !right.includes(content))
-    const what = `search ${serial} of ${origin.name} is told that ${node?.name ?? holder.id} has`
+    const what = `search ${serial} of ${origin.name} gets from ${node?.name ?? holder.id} the result`
     world.require(wrong === undefined, 'honest-hits', `${what} ${wrong?.name}`)
     const before = hits.filter(({ hit }) => hit.holder.id === holder.id).flatMap(({ hit }) => hit.results)
     const again = results.find(({ content }) => before.some(one => one.content === content))
@@ -134,12 +134,12 @@ export class Searches implements Tap {
   }
 }
 
-/** As a node draws one. */
+/** Draws a descriptor id, as a node does. */
 export function drawId(random: Random): DescriptorId {
   return hex(random.bytes(16)) as DescriptorId
 }
 
-/** Of nothing that there is. */
+/** The id of an unknown content. */
 export function drawContent(random: Random): ContentId {
   return hex(random.bytes(32)) as ContentId
 }
@@ -148,12 +148,12 @@ function handle(node: SearchNode, search: SearchId): string {
   return `${node.index} ${node.boots} ${search}`
 }
 
-/** Whether somebody else than the searcher answered. */
+/** Whether a node other than the origin answered. */
 export function succeeded(asked: Asked): boolean {
   return asked.hits.some(({ hit }) => hit.holder.id !== asked.origin.id)
 }
 
-/** From the question to the first answer of somebody else; undefined without one. */
+/** The time until the first answer of a node other than the origin; undefined without one. */
 export function firstHitMs(asked: Asked): number | undefined {
   const first = asked.hits.find(({ hit }) => hit.holder.id !== asked.origin.id)
   return first === undefined ? undefined : first.atMs - asked.askedMs

@@ -1,4 +1,4 @@
-/** What the scenarios of search stand on: a small world of it, with an oracle for a membership and all checks in place. */
+/** The setup of the search scenarios: a small world with an oracle in place of membership, and all checks. */
 import { Random } from '../../../src/base/random.ts'
 import type { SearchCommand, SearchEvent } from '../../../src/core/search/contract.ts'
 import { SEARCH_DEFAULTS, type SearchSettings } from '../../../src/core/search/settings.ts'
@@ -20,11 +20,11 @@ export interface StageSettings {
   readonly matchMs?: number
 }
 
-/** Pings of a minute cost as much as some searches: where they are not the point there are fewer. */
+/** Fewer pings than by default: the pings of a minute cost as much as several searches. */
 export const FEW_PINGS = { pingMs: 60_000 }
-/** For a graph that stays as it is once it has settled. */
+/** For a graph that does not change once it has settled. */
 export const NO_REWIRING = { rewireMs: 3_600_000 }
-/** Until everybody has neighbours enough, and their tables. */
+/** The time until all nodes have enough neighbours and their tables. */
 const SETTLED_MAX_MS = 30_000
 
 export class Stage {
@@ -49,7 +49,7 @@ export class Stage {
     return this.net.world.nodes
   }
 
-  /** All start within `withinMs`. */
+  /** Starts all nodes within `withinMs`. */
   startAll(withinMs = 0): void {
     const { world } = this.net
     for (const node of this.nodes) {
@@ -62,7 +62,7 @@ export class Stage {
     return this.nodes.filter(node => node.isUp)
   }
 
-  /** One graph with right degrees within `limitMs`, and then a little time for route tables. */
+  /** Requires one valid graph within `limitMs`, then waits a little for route tables. */
   requireGraph(property: string, limitMs = SETTLED_MAX_MS): void {
     const { world, settings } = this.net
     const problem = (): string | undefined => disorder(graphOf(this.upNodes), settings)
@@ -70,7 +70,7 @@ export class Stage {
     world.require(settled, property, problem() ?? '')
   }
 
-  /** Somebody who is up, and who does not hold what it asks for. */
+  /** A node that is up and does not hold the file that it searches for. */
   question(): { origin: SearchNode; text: string } {
     for (;;) {
       const text = this.library.drawText(this.random)
@@ -79,7 +79,7 @@ export class Stage {
     }
   }
 
-  /** Nodes that are up and whose index has an answer. */
+  /** The nodes that are up and whose index has an answer. */
   holders(text: string): SearchNode[] {
     return [...this.library.find(text).keys()].map(index => this.net.world.node(index)).filter(node => node.isUp)
   }
@@ -93,7 +93,7 @@ export interface StageSpec {
   readonly play: (stage: Stage) => void
 }
 
-/** A scenario whose play sees the stage that its world stands on. */
+/** A scenario whose `play` gets the stage. */
 export function staged({ name, about, share = 1, build, play }: StageSpec): Scenario {
   return {
     name,

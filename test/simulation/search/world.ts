@@ -1,6 +1,6 @@
 /**
- * Search machines in a simulated world, with a simulated index at each node. Only `Search` runs here: what membership would
- * tell, the scenario tells (support/oracle.ts, herald.ts).
+ * `Search` machines in a simulated world, with a simulated index at each node. No other machine runs; the scenario
+ * stands in for membership (support/oracle.ts, herald.ts).
  */
 import type { NodeId } from '../../../src/base/ids.ts'
 import type { SearchCommand, SearchEvent } from '../../../src/core/search/contract.ts'
@@ -19,13 +19,13 @@ export type SearchWorld = World<SearchMessage, SearchCommand, SearchEvent, Tappe
 export type SearchNode = SimNode<TappedSearch>
 export type SearchChecker = WorldChecker<SearchMessage, SearchCommand, SearchEvent, TappedSearch>
 
-/** Sees every message at both ends, before the machine decides on it and after. May end the run. */
+/** Observes every message at the receiver, before the machine handles it, and at the sender. May end the run. */
 export interface Tap {
   received(node: SearchNode, from: NodeId, message: SearchMessage): void
   sent(node: SearchNode, to: NodeId, message: SearchMessage): void
 }
 
-/** The machine as it is, and somebody who looks over its shoulder. */
+/** The machine, with an observer of its messages. */
 export class TappedSearch extends Search {
   taps: readonly Tap[] = []
   node: SearchNode | undefined
@@ -44,9 +44,9 @@ export class TappedSearch extends Search {
     return effects
   }
 
-  /** Of the oracle: nothing to do, neighbours are found by `memberUp`. */
+  /** Required by the oracle. Does nothing, because `memberUp` finds neighbours. */
   rejoin(): void {
-    // The graph is no ring: whoever was given up asks again by itself.
+    // Nothing to do: unlike on the ring, a node that lost a neighbour reconnects by itself.
   }
 }
 
@@ -55,9 +55,9 @@ export interface SearchNetSettings {
   readonly library: Library
   readonly settings?: Partial<SearchSettings>
   readonly network?: Partial<NetworkSettings>
-  /** How long an index takes for one question; it answers one at a time. */
+  /** The time that an index takes for one query. It answers one at a time. */
   readonly matchMs?: number
-  /** False for the largest runs: messages are handed over as they are. */
+  /** False for the largest runs: messages are not encoded. */
   readonly encode?: boolean
   readonly traceLines?: number
   readonly checkers?: readonly SearchChecker[]
@@ -66,7 +66,7 @@ export interface SearchNetSettings {
 
 /** FTS5 answers 95 of 100 prefix queries over a million names within this. */
 const MATCH_MS = 1
-/** Until a new process has its index open. */
+/** The time until a new process has opened its index. */
 const INDEXED_AFTER_MS = 20
 
 export class SearchNet {
@@ -110,7 +110,7 @@ export class SearchNet {
   }
 }
 
-/** Answers `match` from the library: one question at a time, each of which takes a while. */
+/** Answers `match` commands from the library, one at a time, with a delay. */
 class Indexes implements Outside<SearchMessage, SearchCommand, SearchEvent, TappedSearch> {
   private readonly net: SearchNet
   private readonly matchMs: number

@@ -1,4 +1,4 @@
-/** Popularity after Zipf: rank r (from 1) is drawn with a probability proportional to r^-exponent. */
+/** Zipf's law: draws rank r (from 1) with a probability proportional to r^-exponent. */
 import type { Random } from '../../../src/base/random.ts'
 
 export class Zipf {
@@ -10,7 +10,7 @@ export class Zipf {
     for (let rank = 1; rank <= count; rank++) this.cumulative[rank - 1] = sum += Math.pow(rank, -exponent)
   }
 
-  /** An index, 0 for the most popular. */
+  /** Draws an index, 0 for the most popular rank. */
   draw(random: Random): number {
     const { cumulative } = this
     const at = random.unit() * cumulative[cumulative.length - 1]!

@@ -1,7 +1,7 @@
 /**
- * Membership by an oracle that knows everything and tells it late: for scenarios of rooms above membership. Each node hears
- * of each change after a delay of its own, always of the latest state; verdicts may be wrong, and then their subject hears
- * of it and has to come back.
+ * An oracle in place of membership, for scenarios of machines that use membership. It knows the state of all nodes and
+ * reports each change to each node after a separate delay, always with the latest state. Verdicts may be wrong; then
+ * the subject is notified and must rejoin.
  */
 import type { NodeId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
@@ -11,7 +11,7 @@ import type { SimNode } from '../../../src/sim/node.ts'
 import type { World } from '../../../src/sim/world.ts'
 import type { Contact } from '../../../src/wire/common.ts'
 
-/** What the oracle tells a machine. */
+/** The inputs of a machine that the oracle calls. */
 export interface Listener {
   start(now: Now): void
   memberUp(contact: Contact, now: Now): void
@@ -20,14 +20,14 @@ export interface Listener {
 }
 
 export interface OracleSettings {
-  /** From a crash or cut to its verdict at one observer. */
+  /** The time from a crash or a cut to its verdict at one observer. */
   readonly detectMinMs: number
   readonly detectMaxMs: number
-  /** How long news travel. */
+  /** The delay of other changes. */
   readonly newsMaxMs: number
 }
 
-/** SWIM at its default period: a crash is known after 5 to 9 s, other news after some hundred milliseconds. */
+/** As SWIM with its default period: a crash is known after 5 to 9 s, other changes after a few hundred milliseconds. */
 export const ORACLE_DEFAULTS: OracleSettings = { detectMinMs: 3_000, detectMaxMs: 9_000, newsMaxMs: 1_000 }
 
 type Told = 'up' | 'down'
@@ -36,9 +36,9 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
   private readonly world: World<M, C, E, N>
   private readonly settings: OracleSettings
   private readonly random: Random
-  /** What each process was told of each node, and at which address. */
+  /** The state and address of each node that was last reported to each process. */
   private readonly told = new Map<SimNode<N>, Map<SimNode<N>, string>>()
-  /** Nodes that were declared dead in error. */
+  /** Nodes that were wrongly declared dead. */
   private readonly accused = new Set<SimNode<N>>()
   private sides: Map<SimNode<N>, number> | undefined
 
@@ -48,7 +48,7 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     this.random = world.random.fork('oracle')
   }
 
-  /** Starts the node's process, for the first time or again. */
+  /** Starts the node's process. */
   start(node: SimNode<N>, options: { move?: boolean } = {}): void {
     const again = node.boots > 0
     this.world.start(node, options)
@@ -56,7 +56,7 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     this.accused.delete(node)
     this.world.call(node, (machine, now) => machine.start(now))
     if (again) this.world.call(node, (machine, now) => machine.rejoin(now))
-    // Push-pull on joining, or the list on disk: one exchange brings all members.
+    // A joining node learns all members at once, as by a push-pull or from its list on disk.
     const knowsAt = this.random.range(5, 100)
     for (const other of this.world.nodes) {
       if (other === node) continue
@@ -71,9 +71,9 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     this.verdictsOn(node)
   }
 
-  /** Everybody declares the node dead; it hears of that and comes back. */
+  /** All nodes declare the node dead, although it runs. It is notified and rejoins. */
   accuse(node: SimNode<N>): void {
-    this.world.fault(`${node.name} is declared dead in error`)
+    this.world.fault(`${node.name} is wrongly declared dead`)
     this.accused.add(node)
     for (const other of this.world.nodes) this.tellLater(other, node, this.random.range(0, this.settings.newsMaxMs))
     this.world.after(this.random.range(500, 3_000), node, () => {
@@ -83,7 +83,7 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     })
   }
 
-  /** Cuts the paths; each side declares the other dead as long as that lasts. */
+  /** Cuts the paths. Each side declares the other dead until the cut ends. */
   split(left: Array<SimNode<N>>, right: Array<SimNode<N>>): Ending {
     const numbers = (nodes: Array<SimNode<N>>): number[] => nodes.map(node => node.index)
     const cut = this.world.network.partition(split(numbers(left), numbers(right)))
@@ -98,7 +98,7 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     }
   }
 
-  /** Whether two nodes can reach each other as far as splits go. */
+  /** Whether no split separates two nodes. */
   together(a: SimNode<N>, b: SimNode<N>): boolean {
     return this.sides === undefined || this.sides.get(a) === this.sides.get(b)
   }
@@ -129,7 +129,7 @@ export class Oracle<M, C, E, N extends Machine<M, C, E> & Listener> {
     })
   }
 
-  /** What is true by now, unless the observer has been told so. */
+  /** Reports the current state to the observer, unless it was already reported. */
   private tell(observer: SimNode<N>, about: SimNode<N>): void {
     const about_ = this.told.get(observer)
     const up = about.process !== 'off' && !this.accused.has(about) && this.together(observer, about)

@@ -1,4 +1,4 @@
-/** The ring and the records as one machine, wired as their owner wires them. */
+/** The ring and the records as one machine, connected as in core/node. */
 import type { Key, NodeId } from '../../../src/base/ids.ts'
 import { earliest, type Instant } from '../../../src/base/time.ts'
 import type { Channel, Effect, Machine, Now, Result } from '../../../src/core/machine.ts'
@@ -14,7 +14,7 @@ import { ringMessage, type RingMessage } from '../../../src/wire/ring.ts'
 export type BothMessage = { room: 'ring'; inner: RingMessage } | { room: 'records'; inner: RecordsMessage }
 export type BothEvent = { room: 'ring'; inner: RingEvent } | { room: 'records'; inner: RecordsEvent }
 
-/** One byte for the room, as an envelope has. */
+/** One byte for the machine, as in the envelope. */
 export const bothMessage: Codec<BothMessage> = {
   write: (writer, message) => {
     writer.u8(message.room === 'ring' ? 0 : 1)
@@ -31,7 +31,7 @@ export class RingAndRecords implements Machine<BothMessage, never, BothEvent> {
   readonly ring: Chord
   readonly records: Records
   private readonly effects: Array<Effect<BothMessage, never, BothEvent>> = []
-  /** Lookups of the ring for lookups of the records. */
+  /** Maps requests of the ring's lookups to requests of the records. */
   private readonly asked = new Map<number, number>()
 
   constructor(birth: Birth) {
@@ -88,7 +88,7 @@ export class RingAndRecords implements Machine<BothMessage, never, BothEvent> {
     this.move(now)
   }
 
-  /** Only the records write. */
+  /** Passes results of writes on; only the records write. */
   done(token: number, result: Result, now: Now): void {
     this.records.done(token, result, now)
     this.move(now)

@@ -1,4 +1,4 @@
-/** What must hold of a ring, seen from outside. */
+/** Checks of a ring that read the state of all machines. */
 import type { Key } from '../../../src/base/ids.ts'
 import { placeOf } from '../../../src/base/ids.ts'
 import { between } from '../../../src/base/ring.ts'
@@ -7,14 +7,14 @@ import type { Ring } from '../../../src/core/ring/ring.ts'
 import { successorListLength } from '../../../src/core/ring/settings.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 
-/** A node of which the checker sees the ring's machine. */
+/** A node with access to its ring machine. */
 export interface RingNode<R extends Ring = Ring> {
   readonly name: string
   readonly place: Key
   readonly ring: R
 }
 
-/** The nodes whose process runs, by place. */
+/** The nodes with a running process, ordered by ring position. */
 export function ringNodes<N, R extends Ring>(
   nodes: ReadonlyArray<SimNode<N>>,
   ringOf: (machine: N) => R
@@ -34,9 +34,10 @@ function place<N>(node: SimNode<N>): Key {
 }
 
 /**
- * Zave's invariant: every member's list has a live member, and at least s + 1 members are principals: not skipped by any
- * member's extended list (the member itself, then its list). `live` are the members of the ring, by place; `s` is the
- * length of lists, which is one constant to Zave: the smallest that was in use while the invariant was watched.
+ * Zave's invariant: every member's list has a live member, and at least s + 1 members are principals. A principal is
+ * skipped by no member's extended list (the member itself, then its list). `live` are the members of the ring,
+ * ordered by position. `s` is the length of the lists, a constant in Zave's paper; here it is the smallest length
+ * used so far.
  */
 export function invariantProblem(live: ReadonlyArray<RingNode<Chord>>, s: number): string | undefined {
   const alive = new Set(live.map(node => node.place))
@@ -47,7 +48,7 @@ export function invariantProblem(live: ReadonlyArray<RingNode<Chord>>, s: number
       return `${node.name} has no live successor in its list of ${list.length}`
     let before = node.place
     for (const { place } of list) {
-      // Neighbours on the ring skip nobody: most pairs need no search.
+      // Adjacent nodes skip no member, so most pairs need no search.
       for (const other of behind(live, before)) {
         if (!between(before, other.place, place)) break
         skipped.add(other.place)
@@ -56,10 +57,10 @@ export function invariantProblem(live: ReadonlyArray<RingNode<Chord>>, s: number
     }
   }
   const principals = live.length - skipped.size
-  return principals < s + 1 ? `${principals} principals of ${live.length} members, ${s + 1} are needed` : undefined
+  return principals < s + 1 ? `${principals} principals of ${live.length} members, ${s + 1} are required` : undefined
 }
 
-/** Clockwise from behind `place`, once around. */
+/** The nodes in clockwise order, starting after `place`. */
 function* behind(live: readonly RingNode[], place: Key): Generator<RingNode> {
   let low = 0
   let high = live.length
@@ -71,7 +72,7 @@ function* behind(live: readonly RingNode[], place: Key): Generator<RingNode> {
   for (let i = 0; i < live.length; i++) yield live[(low + i) % live.length]!
 }
 
-/** One ring: everybody's first successor, predecessor and list are right. `all` are the nodes that run, by place. */
+/** Why the nodes are not one ring: a wrong predecessor or successor list. `all` are the running nodes, by position. */
 export function disorder(all: readonly RingNode[]): string | undefined {
   const s = successorListLength(all.length)
   for (const [i, node] of all.entries()) {
@@ -91,12 +92,12 @@ export function disorder(all: readonly RingNode[]): string | undefined {
   return undefined
 }
 
-/** The owner of a key: the first at or behind it. */
+/** The owner of a key: the first node at or after it. */
 export function ownerOf(all: readonly RingNode[], key: Key): RingNode {
   return all.find(node => node.place >= key) ?? all[0]!
 }
 
-/** Every key has one owner that says so. */
+/** Checks that exactly one node considers itself the owner of each key. */
 export function ownershipProblem(all: readonly RingNode[], keys: readonly Key[]): string | undefined {
   for (const key of keys) {
     const owners = all.filter(node => node.ring.owns(key))

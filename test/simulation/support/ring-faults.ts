@@ -1,21 +1,21 @@
-/** Faults for nodes whose membership is an oracle's: verdicts and news have to go with them. */
+/** Faults for worlds with an oracle in place of membership: the oracle must report each fault. */
 import type { Machine } from '../../../src/core/machine.ts'
 import { begin } from '../../../src/sim/faults.ts'
 import type { SimNode } from '../../../src/sim/node.ts'
 import type { World } from '../../../src/sim/world.ts'
 import type { Listener, Oracle } from './oracle.ts'
 
-/** A crashed node is back by then, if at all. */
+/** The longest time until a crashed node restarts, if it does. */
 export const RESTART_MAX_MS = 15_000
-/** Detected, told and stabilised by then. */
+/** The time until a fault is detected, reported and repaired by stabilisation. */
 const SPLIT_SETTLED_MS = 16_000
 
 export interface FaultHooks<N> {
-  /** A split has lasted so long that each side is a shoal of its own; called for both, before it heals. */
+  /** Called for both sides before a split heals that lasted long enough for each side to form its own ring. */
   splitSettled(side: ReadonlyArray<SimNode<N>>): void
 }
 
-/** Begins, lasts a while, ends; some leave a mess that the next one meets. */
+/** Runs one fault to its end. The next fault may begin before its effects are repaired. */
 export function oneFault<M, C, E, N extends Machine<M, C, E> & Listener>(
   world: World<M, C, E, N>,
   oracle: Oracle<M, C, E, N>,
@@ -69,7 +69,7 @@ export function oneFault<M, C, E, N extends Machine<M, C, E> & Listener>(
   world.run(lastsMs)
 }
 
-/** Cuts the nodes in two; where that lasted long enough for verdicts, each side is a ring of its own. */
+/** Splits the nodes in two groups. When it lasts long enough for verdicts, each side forms its own ring. */
 function splitFor<M, C, E, N extends Machine<M, C, E> & Listener>(
   world: World<M, C, E, N>,
   oracle: Oracle<M, C, E, N>,

@@ -104,11 +104,11 @@ describe('a tree built leaf by leaf', () => {
     expect(() => new FileTree({ leafCount: 0, leavesPerPiece: 1 })).toThrow('empty file')
     const tree = new FileTree({ leafCount: 2, leavesPerPiece: 1 })
     tree.push(leaf(0))
-    expect(() => tree.finish()).toThrow('as many leaves')
+    expect(() => tree.finish()).toThrow('exactly `leafCount` leaves')
     tree.push(leaf(1))
     expect(() => {
       tree.push(leaf(2))
-    }).toThrow('no more leaves')
+    }).toThrow('at most `leafCount` leaves')
   })
 
   it('is empty again after finish', () => {
