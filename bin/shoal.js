@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * The command `shoal`, in a clone and in an installed package. It requires Node 22.18 or later. An older Node runs the
- * Node 24 of the clone's packages (the package `node`) instead, if it is installed, so that a clone works with any Node on
- * the machine. A package contains the built files, not the tools to build them.
+ * Node 24 of the clone's packages (the package `node`) instead, if it is installed, so that a clone works with any
+ * Node on the machine. A package contains the built files, not the tools to build them.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'

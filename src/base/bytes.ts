@@ -36,7 +36,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return joined(parts)
 }
 
-/** As `concat`, of any number of parts. */
+/** Like `concat`, for any number of parts. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
@@ -49,7 +49,7 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
-/** A letter for each byte, U+0000 to U+00FF. */
+/** One character per byte, U+0000 to U+00FF. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }

@@ -1,4 +1,4 @@
-/** Numbers of a list of any length. Math.max(...list) takes each of them as an argument, and overflows the stack at some 125,000. */
+/** Minimum and maximum of lists of any length. Math.max(...list) overflows the stack at about 125,000 numbers. */
 
 /** The greatest of `least` and the numbers. */
 export function greatest(least: number, numbers: Iterable<number>): number {

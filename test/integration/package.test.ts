@@ -72,6 +72,6 @@ it('says what to do when a file of it is missing', async () => {
   await run('tar', ['-xzf', tarball, '-C', broken])
   fs.rmSync(path.join(broken, 'package/dist'), { recursive: true })
   await expect(run('node', [path.join(broken, 'package/bin/shoal.js'), 'ls'])).rejects.toMatchObject({
-    ...{ code: 1, stderr: 'shoal: this package is not whole\n  install it again: npm install --global\n' }
+    ...{ code: 1, stderr: 'shoal: this package is incomplete\n  install it again: npm install --global\n' }
   })
 })

@@ -132,8 +132,7 @@ export class WireChecks implements Tap, SearchChecker {
     if (ttl + hops > TTL_HARD_MAX) violated('ttl', `${what}: the sum is over ${TTL_HARD_MAX}`)
     const heard = memory.heard(kind, id)
     if (hops === 0) {
-      if (ttl > this.settings.ttl && (kind === 'query' || kind === 'ping'))
-        violated('ttl', `${what}: too far`)
+      if (ttl > this.settings.ttl && (kind === 'query' || kind === 'ping')) violated('ttl', `${what}: too far`)
       return
     }
     // A cached pong answers another ping than the one that filled the cache. The hops of a table say whose words it
