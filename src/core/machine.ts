@@ -1,64 +1,65 @@
 /**
- * The contract of a protocol: a synchronous, deterministic machine. Methods go in, plain effects and the time of the next
- * wake come out. It reads no clock, draws no randomness of its own, opens nothing, awaits nothing. The daemon and the
- * simulator drive the same code (quinn-proto, etcd's raft and TigerBeetle's VOPR are the precedents).
+ * The contract of a protocol: a synchronous, deterministic machine. Method calls are its inputs; effects and the time of
+ * the next wake are its outputs. It reads no clock, uses only the random generator it was given, does no IO and awaits
+ * nothing. The daemon and the simulator drive the same code, like quinn-proto, etcd's raft and TigerBeetle's VOPR.
  *
- * Rules for drivers: inputs are queued, and a machine is never called while it is being drained; every call is followed by
- * a drain; effects are carried out in order. What depends on the disk is sent only after `done`.
+ * Rules for drivers: queue inputs, and never call a machine while its effects are drained. Drain after every call.
+ * Carry out effects in order.
  *
- * Rules for machines: bad input from a peer never throws, it is counted and emitted; every map, queue and wait has a named
- * limit; two machines built from the same arguments and given the same inputs give the same effects.
+ * Rules for machines: a message that depends on a persist or a command is sent after its `done`. Bad input from a peer
+ * never throws; it is counted and emitted. Every map, queue and wait has a named limit. Two machines built from the same
+ * arguments produce the same effects from the same inputs.
  */
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Instant, WallMs } from '../base/time.ts'
 import type { Contact } from '../wire/common.ts'
 
-/** Timers run on `mono`. `wall` is for people and for measuring offsets; no decision of a protocol reads it. */
+/** Timers use `mono`. `wall` is for display and for measuring offsets; no protocol decision depends on it. */
 export interface Now {
   mono: Instant
   wall: WallMs
 }
 
-/** A datagram may be lost, doubled, late or overtaken; a stream to a peer is ordered and lossless between up and down. */
+/** Datagrams may be lost, duplicated, delayed or reordered. A stream is ordered and lossless from `up` to `down`. */
 export type Channel = 'datagram' | 'stream'
 
-/** The end of a persist or a command. A full disk is an answer, not an exception. What failed may have got somewhere: `value`. */
+/** The outcome of a persist or a command. A failure, such as a full disk, may carry a partial result in `value`. */
 export type Result = { ok: true; value?: unknown } | { ok: false; reason: string; value?: unknown }
 
 export type Effect<M, C, E> =
-  /** Best effort, may be lost. A stream is opened when there is none; that it failed is told by `link` down. */
+  /** Best effort: it may be lost. Opens a stream when there is none; `link` down reports that this failed. */
   | { kind: 'send'; to: Contact; channel: Channel; message: M }
-  /** Latest wins; undefined deletes. Answered by `done` with the token once it would survive a crash. */
+  /** The latest value wins; undefined deletes. `done` with the token follows once the value would survive a crash. */
   | { kind: 'persist'; token: number; key: string; value?: Uint8Array | undefined }
-  /** Work for io, by handle: never bytes of files. Answered by `done` with the token. */
+  /** Work for io. It names contents and ranges, and never carries bytes of files. `done` with the token follows. */
   | { kind: 'command'; token: number; command: C }
-  /** To the owner, never to the network. */
+  /** For the owner of the machine; never sent to the network. */
   | { kind: 'emit'; event: E }
 
 export interface Machine<M, C, E> {
-  /** One decoded message; `from.address` is where it came from (datagram) or the peer's known address (stream). */
+  /** One decoded message. `from.address` is the source address (datagram) or the peer's known address (stream). */
   receive(from: Contact, via: Channel, message: M, now: Now): void
   /**
-   * The stream to a peer came up or ended; state tied to it ends with it. `down` also answers a dial that failed. `epoch`
-   * grows with each link that comes up; `down` names the epoch that ended, or NO_LINK after a failed dial (link-epochs.ts).
+   * The stream to a peer opened or closed. `down` ends all state of the stream, and also reports a failed dial. `epoch`
+   * grows with each stream that opens. `down` has the epoch that ended, or NO_LINK after a failed dial (link-epochs.ts).
    */
   link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void
   done(token: number, result: Result, now: Now): void
-  /** Call at or after nextWake(); early or repeated calls are harmless. */
+  /** The driver calls it at or after nextWake(). Early or repeated calls are harmless. */
   wake(now: Now): void
   nextWake(): Instant | undefined
-  /** What was decided since the last drain, in order. */
+  /** Returns and removes the effects since the last drain, in order. */
   drain(): Array<Effect<M, C, E>>
 }
 
-/** What a machine persisted, as it was when the node started. */
+/** The values that a machine had persisted when the node started. */
 export type Restored = ReadonlyMap<string, Uint8Array>
 
-/** Signs as this node. The implementation adds the overlay's id: a claim of one overlay means nothing in another. */
+/** Signs as this node. The implementation adds the overlay's id, so that a signature is valid in one overlay only. */
 export interface Signer {
   readonly id: NodeId
-  /** `domain` names what is claimed (`shoal/alive/1`); 64 bytes. */
+  /** Returns 64 bytes. `domain` names the kind of claim, such as `shoal/alive/1`. */
   sign(domain: string, claim: Uint8Array): Uint8Array
 }
 
@@ -66,7 +67,7 @@ export interface Verifier {
   verify(id: NodeId, domain: string, claim: Uint8Array, signature: Uint8Array): boolean
 }
 
-/** What every machine is built from, beside its own settings. */
+/** What every machine is constructed from, apart from its own settings. */
 export interface MachineContext {
   readonly self: Contact
   readonly random: Random

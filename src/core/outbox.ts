@@ -1,4 +1,4 @@
-/** The effects that a machine has decided and its driver has not drained yet. Tokens are never used twice. */
+/** The effects of a machine that its driver has not drained yet. Tokens are unique. */
 import type { Contact } from '../wire/common.ts'
 import type { Channel, Effect } from './machine.ts'
 

@@ -1,6 +1,6 @@
 /**
- * What the parts of one machine share: who the node is, its random generator, its signer, its settings, and the outbox.
- * A room that shares more extends this class.
+ * What the parts of one machine share: the node's contact, random generator, signer, verifier and settings, and the
+ * outbox. Rooms extend this class with their own shared state.
  */
 import type { Random } from '../base/random.ts'
 import type { Contact } from '../wire/common.ts'

@@ -83,7 +83,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   constructor(machine: MachineContext, options: { settings: ExchangeSettings }, now: Now) {
     this.introduceAt = now.mono
     for (const [key, value] of machine.restored) this.synced.set(key, value)
-    this.context = this.makeDesk(machine, options.settings)
+    this.context = this.makeContext(machine, options.settings)
     this.uploads = new Uploads(this.context, {
       unreadable: (content, piece, reason) => {
         const entry = this.entries.get(content)
@@ -98,7 +98,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     })
   }
 
-  private makeDesk(machine: MachineContext, settings: ExchangeSettings): ExchangeContext {
+  private makeContext(machine: MachineContext, settings: ExchangeSettings): ExchangeContext {
     return {
       self: machine.self.id,
       random: machine.random,
@@ -463,7 +463,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   wake(now: Now): void {
     for (const share of this.telling) {
       if (share.nextNews !== undefined && share.nextNews > now.mono) continue
-      share.tellNews()
+      share.sendNews()
       this.telling.delete(share)
     }
     if (this.tickAt === undefined || now.mono < this.tickAt) return
@@ -475,7 +475,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     if (now.mono >= this.introduceAt) {
       this.introduceAt = after(now.mono, PEER_EXCHANGE_MS)
       this.uploads.tick(now)
-      for (const entry of this.introducing) entry.share.tellNewcomers(this.present(entry))
+      for (const entry of this.introducing) entry.share.sendNewcomers(this.present(entry))
       this.introducing.clear()
     }
     this.tickSoon(now)

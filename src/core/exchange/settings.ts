@@ -62,7 +62,7 @@ export const EXPECTED_UNKNOWN_MS = 500
 /** A block is taken over from a source this many times slower, or more. */
 export const TAKEOVER_RATIO = 2
 /** In the endgame a block is asked of at most this many at once: the first, and 2 others. */
-export const ENDGAME_ASKED_MAX = 3
+export const ENDGAME_CLAIMS_MAX = 3
 /** Blocks that one source is asked for although another was asked before. */
 export const BORROWED_MAX = 4
 
@@ -99,7 +99,7 @@ export const INTERESTS_PER_PEER_MAX = 1_024
  * Withdrawn pieces that one peer is told of at once. It is not told of the others by name: they are missing in
  * `have-bits`.
  */
-export const GONE_TOLD_MAX = 16 * GONE_PIECES_MAX
+export const GONE_SENT_MAX = 16 * GONE_PIECES_MAX
 /** A peer that was served this long makes room for one that waits. */
 export const UNCHOKED_MS = 10_000
 

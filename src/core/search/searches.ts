@@ -53,7 +53,7 @@ interface Ongoing {
   /** Whether the own index has answered. */
   own: 'asked' | 'answered'
   /** Holder, content and path of each result that was told of. */
-  readonly told: Set<string>
+  readonly reported: Set<string>
   readonly nodes: Set<NodeId>
   messages: number
   /** Whether it has waited for who may be slow. */
@@ -122,7 +122,7 @@ export class Searches {
       stepAt: after(now, OWN_MS),
       round: 'own',
       own: 'asked',
-      told: new Set(),
+      reported: new Set(),
       nodes: new Set(),
       messages: 0,
       waited: false,
@@ -166,7 +166,7 @@ export class Searches {
     const reached = hit.trace !== undefined && one.options.trace
     // Only what changes something is worth a verification.
     const results = resultsOf(hit.page)
-    if (!reached && results?.every(result => one.told.has(nameOf(hit.holder.id, result))) === true) {
+    if (!reached && results?.every(result => one.reported.has(nameOf(hit.holder.id, result))) === true) {
       context.dropped('duplicate')
       return
     }
@@ -221,7 +221,7 @@ export class Searches {
    * it is waited for longer.
    */
   private patience(one: Ongoing, now: Instant): Instant | undefined {
-    if (one.told.size > 0 || one.waited || one.messages === 0) return undefined
+    if (one.reported.size > 0 || one.waited || one.messages === 0) return undefined
     one.waited = true
     return after(now, SILENCE_MS)
   }
@@ -235,7 +235,7 @@ export class Searches {
     const { query, options, descriptor, wanted } = one
     const all = [...neighbours]
     return {
-      results: one.told.size,
+      results: one.reported.size,
       limit: options.limit,
       members: neighbours.memberSet.size + 1,
       neighbours: context.random.shuffle(all),
@@ -286,8 +286,8 @@ export class Searches {
   ): void {
     const fresh = hit.results.filter(result => {
       const name = nameOf(hit.holder.id, result)
-      if (one.told.has(name) || one.told.size >= RESULTS_MAX) return false
-      one.told.add(name)
+      if (one.reported.has(name) || one.reported.size >= RESULTS_MAX) return false
+      one.reported.add(name)
       return true
     })
     if (fresh.length === 0) return
@@ -297,7 +297,7 @@ export class Searches {
       this.end(one, 'limit', now)
       return
     }
-    if (one.told.size >= one.options.limit) this.end(one, 'limit', now)
+    if (one.reported.size >= one.options.limit) this.end(one, 'limit', now)
   }
 
   private end(one: Ongoing, ended: SearchReport['ended'], now: Instant): void {
@@ -311,7 +311,7 @@ export class Searches {
       ended,
       messages: one.messages,
       nodes: one.nodes.size,
-      results: one.told.size,
+      results: one.reported.size,
       elapsedMs: now - one.startedAt
     }
     this.parts.context.outbox.emit({ kind: 'ended', search: one.search, report })

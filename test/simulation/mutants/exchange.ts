@@ -27,8 +27,8 @@ export const mutants: Mutant[] = [
     name: 'asks-again-for-leaves-of-partial-pieces',
     property: 'synced-kept',
     file: `${ROOM}/picker/picker.ts`,
-    find: 'this.write(this.beginning(piece), leafStart + i)',
-    replace: 'if (i > 0) this.write(this.beginning(piece), leafStart + i)',
+    find: 'this.write(this.activate(piece), leafStart + i)',
+    replace: 'if (i > 0) this.write(this.activate(piece), leafStart + i)',
     scenario,
     seeds: 100
   },
@@ -45,7 +45,7 @@ export const mutants: Mutant[] = [
     name: 'takes-over-what-is-asked-of-two',
     property: 'one-ask',
     file: `${ROOM}/download/fetch.ts`,
-    find: 'if (asked === 1 && this.takesOver(source, other))',
+    find: 'if (claimCount === 1 && this.takesOver(source, other))',
     replace: 'if (this.takesOver(source, other))',
     scenario,
     seeds: 200
@@ -54,8 +54,8 @@ export const mutants: Mutant[] = [
     name: 'keeps-requests-whose-hashes-will-not-come',
     property: 'hashes-first',
     file: `${ROOM}/download/fetch.ts`,
-    find: 'if (!request.hashes || begun === undefined || begun.hashes) return',
-    replace: 'if (request.hashes || begun === undefined || begun.hashes) return',
+    find: 'if (!request.hashes || activePiece === undefined || activePiece.hashes) return',
+    replace: 'if (request.hashes || activePiece === undefined || activePiece.hashes) return',
     scenario,
     seeds: 200
   },
@@ -135,7 +135,7 @@ export const mutants: Mutant[] = [
     name: 'does-not-say-what-it-has-lost',
     property: 'names-what-is-missing',
     file: `${ROOM}/upload/shared-content.ts`,
-    find: 'this.sendGone([contact], firstOf(holding.withdrawn(), GONE_TOLD_MAX))',
+    find: 'this.sendGone([contact], firstOf(holding.withdrawn(), GONE_SENT_MAX))',
     replace: '',
     scenario: 'withdrawal',
     seeds: 200

@@ -89,7 +89,7 @@ export const mutants: Mutant[] = [
     name: 'goes-on-when-it-has-enough',
     property: 'stops',
     file: `${ROOM}/searches.ts`,
-    find: "if (one.told.size >= one.options.limit) this.end(one, 'limit', now)",
+    find: "if (one.reported.size >= one.options.limit) this.end(one, 'limit', now)",
     replace: '',
     scenario: 'search-dynamic',
     seeds: 5

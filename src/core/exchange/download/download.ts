@@ -72,8 +72,8 @@ export class Download implements FetchOwner, Stage {
   private synced: () => Bitfield | undefined
   private progressAt: Instant
   /** The reason of the last `paused` that no `resumed` followed. */
-  private toldPause: PauseReason | undefined
-  private toldPart = false
+  private announcedPause: PauseReason | undefined
+  private announcedPart = false
   /** How often what was written was lost, since the user asked for it. */
   private losses = 0
 
@@ -167,8 +167,8 @@ export class Download implements FetchOwner, Stage {
     const recorder = new Recorder({ context, content, holding, failed, recorded }, now)
     this.stats.measure(holding, wanted)
     this.start({ holding, fetch, recorder }, now)
-    if (!this.toldPart) context.emit({ kind: 'announce', content, held: 'part' })
-    this.toldPart = true
+    if (!this.announcedPart) context.emit({ kind: 'announce', content, held: 'part' })
+    this.announcedPart = true
     this.owner.prepared(holding, now)
     fetch.need(this.readers, now)
     this.afterWrite(now)
@@ -178,7 +178,7 @@ export class Download implements FetchOwner, Stage {
   /** After a full disk there is no `resumed` before a leaf could be written. */
   private start(work: Work, now: Now): void {
     const { fetch } = work
-    if (this.toldPause === 'disk-full' && fetch.picker.missingLeaves > 0) {
+    if (this.announcedPause === 'disk-full' && fetch.picker.missingLeaves > 0) {
       fetch.probing = true
       this.state = { kind: 'paused', reason: 'disk-full', work, retryAt: after(now.mono, DISK_RETRY_MS) }
     } else {
@@ -322,13 +322,13 @@ export class Download implements FetchOwner, Stage {
       this.giveUp(before)
       this.state = { kind: 'paused', reason, work: undefined, retryAt }
     } else this.state = { kind: 'paused', reason, work, retryAt }
-    if (this.toldPause !== reason) this.context.emit({ kind: 'paused', content: this.content, reason })
-    this.toldPause = reason
+    if (this.announcedPause !== reason) this.context.emit({ kind: 'paused', content: this.content, reason })
+    this.announcedPause = reason
   }
 
   private tellResumed(): void {
-    if (this.toldPause !== undefined) this.context.emit({ kind: 'resumed', content: this.content })
-    this.toldPause = undefined
+    if (this.announcedPause !== undefined) this.context.emit({ kind: 'resumed', content: this.content })
+    this.announcedPause = undefined
   }
 
   pause(now: Now): void {
@@ -342,7 +342,7 @@ export class Download implements FetchOwner, Stage {
     const again = state.kind === 'finishing' ? undefined : work
     this.state = { kind: 'paused', reason: 'user', work: again, retryAt: undefined }
     this.context.emit({ kind: 'paused', content: this.content, reason: 'user' })
-    this.toldPause = 'user'
+    this.announcedPause = 'user'
   }
 
   resume(now: Now): void {

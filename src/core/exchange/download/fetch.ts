@@ -22,7 +22,7 @@ import { ReadAhead } from './read-ahead.ts'
 import {
   BORROWED_MAX,
   BUSY_PAUSE_MS,
-  ENDGAME_ASKED_MAX,
+  ENDGAME_CLAIMS_MAX,
   SNUB_FACTOR,
   SNUB_MIN_MS,
   TAKEOVER_RATIO,
@@ -52,7 +52,7 @@ export class Fetch {
   private readonly sources = new Set<OpenSource>()
   private readonly readAhead: ReadAhead
   /** Requests that io has not answered. */
-  private underway = 0
+  private openRequestCount = 0
   /** Nothing new is asked; what is under way may still arrive. */
   stopped = false
   private abandoned = false
@@ -100,7 +100,7 @@ export class Fetch {
   }
 
   open(contact: Contact, now: Now): OpenSource {
-    const source = new OpenSource(contact, this.picker.newTaker(), now)
+    const source = new OpenSource(contact, this.picker.newCursor(), now)
     this.sources.add(source)
     return source
   }
@@ -114,7 +114,7 @@ export class Fetch {
   }
 
   get busy(): boolean {
-    return this.underway > 0
+    return this.openRequestCount > 0
   }
 
   /** Ends everything that is under way; io has yet to say so. */
@@ -173,7 +173,7 @@ export class Fetch {
 
   private judge(source: OpenSource, now: Now): void {
     const oldest = source.requests.values().next().value
-    if (oldest?.claimed !== true) return
+    if (oldest?.released !== false) return
     const silentMs = now.mono - Math.max(source.movedAt, oldest.mark.at)
     if (silentMs <= Math.max(SNUB_MIN_MS, SNUB_FACTOR * source.pace.expectedMs(oldest.bytes))) return
     source.snubbed = true
@@ -206,7 +206,7 @@ export class Fetch {
     const { pace, requests } = source
     if (requests.size >= REQUESTS_PER_SOURCE_MAX) return undefined
     const one = source.snubbed || this.probing
-    if (one && (requests.size > 0 || (this.probing && this.underway > 0))) return undefined
+    if (one && (requests.size > 0 || (this.probing && this.openRequestCount > 0))) return undefined
     const leaves = one ? 1 : pace.requestLeaves
     const roomBytes = Math.min(
       pace.window - source.inFlightBytes,
@@ -232,15 +232,15 @@ export class Fetch {
       hashes,
       mark,
       borrowed,
-      claimed: true,
+      released: false,
       dropped: false
     }
-    this.picker.ask(request)
+    this.picker.claim(request)
     source.requests.set(id, request)
     source.inFlightBytes += bytes
     if (borrowed) source.borrowed++
     this.context.inFlightBytes += bytes
-    this.underway++
+    this.openRequestCount++
     this.context.command(
       { kind: 'expect', peer: source.contact.id, request: id, content: this.content, range },
       (result, at) => this.ended(request, result, at)
@@ -251,19 +251,19 @@ export class Fetch {
   /** A leaf can be checked by itself when its hash is that of its piece, or when the hashes of the piece came or come before it. */
   private wantsHashes(source: OpenSource, range: LeafRange): boolean {
     if (this.layout.isOwnHash(range.piece)) return false
-    const begun = this.picker.begunOf(range.piece)
-    return !(begun?.hashes === true || this.asksIn(begun, source).some(request => request.hashes))
+    const activePiece = this.picker.activePieceOf(range.piece)
+    return !(activePiece?.hashes === true || this.claimsIn(activePiece, source).some(request => request.hashes))
   }
 
-  private asksIn(begun: ActivePiece | undefined, source: OpenSource): Request[] {
+  private claimsIn(activePiece: ActivePiece | undefined, source: OpenSource): Request[] {
     // Every ask of this picker was made by `request`.
-    return [...(begun?.asks ?? [])].filter(ask => ask.peerCursor === source.peerCursor) as Request[]
+    return [...(activePiece?.claims ?? [])].filter(claim => claim.peerCursor === source.peerCursor) as Request[]
   }
 
   private ended(request: Request, result: Result, now: Now): void {
     const { source } = request
     this.context.inFlightBytes -= request.bytes
-    this.underway--
+    this.openRequestCount--
     if (this.abandoned) return
     const awaited = !request.dropped
     // Before it is taken out of the piece, so that the piece is not listed again in between.
@@ -273,7 +273,7 @@ export class Fetch {
     this.drop(others, true)
     if (!result.ok) this.failed(request, awaited, result.reason, now)
     this.fill(source, now)
-    if (this.underway === 0) this.owner.quiet(now)
+    if (this.openRequestCount === 0) this.owner.quiet(now)
   }
 
   /** A sign of life, even when it was dropped in the meantime. */
@@ -289,7 +289,7 @@ export class Fetch {
     const { range, source } = request
     const fresh: LeafRange[] = []
     let bytes = 0
-    const begun = this.picker.begunOf(range.piece)
+    const activePiece = this.picker.activePieceOf(range.piece)
     for (let i = 0; i < range.leafCount; i++) {
       if (!wasWritten(result, i)) continue
       const leaf = range.leafStart + i
@@ -300,8 +300,8 @@ export class Fetch {
       fresh.push({ piece: range.piece, leafStart: leaf, leafCount: 1 })
     }
     if (fresh.length > 0) this.owner.wrote(source, joined(fresh), bytes, now)
-    if (begun === undefined) return []
-    return (this.picker.redundant(begun) as Request[]).filter(other => other !== request)
+    if (activePiece === undefined) return []
+    return (this.picker.redundant(activePiece) as Request[]).filter(other => other !== request)
   }
 
   private failed(request: Request, awaited: boolean, reason: string, now: Now): void {
@@ -329,17 +329,17 @@ export class Fetch {
   }
 
   private drop(requests: readonly Request[], tell: boolean): void {
-    const told = new Map<OpenSource, RequestId[]>()
+    const cancelled = new Map<OpenSource, RequestId[]>()
     for (const request of requests) {
       const { source, id } = request
       if (request.dropped || !source.requests.has(id)) continue
       request.dropped = true
       this.detach(request)
       this.context.command({ kind: 'forget', peer: source.contact.id, request: id }, () => undefined)
-      if (tell) told.set(source, [...(told.get(source) ?? []), id])
+      if (tell) cancelled.set(source, [...(cancelled.get(source) ?? []), id])
       this.dropFollowers(request)
     }
-    for (const [source, ids] of told) {
+    for (const [source, ids] of cancelled) {
       for (let i = 0; i < ids.length; i += REQUESTS_PER_MESSAGE_MAX) {
         this.context.send(source.contact, { kind: 'cancel', requests: ids.slice(i, i + REQUESTS_PER_MESSAGE_MAX) })
       }
@@ -348,9 +348,9 @@ export class Fetch {
 
   /** Requests whose leaves cannot be checked, since the one that was to bring the hashes is over. */
   private dropFollowers(request: Request): void {
-    const begun = this.picker.begunOf(request.range.piece)
-    if (!request.hashes || begun === undefined || begun.hashes) return
-    this.drop(this.asksIn(begun, request.source), true)
+    const activePiece = this.picker.activePieceOf(request.range.piece)
+    if (!request.hashes || activePiece === undefined || activePiece.hashes) return
+    this.drop(this.claimsIn(activePiece, request.source), true)
   }
 
   /**
@@ -363,21 +363,21 @@ export class Fetch {
     for (const other of slowest) {
       const request = [...other.requests.values()].reverse().find(one => this.borrowable(source, one))
       if (request === undefined) continue
-      const asked = this.picker.askedMost(request.range)
-      if (asked === 1 && this.takesOver(source, other)) {
+      const claimCount = this.picker.claimCountMax(request.range)
+      if (claimCount === 1 && this.takesOver(source, other)) {
         this.drop([request], true)
         return request.range
       }
-      if (this.picker.endgame && asked < ENDGAME_ASKED_MAX) return request.range
+      if (this.picker.endgame && claimCount < ENDGAME_CLAIMS_MAX) return request.range
     }
     return undefined
   }
 
-  private borrowable(source: OpenSource, { claimed, source: other, range, bytes }: Request): boolean {
-    if (!claimed || other.drainMs <= source.pace.expectedMs(bytes)) return false
+  private borrowable(source: OpenSource, { released, source: other, range, bytes }: Request): boolean {
+    if (released || other.drainMs <= source.pace.expectedMs(bytes)) return false
     if (source.inFlightBytes + bytes > source.pace.window) return false
     if (this.context.inFlightBytes + bytes > this.context.settings.inFlightBytesMax) return false
-    return source.peerCursor.have.hasRange(range) && !this.picker.asks(source.peerCursor, range)
+    return source.peerCursor.have.hasRange(range) && !this.picker.hasClaim(source.peerCursor, range)
   }
 
   private takesOver(source: OpenSource, other: OpenSource): boolean {

@@ -12,7 +12,7 @@ import type { Readers } from './readers.ts'
 import { EXPECTED_UNKNOWN_MS, GIVE_WAY_AFTER_MS, TAKEOVER_RATIO } from '../settings.ts'
 import type { OpenSource, Request } from './source.ts'
 
-export interface RushParts {
+export interface ReadAheadParts {
   readonly picker: Picker
   readonly sources: ReadonlySet<OpenSource>
   readonly bytesOf: (range: LeafRange) => number
@@ -21,10 +21,10 @@ export interface RushParts {
 }
 
 export class ReadAhead {
-  private readonly parts: RushParts
+  private readonly parts: ReadAheadParts
   private pressing: readonly LeafRange[] = []
 
-  constructor(parts: RushParts) {
+  constructor(parts: ReadAheadParts) {
     this.parts = parts
   }
 
@@ -76,10 +76,10 @@ export class ReadAhead {
   }
 
   private requestsFor(range: LeafRange): Request[] {
-    const begun = this.parts.picker.begunOf(range.piece)
+    const activePiece = this.parts.picker.activePieceOf(range.piece)
     // Every ask of this picker is a request.
-    const asks = [...(begun?.asks ?? [])] as Request[]
-    return asks.filter(({ claimed, dropped, range: asked }) => claimed && !dropped && overlap(asked, range))
+    const claims = [...(activePiece?.claims ?? [])] as Request[]
+    return claims.filter(({ released, dropped, range: claimed }) => !released && !dropped && overlap(claimed, range))
   }
 
   /** Whoever would bring it first, if the rest gave way. */
@@ -107,7 +107,7 @@ export class ReadAhead {
       if (request === until) break
       aheadBytes += request.bytes
       const isSoon = aheadBytes === request.bytes || aheadBytes <= (rate * GIVE_WAY_AFTER_MS) / 1_000
-      if (!isSoon && request.claimed && !this.parts.picker.preferred.has(request.range)) giving.push(request)
+      if (!isSoon && !request.released && !this.parts.picker.preferred.has(request.range)) giving.push(request)
     }
     this.parts.drop(giving)
   }

@@ -9,7 +9,7 @@ import { Meter } from '../meter.ts'
 import { allPieces } from '../picker/pieces.ts'
 
 /** Sources whose bytes are counted one by one. */
-const SOURCES_TOLD_MAX = 1_024
+const SOURCES_REPORTED_MAX = 1_024
 
 export class TransferStats {
   private readonly meter: Meter
@@ -42,7 +42,7 @@ export class TransferStats {
 
   fetched(peer: NodeId, bytes: number, now: Instant): void {
     const before = this.sourceBytes.get(peer)
-    if (before !== undefined || this.sourceBytes.size < SOURCES_TOLD_MAX) {
+    if (before !== undefined || this.sourceBytes.size < SOURCES_REPORTED_MAX) {
       this.sourceBytes.set(peer, (before ?? 0) + bytes)
     }
     this.fetchedBytes += bytes

@@ -1,12 +1,12 @@
-/** What a source says that it holds of one content: whole pieces, and leaves of pieces that it is still fetching. */
+/** What a source announced of one content: whole pieces, and leaves of pieces that it holds in part. */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { LeafRange, PieceIndex } from '../../../wire/bittorrent/layout.ts'
 
-/** Pieces that one peer may say it holds in part: what 64 MiB in flight touch with 16 KiB a piece. More are not noted. */
+/** Partial pieces noted for one peer: as many as 64 MiB in flight touch at 16 KiB each. Further ones are ignored. */
 export const PARTIALS_PER_PEER_MAX = 4_096
 
 export class PeerHave {
-  /** Every piece; a peer that withdraws one is given a bitfield. */
+  /** The peer holds every piece, and `whole` is empty. `expand` is called before a piece is removed. */
   all = false
   private whole: Bitfield
   private readonly partial = new Map<PieceIndex, Uint8Array>()
@@ -17,7 +17,7 @@ export class PeerHave {
     this.whole = new Bitfield(0)
   }
 
-  /** In place of all that was known. Undefined bits mean every piece. */
+  /** Replaces all that was known. Undefined bits mean every piece. */
   replace(bits: Bitfield | undefined): void {
     this.partial.clear()
     this.all = bits === undefined || bits.full
@@ -33,7 +33,7 @@ export class PeerHave {
     return this.all || this.whole.has(piece)
   }
 
-  /** Any leaf of it. */
+  /** Whether the peer holds any leaf of the piece. */
   hasSome(piece: PieceIndex): boolean {
     return this.hasPiece(piece) || this.partial.has(piece)
   }
@@ -42,7 +42,7 @@ export class PeerHave {
     return this.hasPiece(piece) || this.partial.get(piece)?.[leaf] === 1
   }
 
-  /** Any leaf of the range. */
+  /** Whether the peer holds any leaf of the range. */
   hasAny({ piece, leafStart, leafCount }: LeafRange): boolean {
     if (this.hasPiece(piece)) return true
     return (
@@ -61,7 +61,7 @@ export class PeerHave {
     return true
   }
 
-  /** The range must lie in a piece of `leafCount` leaves. True when nothing of the piece was known before. */
+  /** Adds leaves of a piece of `leafCount` leaves. True when no leaf of the piece was known before. */
   learn(range: LeafRange, leafCount: number): boolean {
     const { piece } = range
     if (this.hasPiece(piece)) return false
@@ -82,19 +82,19 @@ export class PeerHave {
     return known === undefined
   }
 
-  /** It holds nothing of the piece any more. True when it did. Not to be called while `all`: see `spell`. */
+  /** Removes the piece and its leaves. True when any was known. Must not be called while `all`: see `expand`. */
   lose(piece: PieceIndex): boolean {
     const had = this.partial.delete(piece)
     return this.writable().delete(piece) || had
   }
 
-  /** From "all" to a bit for each piece. */
-  spell(): void {
+  /** Changes from `all` to a bitfield in which every piece is set. */
+  expand(): void {
     this.all = false
     this.whole = new Bitfield(this.pieces).fill()
   }
 
-  /** Pieces of which it holds anything; not to be called while `all`. */
+  /** Pieces of which the peer holds any leaf. Must not be called while `all`. */
   *held(): Generator<PieceIndex> {
     for (const piece of this.whole) yield piece as PieceIndex
     yield* this.partial.keys()

@@ -1,17 +1,23 @@
 /**
- * Which leaves to ask next of a source. It tracks every leaf that is wanted and not written:
+ * Chooses the leaves to request next from a source. Every wanted leaf that is not held is in one of these states:
  *
- *   listed   its piece is in `Rarity`: nothing of it was asked for
- *   free     its piece was begun, the leaf is asked of nobody
- *   asked    of one source; of more in the endgame, or when it was released by one that is too slow
- *   written  done with
+ *   listed   its piece is in `Rarity`: no leaf of the piece is requested or written
+ *   free     its piece is active, and no claim counts for the leaf
+ *   claimed  by one source; by several in the endgame
+ *   written  verified and on disk
  *
- * Order of picking: what readers need (readers.ts), in their order; the piece that this source has begun, a new piece (RANDOM_FIRST random ones at first, then the rarest
- * that the source holds), any other piece that was begun. New before others' pieces, because what another peer already
- * fetches from the same seed will soon be had from that peer; own before new, so that few pieces are in parts at once.
+ * A claim on a slow source can be released: its leaves are free again, and the slow source may still deliver them.
  *
- * Every pick looks at a bounded number of pieces. A source for which nothing was found is swept from a cursor on, some
- * pieces a pick, and once it was swept whole only what it says it has got since is looked at.
+ * Order of picking:
+ *   1. the leaves that readers need (readers.ts), in their order
+ *   2. the piece that this source works on, so that few pieces are partial at once
+ *   3. a new piece: the first RANDOM_FIRST_PIECES are random, then the rarest piece that the source holds
+ *   4. any other active piece
+ * New pieces come before the pieces of other sources because the peers that fetch those can soon serve them.
+ *
+ * Each pick examines a bounded number of pieces. When the rarest pieces are not at the source, picks sweep all pieces
+ * from the source's cursor on, a bounded number each. After a whole sweep a pick examines only the pieces that the
+ * source announced since.
  */
 import { assert, expectDefined } from '../../../base/assert.ts'
 import type { Bitfield } from '../../../base/bitfield.ts'
@@ -24,22 +30,22 @@ import { allPieces } from './pieces.ts'
 import { Preferred } from './preferred.ts'
 import { Rarity } from './rarity.ts'
 
-/** BitTorrent's "random first piece", until there is something to give. */
+/** BitTorrent's "random first piece": pieces that are picked at random until this node has some to serve. */
 export const RANDOM_FIRST_PIECES = 4
-/** Places of the rarity order that one pick looks at. */
+/** Places of the rarity order that one pick examines. */
 const SCAN_PLACES = 256
-/** Pieces begun that one pick looks at. */
-const SCAN_BEGUN = 128
-/** Pieces that one pick sweeps over when the rarest are not at the source. */
+/** Active pieces that one pick examines. */
+const SCAN_ACTIVE = 128
+/** Pieces that one pick sweeps when the source holds none of the rarest. */
 const SWEEP_PIECES = 16_384
-/** Pieces that a swept source has got since; more of them, and it is swept again. */
+/** Pieces remembered that a source announced after its sweep. When there are more, the sweep starts again. */
 const FRESH_MAX = 256
 
-/** What the picker keeps of a source. */
+/** The state of one source in the picker: what it holds, and how far the picker has swept it. */
 export class PeerCursor {
   readonly have: PeerHave
   current: ActivePiece | undefined
-  /** Next piece to sweep, and how many are swept already. */
+  /** Next piece to sweep, and the number of pieces swept. */
   cursor = 0
   swept = 0
   sweepEpoch = 0
@@ -51,24 +57,25 @@ export class PeerCursor {
   }
 }
 
-/** Leaves asked of one source. Claimed: nobody else is asked for them, but in the endgame. */
+/** Leaves requested from one source. Other sources are not asked for them, except in the endgame. */
 export interface Claim {
   readonly peerCursor: PeerCursor
   readonly range: LeafRange
-  claimed: boolean
+  /** It no longer counts: other sources may claim the leaves, and this source may still deliver them. */
+  released: boolean
 }
 
-/** A piece that was begun and is not whole. */
+/** A piece of which leaves are requested or written, and which is not complete. */
 export interface ActivePiece {
   readonly piece: PieceIndex
-  /** Claims on each leaf. */
-  readonly claims: Uint8Array
+  /** Claims on each leaf that are not released. */
+  readonly claimCounts: Uint8Array
   readonly written: Uint8Array
   writtenCount: number
-  /** Leaves neither claimed nor written. */
+  /** Number of leaves that are neither claimed nor written. */
   free: number
-  readonly asks: Set<Claim>
-  /** A leaf of it was verified in this run, so its leaf hashes are known. */
+  readonly claims: Set<Claim>
+  /** A leaf of the piece was verified in this run, so its leaf hashes are known. */
   hashes: boolean
 }
 
@@ -77,15 +84,15 @@ export class Picker {
   private readonly wanted: Bitfield
   private readonly random: Random
   private readonly rarity: Rarity
-  private readonly begun = new Map<PieceIndex, ActivePiece>()
+  private readonly active = new Map<PieceIndex, ActivePiece>()
   /** Active pieces with free leaves. */
   private readonly open = new IndexedMap<PieceIndex, ActivePiece>()
-  /** What readers need comes first. */
+  /** The leaves that readers need. They are picked first. */
   readonly preferred: Preferred
   private freeLeaves = 0
   private missing = 0
-  private beginnings = 0
-  /** Grows when a piece is listed again. */
+  private startedCount = 0
+  /** Incremented when a piece is listed again, which makes every finished sweep out of date. */
   private epoch = 0
 
   constructor(options: { layout: Layout; wanted: Bitfield; holding: HeldLeaves; random: Random }) {
@@ -96,11 +103,11 @@ export class Picker {
     this.preferred = new Preferred(this.layout)
     this.rarity.listAll(this.absent(options.holding), this.random)
     for (const { piece, leafStart, leafCount } of options.holding.partialRanges()) {
-      if (this.wanted.has(piece)) for (let i = 0; i < leafCount; i++) this.write(this.beginning(piece), leafStart + i)
+      if (this.wanted.has(piece)) for (let i = 0; i < leafCount; i++) this.write(this.activate(piece), leafStart + i)
     }
   }
 
-  /** Counts the leaves of all wanted pieces that are not whole, and names those pieces. */
+  /** Yields the wanted pieces that are not complete, and counts their leaves as missing and free. */
   private *absent(holding: HeldLeaves): Generator<PieceIndex> {
     for (const { piece, leafCount } of allPieces(this.layout)) {
       if (!this.wanted.has(piece) || holding.hasPiece(piece)) continue
@@ -115,16 +122,16 @@ export class Picker {
     return this.missing
   }
 
-  /** Every missing leaf is asked of somebody. */
+  /** Every missing leaf is claimed. */
   get endgame(): boolean {
     return this.freeLeaves === 0
   }
 
-  newTaker(): PeerCursor {
+  newCursor(): PeerCursor {
     return new PeerCursor(this.layout.pieces, this.random.below(Math.max(1, this.layout.pieces)))
   }
 
-  /** In place of what was known of the source. Undefined: it has every piece. */
+  /** Replaces all that is known of the source. Undefined bits mean every piece. */
   holds(peerCursor: PeerCursor, bits: Bitfield | undefined): void {
     this.uncount(peerCursor)
     peerCursor.have.replace(bits)
@@ -132,7 +139,7 @@ export class Picker {
     if (!peerCursor.have.all) for (const piece of peerCursor.have.held()) this.rarity.more(piece)
   }
 
-  /** The source is gone; its asks must have ended. */
+  /** Removes a source. All its claims must have ended. */
   dismiss(peerCursor: PeerCursor): void {
     this.uncount(peerCursor)
     peerCursor.current = undefined
@@ -143,7 +150,7 @@ export class Picker {
     for (const piece of peerCursor.have.held()) this.rarity.fewer(piece)
   }
 
-  /** News from a source. False when the range lies outside the content. */
+  /** The source announced leaves. False when the range lies outside the content. */
   learn(peerCursor: PeerCursor, range: LeafRange): boolean {
     if (!this.layout.holds(range)) return false
     if (peerCursor.have.learn(range, this.layout.leavesOf(range.piece))) this.rarity.more(range.piece)
@@ -153,49 +160,49 @@ export class Picker {
     return true
   }
 
-  /** The source has nothing of this piece any more. */
+  /** The source no longer holds any leaf of this piece. */
   unlearn(peerCursor: PeerCursor, piece: PieceIndex): void {
     if (piece >= this.layout.pieces) return
     if (peerCursor.have.all) {
-      peerCursor.have.spell()
+      peerCursor.have.expand()
       for (const held of peerCursor.have.held()) this.rarity.more(held)
     }
     if (peerCursor.have.lose(piece)) this.rarity.fewer(piece)
   }
 
-  /** Pieces of which a wanted leaf is missing, in ascending order. */
+  /** Wanted pieces that are not complete, in ascending order. */
   *missingPieces(): Generator<PieceIndex> {
     for (const piece of this.wanted) {
-      if (this.rarity.listed(piece as PieceIndex) || this.begun.has(piece as PieceIndex)) yield piece as PieceIndex
+      if (this.rarity.listed(piece as PieceIndex) || this.active.has(piece as PieceIndex)) yield piece as PieceIndex
     }
   }
 
-  /** Whether the source says that it holds a leaf of the piece that is missing here. */
+  /** Whether the source announced a leaf of the piece that is missing here. */
   offers({ have }: PeerCursor, piece: PieceIndex): boolean {
-    const begun = this.begun.get(piece)
-    if (begun === undefined || have.hasPiece(piece)) return have.hasSome(piece)
-    return have.hasSome(piece) && begun.written.some((written, leaf) => written === 0 && have.has(piece, leaf))
+    const activePiece = this.active.get(piece)
+    if (activePiece === undefined || have.hasPiece(piece)) return have.hasSome(piece)
+    return have.hasSome(piece) && activePiece.written.some((written, leaf) => written === 0 && have.has(piece, leaf))
   }
 
-  /** Whether leaves of the range are missing, and whether some of those are asked of nobody. */
+  /** Whether leaves of the range are missing, and whether some of these are unclaimed. */
   lack(range: LeafRange): { missing: boolean; free: boolean } {
-    const begun = this.begun.get(range.piece)
-    if (begun === undefined) {
+    const activePiece = this.active.get(range.piece)
+    if (activePiece === undefined) {
       const listed = this.rarity.listed(range.piece)
       return { missing: listed, free: listed }
     }
     const lack = { missing: false, free: false }
     this.eachLeaf(range, leaf => {
-      if (begun.written[leaf] === 1) return
+      if (activePiece.written[leaf] === 1) return
       lack.missing = true
-      lack.free ||= begun.claims[leaf] === 0
+      lack.free ||= activePiece.claimCounts[leaf] === 0
     })
     return lack
   }
 
   /**
-   * Up to `leavesMax` leaves to ask of this source next; nothing is claimed by this. `suits`: whether what a reader needs may be asked
-   * of this source. Undefined: it has nothing that is free.
+   * Up to `leavesMax` leaves to request from this source next, or undefined when none is free at it. Claims nothing.
+   * `suits` decides whether a range that a reader needs may be requested from this source.
    */
   pick(
     peerCursor: PeerCursor,
@@ -205,10 +212,10 @@ export class Picker {
     const needed = this.fromPreferred(peerCursor, leavesMax, suits)
     if (needed !== undefined) return needed
     const own = peerCursor.current
-    // A piece that was given back and begun again is another object.
-    const current = own !== undefined && this.begun.get(own.piece) === own
+    // A piece that was listed again and activated anew is another object.
+    const current = own !== undefined && this.active.get(own.piece) === own
     const continued = current ? this.freeRun(own, peerCursor, leavesMax) : undefined
-    return continued ?? this.fromNew(peerCursor, leavesMax) ?? this.fromBegun(peerCursor, leavesMax)
+    return continued ?? this.fromNew(peerCursor, leavesMax) ?? this.fromActive(peerCursor, leavesMax)
   }
 
   private fromPreferred(
@@ -220,10 +227,10 @@ export class Picker {
       const { piece, leafStart, leafCount } = range
       if (!peerCursor.have.hasSome(piece) || !this.lack(range).free || !suits(range)) continue
       if (!peerCursor.have.hasAny(range)) continue
-      const begun = this.beginning(piece)
-      const run = this.freeRun(begun, peerCursor, leavesMax, { from: leafStart, to: leafStart + leafCount })
+      const activePiece = this.activate(piece)
+      const run = this.freeRun(activePiece, peerCursor, leavesMax, { from: leafStart, to: leafStart + leafCount })
       if (run === undefined) continue
-      peerCursor.current = begun
+      peerCursor.current = activePiece
       return run
     }
     return undefined
@@ -232,15 +239,15 @@ export class Picker {
   private fromNew(peerCursor: PeerCursor, leavesMax: number): LeafRange | undefined {
     const piece = this.rarity.size === 0 ? undefined : (this.scanned(peerCursor) ?? this.swept(peerCursor))
     if (piece === undefined) return undefined
-    this.beginnings++
-    peerCursor.current = this.beginning(piece)
+    this.startedCount++
+    peerCursor.current = this.activate(piece)
     return this.freeRun(peerCursor.current, peerCursor, leavesMax)
   }
 
-  /** From the order of rarity: random at first, then the rarest. */
+  /** The source's next piece by rarity: at first a random one, then the rarest. */
   private scanned(peerCursor: PeerCursor): PieceIndex | undefined {
     const { size } = this.rarity
-    const random = this.beginnings < RANDOM_FIRST_PIECES
+    const random = this.startedCount < RANDOM_FIRST_PIECES
     if (peerCursor.have.all) return this.rarity.at(random ? this.random.below(size) : 0)
     const first = random ? this.random.below(size) : this.rarity.startOf(1)
     const places = Math.min(SCAN_PLACES, random ? size : size - first)
@@ -257,193 +264,196 @@ export class Picker {
       peerCursor.sweepEpoch = this.epoch
       peerCursor.swept = 0
     }
-    const takeable = (piece: PieceIndex) => this.rarity.listed(piece) && peerCursor.have.hasSome(piece)
+    const isEligible = (piece: PieceIndex) => this.rarity.listed(piece) && peerCursor.have.hasSome(piece)
     for (let fresh = peerCursor.fresh.pop(); fresh !== undefined; fresh = peerCursor.fresh.pop())
-      if (takeable(fresh)) return fresh
+      if (isEligible(fresh)) return fresh
     for (let i = 0; i < SWEEP_PIECES && peerCursor.swept < pieces; i++) {
       const piece = peerCursor.cursor as PieceIndex
       peerCursor.cursor = (peerCursor.cursor + 1) % pieces
       peerCursor.swept++
-      if (takeable(piece)) return piece
+      if (isEligible(piece)) return piece
     }
     return undefined
   }
 
-  private fromBegun(peerCursor: PeerCursor, leavesMax: number): LeafRange | undefined {
+  private fromActive(peerCursor: PeerCursor, leavesMax: number): LeafRange | undefined {
     const { values: open } = this.open
     const first = this.random.below(Math.max(1, open.length))
-    for (let i = 0; i < Math.min(SCAN_BEGUN, open.length); i++) {
-      const begun = expectDefined(open[(first + i) % open.length], 'a place below the length')
-      const run = this.freeRun(begun, peerCursor, leavesMax)
+    for (let i = 0; i < Math.min(SCAN_ACTIVE, open.length); i++) {
+      const activePiece = expectDefined(open[(first + i) % open.length], 'a place below the length')
+      const run = this.freeRun(activePiece, peerCursor, leavesMax)
       if (run !== undefined) return run
     }
     return undefined
   }
 
-  /** The first free leaves of a piece that the source has and is not asked for. */
+  /** The first run of free leaves that the source holds and was not asked for, between leaf `from` and before `to`. */
   private freeRun(
-    begun: ActivePiece,
+    activePiece: ActivePiece,
     peerCursor: PeerCursor,
     leavesMax: number,
-    { from, to } = { from: 0, to: begun.written.length }
+    { from, to } = { from: 0, to: activePiece.written.length }
   ): LeafRange | undefined {
-    if (begun.free === 0) return undefined
-    const takeable = (leaf: number) =>
-      begun.claims[leaf] === 0 &&
-      begun.written[leaf] === 0 &&
-      peerCursor.have.has(begun.piece, leaf) &&
-      !askedOf(begun, peerCursor, leaf)
+    if (activePiece.free === 0) return undefined
+    const isEligible = (leaf: number) =>
+      activePiece.claimCounts[leaf] === 0 &&
+      activePiece.written[leaf] === 0 &&
+      peerCursor.have.has(activePiece.piece, leaf) &&
+      !isClaimedBy(activePiece, peerCursor, leaf)
     let start = from
-    while (start < to && !takeable(start)) start++
+    while (start < to && !isEligible(start)) start++
     if (start === to) return undefined
     let end = start + 1
-    while (end < to && end - start < leavesMax && takeable(end)) end++
-    return { piece: begun.piece, leafStart: start, leafCount: end - start }
+    while (end < to && end - start < leavesMax && isEligible(end)) end++
+    return { piece: activePiece.piece, leafStart: start, leafCount: end - start }
   }
 
-  private beginning(piece: PieceIndex): ActivePiece {
-    const known = this.begun.get(piece)
+  private activate(piece: PieceIndex): ActivePiece {
+    const known = this.active.get(piece)
     if (known !== undefined) return known
     this.rarity.unlist(piece)
     const leaves = this.layout.leavesOf(piece)
-    const begun: ActivePiece = {
+    const activePiece: ActivePiece = {
       piece,
-      claims: new Uint8Array(leaves),
+      claimCounts: new Uint8Array(leaves),
       written: new Uint8Array(leaves),
       writtenCount: 0,
       free: leaves,
-      asks: new Set(),
+      claims: new Set(),
       hashes: false
     }
-    this.open.set(begun.piece, begun)
-    this.begun.set(piece, begun)
-    return begun
+    this.open.set(activePiece.piece, activePiece)
+    this.active.set(piece, activePiece)
+    return activePiece
   }
 
-  /** The piece of a range that may be asked for: it is begun. */
-  begunOf(piece: PieceIndex): ActivePiece | undefined {
-    return this.begun.get(piece)
+  /** The active piece with this index; undefined when the piece is listed, complete or not wanted. */
+  activePieceOf(piece: PieceIndex): ActivePiece | undefined {
+    return this.active.get(piece)
   }
 
-  /** Claims the leaves for the ask's source. */
-  ask(ask: Claim): void {
-    const begun = this.beginning(ask.range.piece)
-    assert(ask.claimed, 'an ask begins with its claim')
-    begun.asks.add(ask)
-    this.eachLeaf(ask.range, leaf => {
-      begun.claims[leaf] = (begun.claims[leaf] ?? 0) + 1
-      if (begun.claims[leaf] === 1 && begun.written[leaf] === 0) this.addFree(begun, -1)
+  /** Registers a claim, and activates its piece. */
+  claim(claim: Claim): void {
+    const activePiece = this.activate(claim.range.piece)
+    assert(!claim.released, 'a new claim is not released')
+    activePiece.claims.add(claim)
+    this.eachLeaf(claim.range, leaf => {
+      activePiece.claimCounts[leaf] = (activePiece.claimCounts[leaf] ?? 0) + 1
+      if (activePiece.claimCounts[leaf] === 1 && activePiece.written[leaf] === 0) this.addFree(activePiece, -1)
     })
   }
 
-  /** Others may be asked for these leaves; they may still come from this source. */
-  release(ask: Claim): void {
-    const begun = this.begun.get(ask.range.piece)
-    if (!ask.claimed || begun === undefined) return
-    ask.claimed = false
-    this.eachLeaf(ask.range, leaf => {
-      begun.claims[leaf] = (begun.claims[leaf] ?? 0) - 1
-      if (begun.claims[leaf] === 0 && begun.written[leaf] === 0) this.addFree(begun, 1)
+  /** Lets other sources claim these leaves. The source of the claim may still deliver them. */
+  release(claim: Claim): void {
+    const activePiece = this.active.get(claim.range.piece)
+    if (claim.released || activePiece === undefined) return
+    claim.released = true
+    this.eachLeaf(claim.range, leaf => {
+      activePiece.claimCounts[leaf] = (activePiece.claimCounts[leaf] ?? 0) - 1
+      if (activePiece.claimCounts[leaf] === 0 && activePiece.written[leaf] === 0) this.addFree(activePiece, 1)
     })
   }
 
-  /** The ask is over. A piece of which nothing came, and nothing is asked any more, is listed again. */
-  end(ask: Claim): void {
-    this.release(ask)
-    const begun = this.begun.get(ask.range.piece)
-    if (begun === undefined) return
-    begun.asks.delete(ask)
-    if (begun.asks.size > 0 || begun.writtenCount > 0) return
-    this.open.delete(begun.piece)
-    this.begun.delete(begun.piece)
+  /** Removes a claim. A piece without claims and without written leaves is listed again. */
+  end(claim: Claim): void {
+    this.release(claim)
+    const activePiece = this.active.get(claim.range.piece)
+    if (activePiece === undefined) return
+    activePiece.claims.delete(claim)
+    if (activePiece.claims.size > 0 || activePiece.writtenCount > 0) return
+    this.open.delete(activePiece.piece)
+    this.active.delete(activePiece.piece)
     this.epoch++
-    this.rarity.list(begun.piece, this.random)
+    this.rarity.list(activePiece.piece, this.random)
   }
 
-  /** A leaf was verified and written. Wanted or not, known or not: a late one is welcome. */
+  /** A leaf was verified and written. Also accepts leaves that nobody claims; ignores pieces that are not missing. */
   written(piece: PieceIndex, leaf: number): void {
-    if (!this.rarity.listed(piece) && !this.begun.has(piece)) return
-    const begun = this.beginning(piece)
-    begun.hashes = true
-    this.write(begun, leaf)
+    if (!this.rarity.listed(piece) && !this.active.has(piece)) return
+    const activePiece = this.activate(piece)
+    activePiece.hashes = true
+    this.write(activePiece, leaf)
   }
 
-  private write(begun: ActivePiece, leaf: number): void {
-    if (begun.written[leaf] === 1) return
-    begun.written[leaf] = 1
-    begun.writtenCount++
+  private write(activePiece: ActivePiece, leaf: number): void {
+    if (activePiece.written[leaf] === 1) return
+    activePiece.written[leaf] = 1
+    activePiece.writtenCount++
     this.missing--
-    if (begun.claims[leaf] === 0) this.addFree(begun, -1)
-    if (begun.writtenCount < begun.written.length) return
-    this.open.delete(begun.piece)
-    this.begun.delete(begun.piece)
+    if (activePiece.claimCounts[leaf] === 0) this.addFree(activePiece, -1)
+    if (activePiece.writtenCount < activePiece.written.length) return
+    this.open.delete(activePiece.piece)
+    this.active.delete(activePiece.piece)
   }
 
-  /** Other asks that lie wholly in what is written by now. `begun` may be whole, and then it is all of them. */
-  redundant(begun: ActivePiece): Claim[] {
-    return [...begun.asks].filter(({ range }) => {
-      for (let i = 0; i < range.leafCount; i++) if (begun.written[range.leafStart + i] === 0) return false
+  /** The claims whose leaves are all written. `activePiece` may be complete: then these are all its claims. */
+  redundant(activePiece: ActivePiece): Claim[] {
+    return [...activePiece.claims].filter(({ range }) => {
+      for (let i = 0; i < range.leafCount; i++) if (activePiece.written[range.leafStart + i] === 0) return false
       return true
     })
   }
 
-  /** The most sources that any leaf of the range is asked of. */
-  askedMost(range: LeafRange): number {
-    const begun = this.begun.get(range.piece)
+  /** The highest number of claims on one leaf of the range. */
+  claimCountMax(range: LeafRange): number {
+    const activePiece = this.active.get(range.piece)
     let most = 0
     this.eachLeaf(range, leaf => {
-      most = Math.max(most, begun?.claims[leaf] ?? 0)
+      most = Math.max(most, activePiece?.claimCounts[leaf] ?? 0)
     })
     return most
   }
 
-  /** Whether the source is asked for any leaf of the range. */
-  asks(peerCursor: PeerCursor, range: LeafRange): boolean {
-    const begun = this.begun.get(range.piece)
-    let asked = false
+  /** Whether the source has a claim, released or not, on a leaf of the range. */
+  hasClaim(peerCursor: PeerCursor, range: LeafRange): boolean {
+    const activePiece = this.active.get(range.piece)
+    let isClaimed = false
     this.eachLeaf(range, leaf => {
-      asked ||= begun !== undefined && askedOf(begun, peerCursor, leaf)
+      isClaimed ||= activePiece !== undefined && isClaimedBy(activePiece, peerCursor, leaf)
     })
-    return asked
+    return isClaimed
   }
 
   private eachLeaf(range: LeafRange, visit: (leaf: number) => void): void {
     for (let i = 0; i < range.leafCount; i++) visit(range.leafStart + i)
   }
 
-  private addFree(begun: ActivePiece, change: 1 | -1): void {
+  private addFree(activePiece: ActivePiece, change: 1 | -1): void {
     this.freeLeaves += change
-    begun.free += change
-    if (begun.free === 0) this.open.delete(begun.piece)
-    else this.open.set(begun.piece, begun)
+    activePiece.free += change
+    if (activePiece.free === 0) this.open.delete(activePiece.piece)
+    else this.open.set(activePiece.piece, activePiece)
   }
 
-  /** Throws AssertionError when the books are wrong. For tests: it looks at everything. */
+  /** Throws AssertionError when counts and lists disagree. For tests: it examines every piece. */
   check(): void {
     this.rarity.check()
     let free = 0
     for (let p = 0; p < this.layout.pieces; p++) {
       if (this.rarity.listed(p as PieceIndex)) free += this.layout.leavesOf(p as PieceIndex)
     }
-    for (const begun of this.begun.values()) {
-      const claims = new Uint8Array(begun.written.length)
-      for (const ask of begun.asks)
-        if (ask.claimed) this.eachLeaf(ask.range, leaf => (claims[leaf] = (claims[leaf] ?? 0) + 1))
-      const own = begun.claims.filter((claimed, leaf) => claimed === 0 && begun.written[leaf] === 0).length
-      assert(own === begun.free, 'free leaves are counted')
+    for (const activePiece of this.active.values()) {
+      const counted = new Uint8Array(activePiece.written.length)
+      for (const claim of activePiece.claims)
+        if (!claim.released) this.eachLeaf(claim.range, leaf => (counted[leaf] = (counted[leaf] ?? 0) + 1))
+      const own = activePiece.claimCounts.filter((count, leaf) => count === 0 && activePiece.written[leaf] === 0).length
+      assert(own === activePiece.free, 'the free leaves of a piece are counted')
       assert(
-        begun.claims.every((claimed, leaf) => claimed === claims[leaf]),
-        'claims are those of the asks'
+        activePiece.claimCounts.every((count, leaf) => count === counted[leaf]),
+        'the counts match the claims'
       )
-      assert(begun.free > 0 === (this.open.get(begun.piece) === begun), 'a piece with free leaves is open')
+      assert(
+        activePiece.free > 0 === (this.open.get(activePiece.piece) === activePiece),
+        'a piece with free leaves is open'
+      )
       free += own
     }
     assert(free === this.freeLeaves, 'all free leaves are counted')
   }
 }
 
-function askedOf(begun: ActivePiece, peerCursor: PeerCursor, leaf: number): boolean {
-  for (const { peerCursor: other, range } of begun.asks) {
+function isClaimedBy(activePiece: ActivePiece, peerCursor: PeerCursor, leaf: number): boolean {
+  for (const { peerCursor: other, range } of activePiece.claims) {
     if (other === peerCursor && leaf >= range.leafStart && leaf < range.leafStart + range.leafCount) return true
   }
   return false

@@ -1,15 +1,15 @@
-/** Walks over all pieces in order; asking the layout about each of millions of pieces would search its file each time. */
+/** Iterates over all pieces in order. Calling the layout for each piece would search the file of the piece each time. */
 import { LEAF_BYTES, type Layout, type PieceIndex } from '../../../wire/bittorrent/layout.ts'
 
 export interface PieceOf {
   readonly piece: PieceIndex
-  /** Among all leaves of the content. */
+  /** Index among all leaves of the content. */
   readonly firstLeaf: number
   readonly leafCount: number
   readonly bytes: number
 }
 
-/** One object for all pieces: do not keep it. */
+/** Yields the same object for every piece: callers must not keep it. */
 export function* allPieces(layout: Layout): Generator<PieceOf> {
   const of = { piece: 0 as PieceIndex, firstLeaf: 0, leafCount: 0, bytes: 0 }
   let leaf = 0

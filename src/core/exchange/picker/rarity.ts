@@ -1,15 +1,15 @@
 /**
- * Pieces that nobody was asked for yet, in buckets by how many sources hold them, rarest first, shuffled inside. Sources
- * that hold everything are not counted: they change the order of nothing.
+ * Pieces of which no leaf is requested or written, in buckets by the number of sources that hold them: rarest first,
+ * shuffled inside a bucket. Sources that hold every piece are not counted, because they do not change the order.
  *
- * One array holds all buckets one after the other, and each piece knows its place, so that a source more or fewer is one
- * swap and a piece listed or unlisted one swap for each bucket (libtorrent's picker keeps its pieces like this).
+ * One array holds all buckets one after the other, and `place` maps each piece to its position. Adding or removing a
+ * holder costs one swap, listing or unlisting a piece one move for each bucket (as in libtorrent's piece picker).
  */
 import { assert } from '../../../base/assert.ts'
 import type { Random } from '../../../base/random.ts'
 import type { PieceIndex } from '../../../wire/bittorrent/layout.ts'
 
-/** More holders than this count as this many; above the degree of any download. */
+/** Highest bucket: pieces with this many holders or more. Above the degree of any download. */
 export const AVAILABILITY_MAX = 63
 const UNLISTED = -1
 
@@ -17,10 +17,10 @@ export class Rarity {
   private readonly order: Uint32Array
   private readonly place: Int32Array
   private readonly holders: Uint16Array
-  /** Bucket a reaches from ends[a - 1] to before ends[a]. */
+  /** Bucket a covers the places from ends[a - 1] (inclusive) to ends[a] (exclusive). */
   private readonly ends = new Int32Array(AVAILABILITY_MAX + 1)
 
-  /** None of the pieces is listed. */
+  /** Starts with no piece listed. */
   constructor(pieces: number) {
     this.order = new Uint32Array(pieces)
     this.place = new Int32Array(pieces).fill(UNLISTED)
@@ -35,17 +35,17 @@ export class Rarity {
     return this.place[piece] !== UNLISTED
   }
 
-  /** Sources that hold some of the piece, without those that hold everything. */
+  /** Sources that hold a leaf of the piece. Sources that hold every piece are not counted. */
   availability(piece: PieceIndex): number {
     return this.holders[piece] ?? 0
   }
 
-  /** The piece at a place of the order: 0 is among the rarest. */
+  /** The piece at a place of the order. Place 0 has one of the rarest. */
   at(place: number): PieceIndex {
     return (this.order[place] ?? 0) as PieceIndex
   }
 
-  /** The first place of the pieces with that availability or more. */
+  /** The first place of pieces with this availability or more. */
   startOf(availability: number): number {
     return availability === 0 ? 0 : (this.ends[Math.min(availability, AVAILABILITY_MAX + 1) - 1] ?? 0)
   }
@@ -59,7 +59,7 @@ export class Rarity {
     this.place[piece] = place
   }
 
-  /** The first pieces, before any holder is known: millions of them, so not one by one. */
+  /** Lists all pieces at the start, in linear time, when no holder is known. */
   listAll(pieces: Iterable<PieceIndex>, random: Random): void {
     assert(this.size === 0, 'all pieces are listed once, at the start')
     let count = 0
@@ -71,7 +71,7 @@ export class Rarity {
   list(piece: PieceIndex, random: Random): void {
     assert(!this.listed(piece), 'a piece is listed once')
     const bucket = this.bucketOf(piece)
-    // Each bucket above gives its first place to the one below and takes one at its end.
+    // Each higher bucket moves its first piece to its end, which frees a place for the bucket below.
     for (let above = AVAILABILITY_MAX; above > bucket; above--) {
       const start = this.ends[above - 1] ?? 0
       const end = this.ends[above] ?? 0
@@ -86,7 +86,7 @@ export class Rarity {
   }
 
   unlist(piece: PieceIndex): void {
-    assert(this.listed(piece), 'only what is listed is unlisted')
+    assert(this.listed(piece), 'only listed pieces are unlisted')
     let hole = this.place[piece] ?? 0
     for (let bucket = this.bucketOf(piece); bucket <= AVAILABILITY_MAX; bucket++) {
       const last = (this.ends[bucket] ?? 0) - 1
@@ -113,7 +113,7 @@ export class Rarity {
   }
 
   fewer(piece: PieceIndex): void {
-    assert(this.availability(piece) > 0, 'no fewer holders than none')
+    assert(this.availability(piece) > 0, 'a piece that loses a holder has one')
     const before = this.bucketOf(piece)
     this.holders[piece] = (this.holders[piece] ?? 0) - 1
     const bucket = this.bucketOf(piece)
@@ -123,11 +123,11 @@ export class Rarity {
     this.ends[bucket] = first + 1
   }
 
-  /** Throws AssertionError when the books are wrong. For tests: it looks at everything. */
+  /** Throws AssertionError when places and buckets disagree. For tests: it examines every piece. */
   check(): void {
     for (let place = 0; place < this.size; place++) {
       const piece = this.at(place)
-      assert(this.place[piece] === place, 'a piece knows its place')
+      assert(this.place[piece] === place, 'the place of each piece is recorded')
       const bucket = this.bucketOf(piece)
       assert(place >= this.startOf(bucket) && place < (this.ends[bucket] ?? 0), 'a piece lies in its bucket')
     }

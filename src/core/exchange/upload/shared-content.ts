@@ -17,7 +17,7 @@ import type { LeafRange, PieceIndex } from '../../../wire/bittorrent/layout.ts'
 import type { Now } from '../../machine.ts'
 import type { ExchangeContext } from '../context.ts'
 import { runs, type HeldLeaves } from '../held-leaves.ts'
-import { GONE_TOLD_MAX, HAVE_BATCH_MS } from '../settings.ts'
+import { GONE_SENT_MAX, HAVE_BATCH_MS } from '../settings.ts'
 
 export class SharedContent {
   readonly content: ContentId
@@ -47,7 +47,7 @@ export class SharedContent {
   serve(holding: HeldLeaves): void {
     this.holding = holding
     this.news = []
-    for (const contact of this.interested.values()) this.tell(contact)
+    for (const contact of this.interested.values()) this.sendHoldings(contact)
   }
 
   /** Nothing is served, until `serve`. */
@@ -63,7 +63,7 @@ export class SharedContent {
     const fresh = !this.interested.has(contact.id)
     this.interested.set(contact.id, contact)
     if (this.holding === undefined) this.context.send(contact, { kind: 'not-held', content: this.content })
-    else this.tell(contact)
+    else this.sendHoldings(contact)
     return fresh
   }
 
@@ -72,7 +72,7 @@ export class SharedContent {
     return this.interested.delete(peer)
   }
 
-  private tell(contact: Contact): void {
+  private sendHoldings(contact: Contact): void {
     const { content, holding } = this
     if (holding === undefined) return
     if (holding.all) {
@@ -81,7 +81,7 @@ export class SharedContent {
     }
     this.context.send(contact, { kind: 'have-bits', content, pieces: holding.pieceBits().encode() })
     this.sendHave([contact], [...holding.partialRanges()])
-    this.sendGone([contact], firstOf(holding.withdrawn(), GONE_TOLD_MAX))
+    this.sendGone([contact], firstOf(holding.withdrawn(), GONE_SENT_MAX))
   }
 
   private sendGone(to: Iterable<Contact>, pieces: readonly PieceIndex[]): void {
@@ -104,7 +104,7 @@ export class SharedContent {
     if (this.interested.size === 0) return
     for (const range of ranges) this.news.push(range)
     this.newsAt ??= after(now.mono, HAVE_BATCH_MS)
-    if (this.news.length >= HAVE_RANGES_MAX) this.tellNews()
+    if (this.news.length >= HAVE_RANGES_MAX) this.sendNews()
   }
 
   /** When the news is due. */
@@ -112,7 +112,7 @@ export class SharedContent {
     return this.newsAt
   }
 
-  tellNews(): void {
+  sendNews(): void {
     const { holding, news } = this
     this.news = []
     this.newsAt = undefined
@@ -147,7 +147,7 @@ export class SharedContent {
   /** Stops serving the pieces and tells whoever is interested. Returns those that were served until now. */
   withdraw(pieces: Iterable<PieceIndex>): readonly PieceIndex[] {
     const fresh = this.holding?.withdraw(pieces) ?? []
-    if (fresh.length > GONE_PIECES_MAX) for (const contact of this.interested.values()) this.tell(contact)
+    if (fresh.length > GONE_PIECES_MAX) for (const contact of this.interested.values()) this.sendHoldings(contact)
     else this.sendGone(this.interested.values(), fresh)
     return fresh
   }
@@ -158,7 +158,7 @@ export class SharedContent {
     const back = holding?.restore(pieces) ?? []
     if (holding === undefined || back.length === 0) return back
     if (holding.all || back.length > HAVE_RANGES_MAX) {
-      for (const contact of this.interested.values()) this.tell(contact)
+      for (const contact of this.interested.values()) this.sendHoldings(contact)
     } else {
       const ranges = back.flatMap(piece => {
         const first = holding.layout.firstLeafOf(piece)
@@ -177,7 +177,7 @@ export class SharedContent {
   }
 
   /** Every second: tells those present of the newcomers since. */
-  tellNewcomers(present: readonly Contact[]): void {
+  sendNewcomers(present: readonly Contact[]): void {
     const { newcomers } = this
     if (newcomers.length === 0) return
     this.newcomers = []

@@ -29,7 +29,7 @@ const FIRST_ASK_MS = 200
 /** From the coming of a member until a neighbour is given up for one, by those on whom the lot falls. */
 const REWIRE_SOON_MS = 5_000
 /** From a change of the degree until the neighbours are told, so that several changes make one. */
-const TELL_DEGREE_MS = 2_000
+const ANNOUNCE_DEGREE_MS = 2_000
 
 interface Asked {
   readonly contact: Contact
@@ -57,8 +57,8 @@ export class SearchNeighbours {
   private askAt: Instant
   private rewireAt: Instant
   /** The degree that all neighbours have heard of. */
-  private toldDegree = 0
-  private tellAt: Instant | undefined
+  private announcedDegree = 0
+  private announceAt: Instant | undefined
 
   constructor(context: SearchContext, owner: NeighboursOwner, now: Instant) {
     this.context = context
@@ -154,12 +154,12 @@ export class SearchNeighbours {
     for (const [id, { deadline }] of this.asked) if (deadline <= now) this.failed(id, now)
     if (this.rewireAt <= now) this.rewire(now)
     if (this.askAt <= now) this.fill(now)
-    if (this.tellAt !== undefined && this.tellAt <= now) this.tellDegree()
+    if (this.announceAt !== undefined && this.announceAt <= now) this.announceDegree()
   }
 
   nextWake(): Instant | undefined {
     if (this.state === 'new') return undefined
-    let next = this.tellAt
+    let next = this.announceAt
     for (const { deadline } of this.asked.values()) next = earliest(next, deadline)
     if (this.lacking() > 0) next = earliest(next, this.askAt)
     if (this.hasOthers()) next = earliest(next, this.rewireAt)
@@ -243,7 +243,7 @@ export class SearchNeighbours {
     // It has forgotten that we are neighbours.
     if (this.byId.has(from.id)) this.remove(from.id, now)
     const wanted = this.asked.delete(from.id) || degree < this.context.settings.degreeMin
-    if (this.isFull() && !(wanted && this.letGo(now))) this.context.send(from, this.word('refuse'))
+    if (this.isFull() && !(wanted && this.dropOne(now))) this.context.send(from, this.word('refuse'))
     else {
       // Before anything that only a neighbour may say.
       this.context.send(from, { kind: 'accept', degree: this.byId.size + 1 })
@@ -262,7 +262,7 @@ export class SearchNeighbours {
     const { degreeTarget } = this.context.settings
     const surplus = asked?.purpose === 'instead' ? this.byId.size >= degreeTarget : this.isFull()
     // Nobody asked it, or too long ago; or nobody can be given up for it.
-    if (asked === undefined || (surplus && !this.letGo(now) && this.isFull())) {
+    if (asked === undefined || (surplus && !this.dropOne(now) && this.isFull())) {
       this.context.send(from, { kind: 'bye' })
       this.acquaintances.parted(from.id, now)
     } else this.add(from, degree, now)
@@ -273,7 +273,7 @@ export class SearchNeighbours {
   }
 
   /** Says bye to the neighbour that has the most others; false when none has more than enough. */
-  private letGo(now: Instant): boolean {
+  private dropOne(now: Instant): boolean {
     let most = this.context.settings.degreeMin
     let candidates: NodeId[] = []
     for (const { id, degree } of this.byId.values()) {
@@ -321,14 +321,14 @@ export class SearchNeighbours {
 
   private changed(now: Instant): void {
     this.context.outbox.emit({ kind: 'neighbours', count: this.byId.size })
-    this.tellAt ??= after(now, this.context.random.jitter(TELL_DEGREE_MS))
+    this.announceAt ??= after(now, this.context.random.jitter(ANNOUNCE_DEGREE_MS))
   }
 
   /** SearchNeighbours hear how many this node has: whom they can let go, and how far a query of theirs goes, follows from that. */
-  private tellDegree(): void {
-    this.tellAt = undefined
-    if (this.toldDegree === this.byId.size) return
-    this.toldDegree = this.byId.size
+  private announceDegree(): void {
+    this.announceAt = undefined
+    if (this.announcedDegree === this.byId.size) return
+    this.announcedDegree = this.byId.size
     for (const { contact } of this.byId.values()) this.context.send(contact, this.word('accept'))
   }
 

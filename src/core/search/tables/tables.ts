@@ -32,8 +32,8 @@ interface Outgoing {
   readonly patches: readonly Uint8Array[]
 }
 
-/** What a neighbour has told, and was told. */
-interface Told {
+/** The tables that a neighbour sent, and the ones it was sent. */
+interface NeighbourTables {
   readonly tables: [own: QrpTable | undefined, beyond: QrpTable | undefined]
   /** Parts of a table that is coming in, in order. */
   readonly coming: [Uint8Array[], Uint8Array[]]
@@ -43,12 +43,12 @@ interface Told {
 export class Tables {
   private readonly context: SearchContext
   private readonly neighbours: SearchNeighbours
-  private readonly byNeighbour = new Map<NodeId, Told>()
+  private readonly byNeighbour = new Map<NodeId, NeighbourTables>()
   private own: QrpTable | undefined
   private readonly outgoing: [own: Outgoing | undefined, beyond: Outgoing | undefined] = [undefined, undefined]
   /** Whether a neighbour's own table has changed since they were merged. */
   private merged: 'current' | 'stale' = 'current'
-  private tellAt: Instant | undefined
+  private sendAt: Instant | undefined
 
   constructor(context: SearchContext, neighbours: SearchNeighbours) {
     this.context = context
@@ -59,20 +59,24 @@ export class Tables {
   indexed(table: QrpTable, now: Instant): void {
     this.own = table
     this.outgoing[0] = packed(table, this.outgoing[0])
-    this.tellWithin(this.context.settings.tableMs, now)
+    this.sendWithin(this.context.settings.tableMs, now)
   }
 
   linked({ id }: Neighbour, now: Instant): void {
-    const none = { tables: [undefined, undefined], coming: [[], []], sent: [undefined, undefined] } satisfies Told
+    const none = {
+      tables: [undefined, undefined],
+      coming: [[], []],
+      sent: [undefined, undefined]
+    } satisfies NeighbourTables
     this.byNeighbour.set(id, none)
     // Several may come at once.
-    this.tellWithin(this.context.settings.tableMs / 4, now)
+    this.sendWithin(this.context.settings.tableMs / 4, now)
   }
 
   unlinked(id: NodeId, now: Instant): void {
     this.byNeighbour.delete(id)
     this.merged = 'stale'
-    this.tellWithin(this.context.settings.tableMs, now)
+    this.sendWithin(this.context.settings.tableMs, now)
   }
 
   /** Whether it is worth while to send the neighbour what is wanted, with this TTL. */
@@ -96,15 +100,15 @@ export class Tables {
       context.dropped('rate')
       return
     }
-    const told = this.byNeighbour.get(from.id)
+    const theirs = this.byNeighbour.get(from.id)
     const distance = DISTANCES.find(one => one === hops)
-    if (told === undefined || ttl !== 1 || distance === undefined || parts !== partsOf(bits)) {
+    if (theirs === undefined || ttl !== 1 || distance === undefined || parts !== partsOf(bits)) {
       context.misbehaved(from.id, 'sent a table of words from further away than tables go')
       return
     }
     if (context.settings.tableHops <= distance) return
-    if (part === 0) told.coming[distance] = []
-    const coming = told.coming[distance]
+    if (part === 0) theirs.coming[distance] = []
+    const coming = theirs.coming[distance]
     if (part !== coming.length) {
       context.misbehaved(from.id, 'sent the parts of a table in disorder')
       return
@@ -114,35 +118,35 @@ export class Tables {
   }
 
   wake(now: Instant): void {
-    if (this.tellAt === undefined || this.tellAt > now) return
-    this.tellAt = undefined
+    if (this.sendAt === undefined || this.sendAt > now) return
+    this.sendAt = undefined
     if (this.context.settings.tableHops === 0) return
     this.merge()
-    for (const neighbour of this.neighbours) this.tell(neighbour)
+    for (const neighbour of this.neighbours) this.send(neighbour)
   }
 
   nextWake(): Instant | undefined {
-    return this.tellAt
+    return this.sendAt
   }
 
   private complete(from: Neighbour, distance: Distance, bits: number, now: Instant): void {
-    const told = this.byNeighbour.get(from.id)
-    const table = QrpTable.fromPatches(bits, told?.coming[distance] ?? [])
-    if (told === undefined) return
-    told.coming[distance] = []
+    const theirs = this.byNeighbour.get(from.id)
+    const table = QrpTable.fromPatches(bits, theirs?.coming[distance] ?? [])
+    if (theirs === undefined) return
+    theirs.coming[distance] = []
     if (table === undefined) {
       this.context.misbehaved(from.id, 'sent a table that nobody makes')
       return
     }
-    told.tables[distance] = table
+    theirs.tables[distance] = table
     if (distance === 0) {
       this.merged = 'stale'
-      this.tellWithin(this.context.settings.tableMs, now)
+      this.sendWithin(this.context.settings.tableMs, now)
     }
   }
 
-  private tellWithin(ms: number, now: Instant): void {
-    this.tellAt = earliest(this.tellAt, after(now, this.context.random.jitter(ms)))
+  private sendWithin(ms: number, now: Instant): void {
+    this.sendAt = earliest(this.sendAt, after(now, this.context.random.jitter(ms)))
   }
 
   private merge(): void {
@@ -152,12 +156,12 @@ export class Tables {
     this.outgoing[1] = packed(QrpTable.merge(known), this.outgoing[1])
   }
 
-  private tell({ id, contact }: Neighbour): void {
-    const told = this.byNeighbour.get(id)
+  private send({ id, contact }: Neighbour): void {
+    const theirs = this.byNeighbour.get(id)
     for (const distance of DISTANCES) {
       const outgoing = this.outgoing[distance]
-      if (told === undefined || outgoing === undefined || told.sent[distance] === outgoing) continue
-      told.sent[distance] = outgoing
+      if (theirs === undefined || outgoing === undefined || theirs.sent[distance] === outgoing) continue
+      theirs.sent[distance] = outgoing
       const { bits, patches } = outgoing
       const header = { id: this.context.newId(), ttl: 1, hops: distance }
       for (const [part, patch] of patches.entries())
@@ -166,7 +170,7 @@ export class Tables {
   }
 }
 
-/** `before` when it is the same: nobody is told again. */
+/** Returns `before` when the table is unchanged, so that it is not sent again. */
 function packed(table: QrpTable, before: Outgoing | undefined): Outgoing {
   const { bits } = table
   const patches = table.patches()

@@ -1,4 +1,4 @@
-/** What readers need while a content is fetched: the order, who is asked, what gives way. */
+/** Readers of a content that is being fetched: the order of their leaves, the choice of source, cancelled requests. */
 import { describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../../src/base/bitfield.ts'
 import { Random } from '../../../../../src/base/random.ts'
@@ -17,7 +17,7 @@ const range = (piece: number, leafStart: number, leafCount: number): LeafRange =
 const shown = ({ piece, leafStart, leafCount }: LeafRange): string => `${piece}:${leafStart}+${leafCount}`
 
 describe('several readers', () => {
-  it('take turns, a request each', () => {
+  it('take turns of one request each', () => {
     const readers = new Readers()
     readers.set(reader(1), [range(0, 0, 40)])
     readers.set(reader(2), [range(9, 4, 2), range(10, 0, 8)])
@@ -27,13 +27,13 @@ describe('several readers', () => {
     expect(readers.delete(reader(1))).toBe(false)
   })
 
-  it('press for their first leaves only', () => {
+  it('have only their first leaves treated as urgent', () => {
     const readers = new Readers()
     readers.set(reader(1), [range(0, 30, 10), range(1, 0, 40)])
     expect(readers.pressing().map(shown)).toEqual(['0:30+10', `1:0+${PRESSING_LEAVES - 10}`])
   })
 
-  it('are bounded, and so is what each is heard to need', () => {
+  it('are limited in number, and in the leaves that each can request ahead', () => {
     const readers = new Readers()
     for (let i = 0; i < READERS_MAX; i++) expect(readers.set(reader(i), [])).toBe(true)
     expect(readers.set(reader(READERS_MAX), [])).toBe(false)
@@ -50,29 +50,29 @@ describe('the picker', () => {
     const leaves = new Bitfield(layout.leaves)
     for (const leaf of have) leaves.add(leaf)
     const picker = new Picker({ layout, wanted, holding: new HeldLeaves(layout, leaves), random: Random.from(1) })
-    const peerCursor = picker.newTaker()
+    const peerCursor = picker.newCursor()
     picker.holds(peerCursor, undefined)
     const take = (leavesMax = 4): string | undefined => {
       const picked = picker.pick(peerCursor, leavesMax)
       if (picked === undefined) return undefined
-      picker.ask({ peerCursor, range: picked, claimed: true })
+      picker.claim({ peerCursor, range: picked, released: false })
       picker.check()
       return shown(picked)
     }
     return { picker, peerCursor, take }
   }
 
-  it('gives what readers need first, in their order, and then goes on', () => {
+  it('picks the leaves that readers need first, in their order, then all others', () => {
     const { picker, take } = make()
     picker.preferred.set([range(5, 2, 2), range(6, 0, 4), range(1, 0, 1)])
     expect([take(), take(2), take(), take()]).toEqual(['5:2+2', '6:0+2', '6:2+2', '1:0+1'])
-    expect(take(), 'the piece that was begun last').toBe('1:1+3')
+    expect(take(), 'continues the piece that was activated last').toBe('1:1+3')
     let rest = 0
     while (take() !== undefined) rest++
     expect([rest, picker.endgame]).toEqual([6, true])
   })
 
-  it('gives nothing twice, nothing that is here, and nothing that is not wanted', () => {
+  it('picks no needed leaf twice, and none that is held or not wanted', () => {
     const wanted = new Bitfield(8).fill()
     wanted.delete(3)
     const { picker, take } = make([4, 5], wanted)
@@ -81,9 +81,9 @@ describe('the picker', () => {
     expect(take()).not.toMatch(/^[13]:/)
   })
 
-  it('gives of it what the source has, and leaves what does not suit it', () => {
+  it('picks only needed leaves that the source holds and that suit it', () => {
     const { picker } = make()
-    const other = picker.newTaker()
+    const other = picker.newCursor()
     picker.holds(other, new Bitfield(8))
     picker.learn(other, range(2, 3, 1))
     picker.preferred.set([range(2, 0, 4)])
@@ -94,7 +94,7 @@ describe('the picker', () => {
   })
 })
 
-describe('a download that is read', () => {
+describe('a download with a reader', () => {
   const MIB = 1 << 20
   const layout = new Layout(8 * LEAF_BYTES, [16 * MIB])
   const scene = (uplinks: readonly number[]) => {
@@ -122,13 +122,13 @@ describe('a download that is read', () => {
       })
     return { swarm, content, seeds, getter, has, need, come }
   }
-  /** The first piece, from the given one on, of which nothing is here. */
+  /** The first leaf of the first piece, from `from` on, of which no leaf is held. */
   const untouched = (has: (leaf: number) => boolean, from: number): number => {
     for (let piece = from; ; piece++)
       if (Array.from({ length: 8 }, (_, i) => !has(piece * 8 + i)).every(Boolean)) return piece * 8
   }
 
-  it('gives way after a jump: the leaves are here long before what was asked before them', () => {
+  it('fetches the leaves after a jump before the ones that were requested earlier', () => {
     const { swarm, has, need, come } = scene([MIB])
     swarm.world.run(3_000)
     const leaf = untouched(has, 64)
@@ -136,23 +136,23 @@ describe('a download that is read', () => {
     expect(come(leaf, 8, 400)).toBe(true)
   })
 
-  it('takes them from a source that has become slow, at once', () => {
+  it('requests them from another source as soon as their source becomes slow', () => {
     const { swarm, seeds, has, need, come } = scene([MIB, MIB])
     swarm.world.run(3_000)
     swarm.world.pause(seeds[0]!)
     const leaf = untouched(has, 64)
     need(leaf, 32)
-    // A snub takes two seconds to be seen.
+    // A snub is detected after two seconds.
     expect(come(leaf, PRESSING_LEAVES, 1_900)).toBe(true)
   })
 
-  it('hears of readers from the beginning', () => {
+  it('serves a reader from the start of the download', () => {
     const { need, come } = scene([MIB])
     need(96, 16)
     expect(come(96, 16, 1_000)).toBe(true)
   })
 
-  it('of what is not fetched there is no reader', () => {
+  it('refuses a reader of a content that is not being fetched', () => {
     const { swarm, seeds, content } = scene([MIB])
     swarm.world.call(seeds[0]!, (machine, now) => {
       expect(machine.reading(content, reader(1), [range(0, 0, 1)], now)).toBe(false)
