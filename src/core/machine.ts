@@ -1,13 +1,13 @@
 /**
- * The contract of a protocol: a synchronous, deterministic machine. Method calls are its inputs; effects and the time of
- * the next wake are its outputs. It reads no clock, uses only the random generator it was given, does no IO and awaits
+ * The contract of a protocol, a synchronous and deterministic machine. Inputs are method calls. Outputs are effects and
+ * the time of the next wake. It reads no clock, uses only the random generator it was given, does no IO and awaits
  * nothing. The daemon and the simulator drive the same code, like quinn-proto, etcd's raft and TigerBeetle's VOPR.
  *
  * Rules for drivers: queue inputs, and never call a machine while its effects are drained. Drain after every call.
  * Carry out effects in order.
  *
- * Rules for machines: a message that depends on a persist or a command is sent after its `done`. Bad input from a peer
- * never throws; it is counted and emitted. Every map, queue and wait has a named limit. Two machines built from the same
+ * Rules for machines: send a message that depends on a persist or a command only after its `done`. Never throw on bad
+ * input from a peer: count and emit it. Give every map, queue and wait a named limit. Two machines built from the same
  * arguments produce the same effects from the same inputs.
  */
 import type { NodeId } from '../base/ids.ts'

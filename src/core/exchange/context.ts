@@ -1,4 +1,4 @@
-/** What the parts of the exchange share: the way out, and what is counted over all downloads. Made by exchange.ts. */
+/** What the parts of the exchange share: the effects, and the totals over all downloads. Created by exchange.ts. */
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -13,16 +13,16 @@ export interface ExchangeContext {
   readonly self: NodeId
   readonly random: Random
   readonly settings: ExchangeSettings
-  /** Bytes requested or not yet written. */
+  /** Bytes that are requested and not yet written, over all downloads. */
   inFlightBytes: number
   send(to: Contact, message: ExchangeMessage): void
-  /** `then` is called with the end of it, however late. */
+  /** Calls `then` with the result, whatever happened in the meantime. */
   command(command: ExchangeCommand, then: Then): void
   persist(key: string, value: Uint8Array | undefined, then: Then): void
   emit(event: ExchangeEvent): void
-  /** Never used before towards this peer. */
+  /** A request number that was not used with this peer before. */
   nextRequest(peer: NodeId): RequestId
   banned(peer: NodeId, content: ContentId, now: Now): boolean
-  /** Bans the peer, tells it, and ends all that is asked of it. */
+  /** Bans the peer, notifies it, and drops all requests to it. */
   ban(peer: Contact, content: ContentId, reason: BanReason, now: Now): void
 }

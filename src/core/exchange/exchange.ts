@@ -1,15 +1,20 @@
 /**
- * The exchange: which block to ask of whom, and whom to serve (BEP 3 and 52, with the leaves of BEP 52 in the place of
- * blocks). A synchronous machine: bytes of files never pass through it (contract.ts tells their way).
+ * The exchange decides which block to request from which peer, and which peers to serve (BEP 3 and BEP 52, with ranges
+ * of leaves in place of blocks). It is a synchronous machine: bytes of files never pass through it (see contract.ts).
  *
- * Participants: this node as a downloader (download.ts: one for each content; partners.ts and sources.ts: whom to
- * ask; fetch.ts and picker.ts: what to ask; readers.ts and readAhead.ts: what somebody waits for) and as an uploader (share.ts: what others are told; uploads.ts: in which order they are served).
+ * Participants: this node as a downloader and as an uploader.
+ *   download/download.ts                  the states of one download
+ *   download/partners.ts, sources.ts      which peers it uses
+ *   download/fetch.ts, picker/picker.ts   which leaves it requests from each
+ *   download/readers.ts, read-ahead.ts    the leaves that a reader waits for
+ *   upload/shared-content.ts              what interested peers are sent about a content
+ *   upload/uploads.ts, choker.ts          in which order peers are served
  *
- * Not here: finding providers (the records room hears `wanted-providers`), checking and writing leaves (io answers
- * `expect`), tit-for-tat (choker.ts is its seam).
+ * Non-goals: finding providers (the owner passes `wanted-providers` to the records), checking and writing leaves (io,
+ * by the command `expect`), tit-for-tat (it would be another choker).
  *
- * Deviations: bans are in memory only, for an hour (bans.ts). A peer's requests are refused as `busy` past a bound instead
- * of being read late. Of super-seeding (BEP 16) there is the order of sending only: what was never sent goes first.
+ * Deviations: bans last an hour and are in memory only (bans.ts). Requests beyond the queue of a peer are refused as
+ * `busy` instead of being read later. Of super-seeding (BEP 16) only the order is kept: unsent leaves go first.
  */
 import type { Bitfield } from '../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -40,7 +45,7 @@ import { Uploads } from './upload/uploads.ts'
 
 interface Entry {
   readonly share: SharedContent
-  /** Undefined: it was here from the start. */
+  /** Undefined for a content that was complete from the start. */
   download: Download | undefined
   /** False: what is held of it is not announced. */
   offered: boolean
@@ -52,21 +57,22 @@ export interface ContentState {
   readonly progress: Progress | undefined
 }
 
-/** Peers and bytes under way at the moment. */
+/** Current numbers of peers and bytes. */
 export interface ExchangeCounts {
-  /** Peers that are interested in something here. */
+  /** Peers that are interested in a content of this node. */
   peersInterested: number
-  /** Peers that serve this node. */
+  /** Peers that have unchoked this node. */
   peersServing: number
-  /** Asked for and not written yet. */
+  /** Bytes that are requested and not yet written. */
   inFlightBytes: number
 }
 
 export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, ExchangeEvent> {
   private readonly outbox = new Outbox<ExchangeMessage, ExchangeCommand, ExchangeEvent>()
+  /** What to call with the result of each persist and command, by token. */
   private readonly awaited = new Map<number, Then>()
   private readonly entries = new Map<ContentId, Entry>()
-  /** Of the entries: those that are being fetched, have news to tell, or newcomers to introduce. */
+  /** Downloads that are not complete, contents with leaves to announce, and entries with newcomers to introduce. */
   private readonly downloads = new Set<Download>()
   private readonly telling = new Set<SharedContent>()
   private readonly introducing = new Set<Entry>()
@@ -88,7 +94,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
       unreadable: (content, piece, reason) => {
         const entry = this.entries.get(content)
         const isFetching = entry?.download !== undefined && !entry.download.complete
-        // A disk that fails during a download pauses the download.
+        // When the disk fails during a download, the download pauses: no piece is withdrawn.
         if (entry === undefined || (reason === 'disk' && isFetching)) return
         const isFresh = this.offering(content, share => share.withdraw([piece]).length > 0)
         if (isFresh === true) this.outbox.emit({ kind: 'changed', content, piece })
@@ -117,7 +123,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     }
   }
 
-  /** All of it is here and published: it is served. */
+  /** Serves a content that this node holds completely. */
   seed(content: ContentId, layout: Layout, _now: Now): void {
     const entry = this.entry(content)
     if (entry === undefined) return
@@ -126,13 +132,13 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     entry.share.serve(new HeldLeaves(layout, undefined))
   }
 
-  /** Whether what is held of the content is announced, so that others find it. Forgotten when the content is removed. */
+  /** Whether this node announces what it holds of the content. The setting is deleted with `remove`. */
   setOffered(content: ContentId, offered: boolean): void {
     const entry = offered ? this.entries.get(content) : this.entry(content)
     if (entry !== undefined) entry.offered = offered
   }
 
-  /** Starts, or goes on with what an earlier run has synced. No effect on what is here already. */
+  /** Starts a download, or continues the one of an earlier run. No effect when the content is held or being fetched. */
   get(content: ContentId, now: Now): void {
     const entry = this.entry(content)
     if (entry === undefined || entry.share.held !== undefined || entry.download !== undefined) return
@@ -170,7 +176,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.tickSoon(now)
   }
 
-  /** Its state is forgotten, it is served no longer. Files on disk are left as they are. */
+  /** Stops serving and fetching the content and deletes its state. Does not touch the files on disk. */
   remove(content: ContentId, now: Now): void {
     const entry = this.entries.get(content)
     if (entry === undefined) return
@@ -188,19 +194,19 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
   }
 
   /**
-   * These pieces cannot be read now: they are neither offered nor served until `restore`. Nothing is forgotten. The
-   * pieces lie in the content. Idempotent.
+   * Neither offers nor serves these pieces until `restore`, because they cannot be read. Their leaves stay held. The
+   * pieces must lie in the content. Idempotent.
    */
   withdraw(content: ContentId, pieces: Iterable<PieceIndex>, _now: Now): void {
     this.offering(content, share => share.withdraw(pieces))
   }
 
-  /** These pieces can be read again, with the right bytes. Idempotent. */
+  /** Offers and serves these pieces again: they can be read, and their bytes are intact. Idempotent. */
   restore(content: ContentId, pieces: Iterable<PieceIndex>, _now: Now): void {
     this.offering(content, share => share.restore(pieces))
   }
 
-  /** Changes what is offered of a content, and announces it when it is more or less than before. */
+  /** Applies `change` to a content, and announces the content again when its offer changed by that. */
   private offering<T>(content: ContentId, change: (share: SharedContent) => T): T | undefined {
     const share = this.entries.get(content)?.share
     const before = share?.held?.offer
@@ -211,32 +217,36 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     return changed
   }
 
-  /** Providers that the records room found, or that the user named. */
+  /** Adds providers that the records returned or the user named. */
   sources(content: ContentId, contacts: readonly Contact[], now: Now): void {
     this.entries.get(content)?.download?.sources(contacts, now)
     this.tickSoon(now)
   }
 
-  /** For a peer that could not dial this node: the link that this opens serves both. Nothing when there is nothing to offer. */
+  /**
+   * Sends `offer` to a peer that could not dial this node. The peer then uses the link that this opens. No effect while
+   * nothing of the content can be served.
+   */
   offer(content: ContentId, to: Contact): void {
     if (this.entries.get(content)?.share.held === undefined) return
     this.outbox.send(to, 'stream', { kind: 'offer', content })
   }
 
-  /** It is dead or has left: what it was asked for is asked of others at once. */
+  /** The member is dead or has left. Its open requests go to other sources at once. */
   memberDown(peer: NodeId, now: Now): void {
     this.forgetPeer(peer, false, now)
   }
 
   /**
-   * What a reader of an unfinished content needs next, in its order: it comes before all else. Takes the place of what this reader
-   * needed before. Ranges lie in the content. False when it is not being fetched, or has too many readers.
+   * Fetches the ranges that a reader of an unfinished content needs next, in their order, before all other leaves.
+   * Replaces the previous ranges of this reader. The ranges must lie in the content. False when the content is not
+   * being fetched, or has too many readers.
    */
   reading(content: ContentId, reader: ReaderId, ranges: readonly LeafRange[], now: Now): boolean {
     return this.entries.get(content)?.download?.reading(reader, ranges, now) === true
   }
 
-  /** The reader has left. */
+  /** Removes a reader. */
   stopReading(content: ContentId, reader: ReaderId, now: Now): void {
     this.entries.get(content)?.download?.stopReading(reader, now)
   }
@@ -245,7 +255,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     return this.entries.get(content)?.download?.progress(now)
   }
 
-  /** Undefined while the download makes progress, or can. Looks at every missing piece: not for every tick. */
+  /** Undefined while the download can make progress. Examines every missing piece: too slow for every tick. */
   shortage(content: ContentId): Shortage | undefined {
     return this.entries.get(content)?.download?.shortage()
   }
@@ -267,12 +277,12 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     return { peersInterested: interests.size, peersServing: unchokedBy.size, inFlightBytes: context.inFlightBytes }
   }
 
-  /** A bit for each piece that is whole and served; undefined before the content's layout is known. */
+  /** A bit for each piece that is complete and not withdrawn; undefined before the content's layout is known. */
   heldPieces(content: ContentId): Bitfield | undefined {
     return this.entries.get(content)?.share.held?.pieceBits()
   }
 
-  /** Undefined when there are too many. */
+  /** The entry of a content, created when it is new. Undefined when there are CONTENTS_MAX others. */
   private entry(content: ContentId): Entry | undefined {
     const known = this.entries.get(content)
     if (known !== undefined) return known
@@ -284,7 +294,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
 
   receive(from: Contact, via: Channel, message: ExchangeMessage, now: Now): void {
     if (via !== 'stream') {
-      this.misbehaved(from.id, `${message.kind} in a datagram`)
+      this.misbehaved(from.id, `sent ${message.kind} in a datagram`)
       return
     }
     const entry = 'content' in message ? this.entries.get(message.content) : undefined
@@ -307,7 +317,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
         break
       case 'have':
         if (download?.partners.learn(from.id, message.ranges, now) === false)
-          this.misbehaved(from.id, 'leaves that are none')
+          this.misbehaved(from.id, 'announced leaves outside the content')
         break
       case 'request':
         this.requested(from, message, now)
@@ -385,7 +395,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const download = entry?.download
     if (entry === undefined || download === undefined) return
     const before = download.partners.openContacts.length
-    if (!download.partners.holds(from, bits, now)) this.misbehaved(from.id, 'a bitfield of another length')
+    if (!download.partners.holds(from, bits, now)) this.misbehaved(from.id, 'sent a bitfield of the wrong length')
     if (this.unchokedBy.has(from.id)) download.partners.choke(from.id, false, now)
     if (download.partners.openContacts.length > before) this.introduce(from, entry)
   }
@@ -395,7 +405,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.introducing.add(entry)
   }
 
-  /** Peers that serve us, in whatever content. */
+  /** Peers that have unchoked this node. A choke applies to all contents. */
   private readonly unchokedBy = new Set<NodeId>()
 
   private choked(peer: NodeId, choked: boolean, now: Now): void {
@@ -408,15 +418,15 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     const share = this.entries.get(message.content)?.share
     const refusal = (request: (typeof message.requests)[number]) =>
       share === undefined ? 'not-held' : share.refusal(from.id, request)
-    // It was taken for dead and forgotten here, and has noticed nothing: told so, it asks anew.
+    // This node removed the peer, for example as dead, and the peer does not know it. `not-held` makes it start again.
     if (share?.interests.has(from.id) !== true)
       this.outbox.send(from, 'stream', { kind: 'not-held', content: message.content })
     if (!this.uploads.request(from, message.content, message.requests, refusal, now)) {
-      this.misbehaved(from.id, 'a request number used twice')
+      this.misbehaved(from.id, 'used a request number twice')
     }
   }
 
-  /** Whom this content is exchanged with. */
+  /** The interested peers and the open sources of a content. */
   private present(entry: Entry): Contact[] {
     const present = new Map(entry.share.interests)
     for (const contact of entry.download?.partners.openContacts ?? []) present.set(contact.id, contact)
@@ -436,7 +446,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     else this.entries.get(content)?.download?.partners.lost(peer.id, { tell: true, keep: false }, now)
   }
 
-  /** `keep`: it may be asked again later. */
+  /** Removes all state of a peer. With `keep` it stays a possible source, and is asked again later. */
   private forgetPeer(peer: NodeId, keep: boolean, now: Now): void {
     this.unchokedBy.delete(peer)
     this.eachDownload(({ partners }) => {
@@ -481,7 +491,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.tickSoon(now)
   }
 
-  /** While anything is under way there is a tick. */
+  /** Schedules a tick while a peer is interested or a download is active. */
   private tickSoon(now: Now): void {
     if (this.tickAt !== undefined) return
     let busy = !this.uploads.idle

@@ -1,20 +1,20 @@
-/** What this node holds of a content, leaf by leaf: what it serves, tells and records. */
+/** The leaves of one content that this node holds. Uploads, announcements and the synced record follow from them. */
 import { Bitfield } from '../../base/bitfield.ts'
 import { LEAF_BYTES, type Layout, type LeafRange, type PieceIndex } from '../../wire/bittorrent/layout.ts'
 import { allPieces, type PieceOf } from './picker/pieces.ts'
 
 export class HeldLeaves {
   readonly layout: Layout
-  /** Undefined: every leaf. */
+  /** Undefined when every leaf is held from the start. */
   private leaves: Bitfield | undefined
   private whole: Bitfield | undefined
   private heldBytes: number
-  /** Pieces that are partly there. */
+  /** Number of held leaves of each partial piece. */
   private readonly partials = new Map<PieceIndex, number>()
-  /** Pieces that cannot be read now. They are not served until they are restored. Made with the first. */
+  /** Withdrawn pieces, which are not served until they are restored. Undefined until the first withdrawal. */
   private gone: Bitfield | undefined
 
-  /** `leaves` are the leaves that are there, numbered through the content; undefined means all. The bitfield is kept. */
+  /** `leaves` has a bit for each held leaf of the content; undefined means all. Takes ownership of the bitfield. */
   constructor(layout: Layout, leaves: Bitfield | undefined) {
     this.layout = layout
     this.leaves = leaves
@@ -36,12 +36,14 @@ export class HeldLeaves {
     else if (held > 0) this.partials.set(piece, held)
   }
 
-  /** Every piece is there. */
+  /** Every piece is complete and none is withdrawn. */
   get all(): boolean {
     return (this.whole === undefined || this.whole.full) && this.gone?.empty !== false
   }
 
-  /** What can be served: of a download that has nothing yet it is `part`. */
+  /**
+   * What can be served. `none` only when every held leaf is withdrawn: a download without a leaf offers `part`.
+   */
   get offer(): 'none' | 'part' | 'all' {
     if (this.all) return 'all'
     if (this.gone?.empty !== false) return 'part'
@@ -69,7 +71,7 @@ export class HeldLeaves {
     return this.whole?.has(piece) ?? true
   }
 
-  /** The range must lie in the layout. */
+  /** Whether all leaves of the range can be served. The range must lie in the layout. */
   serves(range: LeafRange): boolean {
     if (this.isGone(range.piece)) return false
     if (this.hasPiece(range.piece)) return true
@@ -78,7 +80,7 @@ export class HeldLeaves {
     return true
   }
 
-  /** One verified leaf: the bytes that are new, and whether the piece is whole now. */
+  /** Adds one verified leaf. Returns its bytes, or 0 when it was held before, and whether the piece is complete. */
   add(piece: PieceIndex, leaf: number): { bytes: number; whole: boolean } {
     const { leaves, whole } = this
     if (leaves === undefined || whole === undefined) return { bytes: 0, whole: true }
@@ -94,31 +96,31 @@ export class HeldLeaves {
     return { bytes, whole: whole.has(piece) }
   }
 
-  /** Stops serving these pieces. Returns those that were served until now. They must lie in the layout. */
+  /** Withdraws the pieces, which must lie in the layout. Returns those that were not withdrawn before. */
   withdraw(pieces: Iterable<PieceIndex>): PieceIndex[] {
     const gone = (this.gone ??= new Bitfield(this.layout.pieces))
     return [...pieces].filter(piece => gone.add(piece))
   }
 
-  /** Serves these pieces again. Returns those that were withdrawn until now. */
+  /** Restores withdrawn pieces. Returns those that were withdrawn before. */
   restore(pieces: Iterable<PieceIndex>): PieceIndex[] {
     const { gone } = this
     return gone === undefined || gone.empty ? [] : [...pieces].filter(piece => gone.delete(piece))
   }
 
-  /** In ascending order. */
+  /** The withdrawn pieces in ascending order. */
   *withdrawn(): Generator<PieceIndex> {
     for (const piece of this.gone ?? []) yield piece as PieceIndex
   }
 
-  /** A bit for each piece that is whole and served. */
+  /** A bit for each piece that is complete and not withdrawn. */
   pieceBits(): Bitfield {
     const bits = this.whole?.clone() ?? new Bitfield(this.layout.pieces).fill()
     for (const piece of this.withdrawn()) bits.delete(piece)
     return bits
   }
 
-  /** The leaves of pieces that are partly there, in runs. */
+  /** The leaves of partial pieces that are not withdrawn, as ranges. */
   *partialRanges(): Generator<LeafRange> {
     for (const piece of this.partials.keys()) {
       if (this.isGone(piece)) continue
@@ -127,13 +129,13 @@ export class HeldLeaves {
     }
   }
 
-  /** All leaves, numbered through the content: a copy. Undefined when this is all of it from the start. */
+  /** A copy of the bits of all leaves. Undefined when every leaf is held from the start. */
   leafBits(): Uint8Array | undefined {
     return this.leaves?.encode()
   }
 }
 
-/** The runs of leaves of a piece for which `held` is true. */
+/** The longest ranges of leaves of a piece for which `held` is true. */
 export function* runs(piece: PieceIndex, leafCount: number, held: (leaf: number) => boolean): Generator<LeafRange> {
   let start = -1
   for (let leaf = 0; leaf <= leafCount; leaf++) {

@@ -1,7 +1,7 @@
-/** Bytes a second over the last seconds. */
+/** Measures a rate in bytes per second over the last 4.5 to 5 seconds. */
 import type { Instant } from '../../base/time.ts'
 
-/** Parts of a second that are kept, so that a rate is that of the last 4 to 5 seconds. */
+/** Length of a slot. SLOTS of them, the last of which is incomplete, cover 4.5 to 5 seconds. */
 const SLOT_MS = 500
 const SLOTS = 10
 

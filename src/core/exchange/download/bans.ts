@@ -1,6 +1,6 @@
 /**
- * Who sent wrong bytes: banned for that content, and everywhere with the second content. In memory only, for an hour, at most
- * BANS_MAX of them: after a restart a liar costs one leaf more.
+ * Peers that sent corrupt data. A peer is banned for the content, and for all contents after a second one. Bans last an
+ * hour, are in memory only and at most BANS_MAX: after a restart, a banned peer can waste one more leaf.
  */
 import { LruMap } from '../../../base/bounded.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
@@ -21,7 +21,7 @@ export class Bans {
     this.bans.set(`${ban.peer} ${ban.content}`, { ...ban, until: after(now, BAN_MS) })
   }
 
-  /** Answers how far the ban reaches. */
+  /** Bans the peer, and returns whether the ban is for the content or for all contents. */
   ban(peer: NodeId, content: ContentId, reason: BanReason, now: Instant): 'content' | 'everywhere' {
     const others = this.list(now).some(ban => ban.peer === peer && ban.content !== content)
     this.add({ peer, content, reason }, now)

@@ -1,15 +1,16 @@
 /**
- * One download, from the wish to the last fsync:
+ * The states of one download, from `get` to the last fsync:
  *
- *   preparing -> finding -> manifest -> preparing   when the manifest is not kept here yet
+ *   preparing -> finding -> manifest -> preparing   when the manifest is not stored yet
  *   preparing -> fetching -> syncing -> finishing -> complete
  *   any of them -> paused -> preparing or fetching
  *
- * A full disk pauses and is tried again every 5 s: with one leaf when a write failed, from `preparing` when an fsync did
- * (what was written since the last good one may be lost). A conflict, or a disk that fails, waits for the user.
+ * A full disk pauses the download, which tries again every 5 s: with one leaf after a failed write, from `preparing`
+ * after a failed fsync (leaves written since the last good fsync may be lost). After a conflict or a disk error the
+ * download waits for the user.
  *
- * When somebody deletes or cuts an unfinished file ('lost'), the download is prepared again and fetches what is missing. The
- * fourth time in a row waits for the user: something on that machine deletes what is fetched.
+ * When an unfinished file is deleted or truncated ('lost'), the download is prepared again and fetches what is missing.
+ * The fourth time, it waits for the user: something on this machine keeps deleting its files.
  */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId } from '../../../base/ids.ts'
@@ -31,7 +32,7 @@ import type { Known } from './sources.ts'
 import { syncedKey } from './synced.ts'
 import { TransferStats } from './transfer-stats.ts'
 
-/** What there is once the target is prepared. */
+/** The parts that exist once the target is prepared. */
 interface Work {
   readonly holding: HeldLeaves
   readonly fetch: Fetch
@@ -43,20 +44,20 @@ type State =
   | { kind: 'finding' }
   | { kind: 'manifest'; from: Known; deadline: Instant }
   | { kind: 'fetching'; work: Work }
-  /** `asked`: io has let go of every request, and the last sync is under way. */
+  /** `asked`: io has answered every request, and the last sync has started. */
   | { kind: 'syncing'; work: Work; asked: boolean }
   | { kind: 'finishing'; work: Work }
   | { kind: 'complete'; work: Work }
-  /** Without work it was never prepared, or must be again. */
+  /** Without `work`, the target must be prepared. Without `retryAt`, the download waits for the user. */
   | { kind: 'paused'; reason: PauseReason; work: Work | undefined; retryAt: Instant | undefined }
   | { kind: 'removed'; work: Work | undefined }
 
 export interface DownloadOwner {
-  /** It can be served now. */
+  /** The target is prepared, and its leaves can be served. */
   prepared(holding: HeldLeaves, now: Now): void
-  /** What is on disk is not known any more: nothing of it is served until it is prepared again. */
+  /** The state of the files is unknown. Nothing is served until the target is prepared again. */
   unprepared(): void
-  /** Leaves that can be served now. */
+  /** New leaves that can be served. */
   news(ranges: readonly LeafRange[], now: Now): void
 }
 
@@ -68,13 +69,13 @@ export class Download implements FetchOwner, Stage {
   private readonly readers = new Readers()
   private readonly stats: TransferStats
   private state: State = { kind: 'preparing' }
-  /** Decoded when it is needed: there is a bit for each leaf. */
+  /** A function, so that a large bitfield is decoded only when it is needed. */
   private synced: () => Bitfield | undefined
   private progressAt: Instant
-  /** The reason of the last `paused` that no `resumed` followed. */
+  /** The reason of the last `paused` event that no `resumed` followed. */
   private announcedPause: PauseReason | undefined
   private announcedPart = false
-  /** How often what was written was lost, since the user asked for it. */
+  /** How often written leaves were lost since the user started or resumed the download. */
   private losses = 0
 
   constructor(
@@ -91,7 +92,7 @@ export class Download implements FetchOwner, Stage {
     this.prepare()
   }
 
-  /** Nothing will happen by itself any more. */
+  /** Makes no progress without an input of the owner. */
   get idle(): boolean {
     const { kind } = this.state
     return kind === 'complete' || kind === 'removed' || (kind === 'paused' && this.state.retryAt === undefined)
@@ -105,7 +106,7 @@ export class Download implements FetchOwner, Stage {
     return 'work' in this.state ? this.state.work : undefined
   }
 
-  /** While sources are asked for blocks: also by the one leaf that tries a full disk. */
+  /** Defined while blocks are requested, also while one leaf tests a full disk. */
   get asking(): Work | undefined {
     const { state } = this
     if (state.kind === 'fetching') return state.work
@@ -175,7 +176,7 @@ export class Download implements FetchOwner, Stage {
     this.partners.connect(now)
   }
 
-  /** After a full disk there is no `resumed` before a leaf could be written. */
+  /** After a full disk, `resumed` follows only when a leaf is written. */
   private start(work: Work, now: Now): void {
     const { fetch } = work
     if (this.announcedPause === 'disk-full' && fetch.picker.missingLeaves > 0) {
@@ -183,25 +184,25 @@ export class Download implements FetchOwner, Stage {
       this.state = { kind: 'paused', reason: 'disk-full', work, retryAt: after(now.mono, DISK_RETRY_MS) }
     } else {
       this.state = { kind: 'fetching', work }
-      this.tellResumed()
+      this.emitResumed()
     }
   }
 
-  /** Peers that may have it. */
+  /** Adds peers that may hold the content. */
   sources(contacts: readonly Contact[], now: Now): void {
     this.partners.add(contacts, now)
     if (this.state.kind === 'finding') this.find(now)
     this.partners.connect(now)
   }
 
-  /** A peer that could not be dialled has dialled itself. */
+  /** A peer that could not be dialled has connected by itself. */
   offered(from: Contact, now: Now): void {
     this.partners.offered(from, now)
     if (this.state.kind === 'finding') this.find(now)
     this.partners.connect(now)
   }
 
-  /** What this reader needs next, in order, in place of what it needed before. False when there are too many readers. */
+  /** Replaces the ranges that a reader needs, in order. False when there are too many readers. */
   reading(reader: ReaderId, ranges: readonly LeafRange[], now: Now): boolean {
     if (!this.readers.set(reader, ranges)) return false
     this.asking?.fetch.need(this.readers, now)
@@ -224,7 +225,7 @@ export class Download implements FetchOwner, Stage {
     if (this.state.kind === 'paused' && work.fetch.probing) {
       work.fetch.probing = false
       this.state = { kind: 'fetching', work }
-      this.tellResumed()
+      this.emitResumed()
     }
     this.afterWrite(now)
   }
@@ -296,14 +297,14 @@ export class Download implements FetchOwner, Stage {
     const { state } = this
     if (state.kind === 'removed' || state.kind === 'complete') return
     if (state.kind === 'paused' && state.reason === 'user') {
-      // The user's word stands; what was written is looked at when the download is resumed.
+      // It stays paused by the user. `resume` prepares the target again.
       this.giveUp(state.work)
       this.state = { ...state, work: undefined }
     } else if (reason === 'lost') this.lost(now)
     else this.pauseFor(reason, undefined, now)
   }
 
-  /** What is on disk is not known any more. */
+  /** Discards the work: the state of the files is unknown. */
   private giveUp(work: Work | undefined): void {
     this.partners.leaveAll()
     work?.fetch.abandon()
@@ -311,7 +312,7 @@ export class Download implements FetchOwner, Stage {
     if (work !== undefined) this.owner.unprepared()
   }
 
-  /** A failure of io. Without `work` all is prepared again. */
+  /** Pauses after a failure of io. Without `work`, the target is prepared again later. */
   private pauseFor(failure: string, work: Work | undefined, now: Now): void {
     const reason: PauseReason = failure === 'conflict' || failure === 'disk-full' ? failure : 'disk'
     const retryAt = reason === 'disk-full' ? after(now.mono, DISK_RETRY_MS) : undefined
@@ -326,7 +327,7 @@ export class Download implements FetchOwner, Stage {
     this.announcedPause = reason
   }
 
-  private tellResumed(): void {
+  private emitResumed(): void {
     if (this.announcedPause !== undefined) this.context.emit({ kind: 'resumed', content: this.content })
     this.announcedPause = undefined
   }
@@ -356,13 +357,13 @@ export class Download implements FetchOwner, Stage {
     }
     state.work.fetch.stopped = false
     this.state = { kind: 'fetching', work: state.work }
-    this.tellResumed()
+    this.emitResumed()
     state.work.fetch.need(this.readers, now)
     this.afterWrite(now)
     this.partners.connect(now)
   }
 
-  /** Everything about it ends; `close` follows when io has let go of it. */
+  /** Ends the download. `close` follows when io has answered every request. */
   remove(): void {
     const { work } = this
     work?.fetch.stop()
@@ -392,7 +393,7 @@ export class Download implements FetchOwner, Stage {
       work.fetch.tick(now)
     }
     if (this.looking) this.partners.wantProviders(now)
-    this.tellProgress(now)
+    this.emitProgress(now)
   }
 
   private tryDisk(state: State & { kind: 'paused' }, now: Now): void {
@@ -406,19 +407,19 @@ export class Download implements FetchOwner, Stage {
     state.work.fetch.probing = true
   }
 
-  /** Sources are of use now, or soon. */
+  /** Whether providers are needed now or soon. */
   private get looking(): boolean {
     const { kind } = this.state
     return kind === 'finding' || kind === 'manifest' || kind === 'preparing' || this.asking !== undefined
   }
 
-  private tellProgress(now: Now): void {
+  private emitProgress(now: Now): void {
     if (now.mono < this.progressAt || this.state.kind !== 'fetching') return
     this.progressAt = after(now.mono, PROGRESS_MS)
     this.context.emit({ kind: 'progress', content: this.content, progress: this.progress(now) })
   }
 
-  /** Undefined while something is under way or can be. */
+  /** Undefined while requests are open or a source offers a missing leaf. */
   shortage(): Shortage | undefined {
     const { state } = this
     if (state.kind === 'finding') return shortageOf(this.partners.standings(), undefined)
@@ -427,11 +428,11 @@ export class Download implements FetchOwner, Stage {
   }
 
   progress(now: Now): Progress {
-    return this.stats.progress(shown[this.state.kind], now.mono)
+    return this.stats.progress(REPORTED_STATES[this.state.kind], now.mono)
   }
 }
 
-const shown: Readonly<Record<State['kind'], Progress['state']>> = {
+const REPORTED_STATES: Readonly<Record<State['kind'], Progress['state']>> = {
   preparing: 'preparing',
   finding: 'finding',
   manifest: 'finding',

@@ -1,10 +1,10 @@
 /**
- * The blocks of one download: what is asked of each open source, what arrived, who is too slow. It knows nothing of how
- * sources are found (sources.ts) nor of what comes before and after (download.ts).
+ * The block requests of one download: which to send to each open source, what arrived, and which sources are too slow.
+ * partners.ts selects the sources; download.ts has the steps before and after.
  *
- * A request is `asked` of one source. It ends when io says so. Before that it may be dropped (cancelled and forgotten: its
- * leaves are free at once, its bytes are in flight until io has let go), or released, when its source is snubbed: others may
- * be asked too, but it may still arrive.
+ * A request goes to one source, and ends when io answers its `expect`. Before that it may be
+ *   dropped    cancelled: its leaves are free at once, and its bytes count as in flight until io answers
+ *   released   because its source is snubbed: its leaves may be requested from other sources too, and may still arrive
  */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId } from '../../../base/ids.ts'
@@ -30,15 +30,15 @@ import {
 } from '../settings.ts'
 import { OpenSource, type Request } from './source.ts'
 
-/** Half of what the other side takes, so that cancelled ones do not push new ones out. */
+/** Half of the source's queue, so that new requests have room beside cancelled ones. */
 const REQUESTS_PER_SOURCE_MAX = UPLOAD_QUEUE_MAX / 2
 
 export interface FetchOwner {
-  /** Leaves that were not here before are verified and written. */
+  /** New leaves were verified and written. */
   wrote(source: OpenSource, ranges: readonly LeafRange[], bytes: number, now: Now): void
   badLeaf(source: OpenSource, now: Now): void
   diskFailed(reason: 'disk-full' | 'disk' | 'lost', now: Now): void
-  /** io has answered all that was asked of it. */
+  /** io has answered every request. */
   quiet(now: Now): void
 }
 
@@ -53,10 +53,10 @@ export class Fetch {
   private readonly readAhead: ReadAhead
   /** Requests that io has not answered. */
   private openRequestCount = 0
-  /** Nothing new is asked; what is under way may still arrive. */
+  /** No new requests are sent. Open ones may still arrive. */
   stopped = false
   private abandoned = false
-  /** One leaf at a time: a disk that was full is tried with it. */
+  /** Only one leaf is requested at a time, to test whether the disk is still full. */
   probing = false
 
   constructor(options: {
@@ -87,7 +87,7 @@ export class Fetch {
     })
   }
 
-  /** What readers need next is asked for before all else, from now on. */
+  /** Updates what readers need, and requests it before all other leaves. */
   need(readers: Readers, now: Now): void {
     this.readAhead.need(readers)
     this.hurry(now)
@@ -105,7 +105,7 @@ export class Fetch {
     return source
   }
 
-  /** Ends all that is asked of it. `tell` when it can still hear a cancel. */
+  /** Drops the source and its requests. `tell` sends `cancel`. */
   close(source: OpenSource, tell: boolean, now: Now): void {
     if (!this.sources.delete(source)) return
     this.dropAll(source, tell)
@@ -117,20 +117,22 @@ export class Fetch {
     return this.openRequestCount > 0
   }
 
-  /** Ends everything that is under way; io has yet to say so. */
+  /** Drops all requests and sends no new ones. io still has to answer the dropped ones. */
   stop(): void {
     this.stopped = true
     for (const source of this.sources) this.dropAll(source, true)
   }
 
-  /** As close, when all are left at once: it is told by `not-interested`. */
+  /**
+   * Like `close`, for all sources at once: sends no `cancel`, because `not-interested` is sent, and no new requests.
+   */
   leave(source: OpenSource): void {
     if (!this.sources.delete(source)) return
     this.dropAll(source, false)
     this.picker.dismiss(source.peerCursor)
   }
 
-  /** What still arrives does not count: the target is being looked at anew. */
+  /** Like `stop`, and ignores all leaves that still arrive: the target is going to be prepared again. */
   abandon(): void {
     this.stop()
     this.abandoned = true
@@ -141,7 +143,7 @@ export class Fetch {
     this.fill(source, now)
   }
 
-  /** The other side has forgotten what was queued. */
+  /** The source choked this node and dropped its queued requests. */
   choked(source: OpenSource, now: Now): void {
     source.choked = true
     this.dropAll(source, false)
@@ -164,7 +166,7 @@ export class Fetch {
     this.fillAll(now)
   }
 
-  /** Looks for snubs and asks what may be asked. */
+  /** Detects snubs and sends new requests. */
   tick(now: Now): void {
     for (const source of this.sources) this.judge(source, now)
     this.hurry(now)
@@ -178,7 +180,7 @@ export class Fetch {
     if (silentMs <= Math.max(SNUB_MIN_MS, SNUB_FACTOR * source.pace.expectedMs(oldest.bytes))) return
     source.snubbed = true
     source.pace.restart()
-    // The oldest stays, as a question whether it is alive; the budget of bytes in flight is not left with it.
+    // The oldest request stays, to detect when the source recovers. The others free their part of the bytes in flight.
     this.drop([...source.requests.values()].slice(1), true)
     this.picker.release(oldest)
   }
@@ -201,13 +203,13 @@ export class Fetch {
     if (batch.length > 0) this.context.send(source.contact, { kind: 'request', content: this.content, requests: batch })
   }
 
-  /** What to ask next, if its window and the budget of all have room for a request of the usual size. */
+  /** The next range to request, if the window and the limit of all downloads have room for a request of usual size. */
   private next(source: OpenSource, now: Now): LeafRange | undefined {
     const { pace, requests } = source
     if (requests.size >= REQUESTS_PER_SOURCE_MAX) return undefined
-    const one = source.snubbed || this.probing
-    if (one && (requests.size > 0 || (this.probing && this.openRequestCount > 0))) return undefined
-    const leaves = one ? 1 : pace.requestLeaves
+    const isSingle = source.snubbed || this.probing
+    if (isSingle && (requests.size > 0 || (this.probing && this.openRequestCount > 0))) return undefined
+    const leaves = isSingle ? 1 : pace.requestLeaves
     const roomBytes = Math.min(
       pace.window - source.inFlightBytes,
       this.context.settings.inFlightBytesMax - this.context.inFlightBytes
@@ -248,7 +250,10 @@ export class Fetch {
     return { request: id, range, hashes }
   }
 
-  /** A leaf can be checked by itself when its hash is that of its piece, or when the hashes of the piece came or come before it. */
+  /**
+   * Whether a request must ask for the leaf hashes of its piece: not when the hash of the leaf is that of the piece,
+   * nor when the leaf hashes are known or requested from this source before.
+   */
   private wantsHashes(source: OpenSource, range: LeafRange): boolean {
     if (this.layout.isOwnHash(range.piece)) return false
     const activePiece = this.picker.activePieceOf(range.piece)
@@ -256,7 +261,7 @@ export class Fetch {
   }
 
   private claimsIn(activePiece: ActivePiece | undefined, source: OpenSource): Request[] {
-    // Every ask of this picker was made by `request`.
+    // Every claim of this picker was created by `request`.
     return [...(activePiece?.claims ?? [])].filter(claim => claim.peerCursor === source.peerCursor) as Request[]
   }
 
@@ -266,7 +271,7 @@ export class Fetch {
     this.openRequestCount--
     if (this.abandoned) return
     const awaited = !request.dropped
-    // Before it is taken out of the piece, so that the piece is not listed again in between.
+    // Before its claim is removed, so that the piece is not listed again in between.
     const others = this.write(request, result, now)
     if (awaited) this.detach(request)
     if (result.ok) this.moved(request, now)
@@ -276,7 +281,7 @@ export class Fetch {
     if (this.openRequestCount === 0) this.owner.quiet(now)
   }
 
-  /** A sign of life, even when it was dropped in the meantime. */
+  /** Updates the source after a complete request, also when the request was dropped. */
   private moved({ source, bytes, mark }: Request, now: Now): void {
     source.movedAt = now.mono
     source.arrivedAt = now.mono
@@ -284,7 +289,7 @@ export class Fetch {
     source.pace.arrived(bytes, mark, now.mono)
   }
 
-  /** Notes the leaves that were written; answers the requests of others that are done with by that. */
+  /** Records the written leaves, and returns the other requests whose leaves are all written now. */
   private write(request: Request, result: Result, now: Now): Request[] {
     const { range, source } = request
     const fresh: LeafRange[] = []
@@ -309,7 +314,7 @@ export class Fetch {
     if (reason === 'bad-leaf') this.owner.badLeaf(source, now)
     else if (reason === 'disk-full' || reason === 'disk' || reason === 'lost') this.owner.diskFailed(reason, now)
     else if (awaited) {
-      // The link ended and this machine will hear of it, or io gave up: not at once again.
+      // The link ended, which `link` reports later, or io stopped the request: wait before the next one.
       source.busyUntil = after(now.mono, BUSY_PAUSE_MS)
       this.dropFollowers(request)
       this.fillAll(now)
@@ -346,7 +351,7 @@ export class Fetch {
     }
   }
 
-  /** Requests whose leaves cannot be checked, since the one that was to bring the hashes is over. */
+  /** Drops the requests whose leaves cannot be checked because the request for the leaf hashes ended. */
   private dropFollowers(request: Request): void {
     const activePiece = this.picker.activePieceOf(request.range.piece)
     if (!request.hashes || activePiece === undefined || activePiece.hashes) return
@@ -354,8 +359,8 @@ export class Fetch {
   }
 
   /**
-   * A source with nothing left to ask for helps out: it takes over from one half as fast or worse, and in the endgame it is
-   * asked for what others were asked for too.
+   * A range for a source for which no leaf is free: one that it takes over from a source half as fast or slower, or, in
+   * the endgame, one that is also requested from others.
    */
   private borrow(source: OpenSource): LeafRange | undefined {
     if (source.snubbed || source.borrowed >= BORROWED_MAX || source.requests.size > BORROWED_MAX) return undefined
@@ -393,7 +398,7 @@ function wasWritten(result: Result, leaf: number): boolean {
   return written instanceof Bitfield && written.has(leaf)
 }
 
-/** Neighbouring leaves as one range. In order, of one piece. */
+/** Joins adjacent leaves to ranges. The leaves are in order and of one piece. */
 function joined(leaves: readonly LeafRange[]): LeafRange[] {
   const out: LeafRange[] = []
   for (const leaf of leaves) {

@@ -1,6 +1,6 @@
 /**
- * Whom one download asks: from the first word to a peer until it is gone, banned or of no use; and when the records are asked for
- * more of them. What is asked of those that are open is in fetch.ts, the list of all that are known in sources.ts.
+ * The sources of one download: when each is asked, opened and dropped, and when to request more providers from the
+ * records. fetch.ts has the requests to open sources, sources.ts the list of all known sources.
  */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
@@ -16,16 +16,16 @@ import { ANSWER_DEADLINE_MS, PROVIDERS_MAX_MS, PROVIDERS_MIN_MS, SOURCES_ENOUGH,
 import type { OpenSource } from './source.ts'
 import { Sources, type Known } from './sources.ts'
 
-/** What there is to ask for, once the target is prepared. */
+/** The parts of a download that exist once its target is prepared. */
 export interface Fetching {
   readonly holding: HeldLeaves
   readonly fetch: Fetch
 }
 
-/** The stage of the download: it changes between calls. */
+/** The current state of the download. It changes between calls. */
 export interface Stage {
   readonly work: Fetching | undefined
-  /** While sources are asked for blocks. */
+  /** Defined while blocks are requested from sources. */
   readonly asking: Fetching | undefined
 }
 
@@ -45,12 +45,12 @@ export class Partners {
     this.providersAt = now.mono
   }
 
-  /** Those that are asked for blocks. */
+  /** The contacts of open sources. */
   get openContacts(): Contact[] {
     return [...this.known].filter(one => one.standing.kind === 'open').map(one => one.contact)
   }
 
-  /** Peers that may have it. */
+  /** Adds peers that may hold the content, except banned ones and this node. */
   add(contacts: readonly Contact[], now: Now): void {
     for (const contact of contacts) {
       if (contact.id === this.context.self || this.context.banned(contact.id, this.content, now)) continue
@@ -58,14 +58,14 @@ export class Partners {
     }
   }
 
-  /** It could not be dialled, and has dialled itself: it is asked at once. */
+  /** A peer that could not be dialled has connected by itself. It is asked at once. */
   offered(from: Contact, now: Now): void {
     this.add([from], now)
     const known = this.known.get(from.id)
     if (known?.standing.kind === 'waiting') known.standing = { ...known.standing, retryAt: now.mono }
   }
 
-  /** The link ended, or could not be opened. */
+  /** The link ended, could not be opened, or the peer did not answer. */
   cut(peer: NodeId, now: Now): void {
     const known = this.known.get(peer)
     if (known?.standing.kind === 'asking') this.unreached(known)
@@ -76,7 +76,7 @@ export class Partners {
     this.context.emit({ kind: 'unreachable', content: this.content, peer: contact.id })
   }
 
-  /** One to ask for the manifest. */
+  /** Selects a peer to ask for the manifest, and marks it as asked. */
   askOne(now: Now): Known | undefined {
     const from = this.known.due(now)
     if (from !== undefined) from.standing = { kind: 'asking', since: now.mono }
@@ -105,12 +105,12 @@ export class Partners {
     }
   }
 
-  /** Every peer that may have it. */
+  /** Every known source. */
   standings(): Iterable<Known> {
     return this.known
   }
 
-  /** Undefined bits: it has every piece. False when the bits are not those of this content. */
+  /** The peer announced its pieces; undefined bits mean all. False when the bits do not fit the content. */
   holds(from: Contact, bits: Uint8Array | undefined, now: Now): boolean {
     const work = this.stage.asking
     const known = this.known.get(from.id)
@@ -130,7 +130,7 @@ export class Partners {
     return true
   }
 
-  /** It has nothing of this content now. */
+  /** The peer holds nothing of this content. */
   notHeld(peer: NodeId, now: Now): void {
     const known = this.known.get(peer)
     if (known?.standing.kind === 'open') known.hasDropped = true
@@ -148,15 +148,15 @@ export class Partners {
     const open = this.open(peer)
     if (open === undefined) return true
     const { source, work } = open
-    const sound = ranges.every(range => {
+    const isValid = ranges.every(range => {
       source.withdrawn?.delete(range.piece)
       return work.fetch.picker.learn(source.peerCursor, range)
     })
     work.fetch.fill(source, now)
-    return sound
+    return isValid
   }
 
-  /** It no longer holds these pieces. */
+  /** The peer no longer holds these pieces. */
   gone(peer: NodeId, pieces: readonly PieceIndex[]): void {
     const open = this.open(peer)
     if (open === undefined) return
@@ -179,13 +179,16 @@ export class Partners {
     open?.work.fetch.rejected(open.source, ids, reason, now)
   }
 
-  /** A leaf of it was right: what it failed at before is forgiven. */
+  /** The peer delivered a correct leaf. Resets its failures. */
   gave(peer: NodeId): void {
     const known = this.known.get(peer)
     if (known !== undefined) known.failures = 0
   }
 
-  /** The link ended, it does not answer, it is banned (not kept), or is of no use. */
+  /**
+   * Stops using a source. `tell` sends it `not-interested`. With `keep` it is asked again later; otherwise it is
+   * removed.
+   */
   lost(peer: NodeId, { tell, keep }: { tell: boolean; keep: boolean }, now: Now): void {
     const known = this.known.get(peer)
     if (known === undefined) return
@@ -210,7 +213,10 @@ export class Partners {
     }
   }
 
-  /** Stopped and not the last hope; or without anything to give while others wait to be asked. */
+  /**
+   * Whether to drop a source that delivered nothing for USELESS_MS: when it is snubbed and not the only one (the only
+   * one after a longer time), or when all slots are in use and another source is due.
+   */
   private useless(source: OpenSource, room: boolean, now: Now): boolean {
     const silentMs = now.mono - source.arrivedAt
     if (silentMs < USELESS_MS) return false
@@ -228,16 +234,16 @@ export class Partners {
     }
   }
 
-  /** The next question for providers is not put off. */
+  /** Requests providers at the next tick, and resets the pause. */
   wantMoreNow(now: Now): void {
     this.providersPauseMs = PROVIDERS_MIN_MS
     this.providersAt = now.mono
   }
 
-  /** Asks for providers when it is time. */
+  /** Requests providers when too few sources are open, at most once in each pause. */
   wantProviders(now: Now): void {
     const { asking } = this.stage
-    // Many sources that have nothing to give are too few.
+    // Sources do not suffice, however many, while none has an open request.
     const enough = this.known.openCount >= SOURCES_ENOUGH && asking?.fetch.busy === true
     if (now.mono < this.providersAt || enough) return
     this.providersAt = after(now.mono, this.providersPauseMs)

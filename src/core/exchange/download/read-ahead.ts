@@ -1,9 +1,10 @@
 /**
- * How what a reader waits for comes soon. The picker puts it first; here it is asked of a source that brings it soon, other requests
- * of that source give way, and a source that has become slow loses it to a faster one at once, as in the endgame.
+ * Delivers the leaves that a reader waits for early. The picker picks them first. This part selects a source that
+ * delivers them soon, cancels other requests of that source, and moves requests from a slow source to a faster one.
  *
- * Only the first leaves of a need press like this: under a reader that is steadily fed they were asked for long before.
- * What gives way is cancelled and asked for again later; what will arrive in a moment never does.
+ * Only the first leaves that a reader needs are urgent in this way. For a reader that reads steadily, they were
+ * requested long before. Cancelled requests are sent again later. Requests that arrive within GIVE_WAY_AFTER_MS are not
+ * cancelled.
  */
 import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
 import type { Now } from '../../machine.ts'
@@ -16,7 +17,7 @@ export interface ReadAheadParts {
   readonly picker: Picker
   readonly sources: ReadonlySet<OpenSource>
   readonly bytesOf: (range: LeafRange) => number
-  /** Cancels them: their leaves are free at once. */
+  /** Cancels the requests. Their leaves are free at once. */
   readonly drop: (requests: readonly Request[]) => void
 }
 
@@ -37,13 +38,13 @@ export class ReadAhead {
     this.parts.picker.preferred.set(readers.order())
   }
 
-  /** The fastest first, so that it is the first to be asked for what is needed. */
+  /** The sources, fastest first, so that the fastest one is asked first. */
   byPace(): OpenSource[] {
     const rate = (source: OpenSource) => (source.snubbed ? -1 : source.pace.rateBytesPerSecond)
     return [...this.parts.sources].sort((a, b) => rate(b) - rate(a))
   }
 
-  /** Whether the source may be asked for it: no other one brings it in half the time. */
+  /** Whether to request the range from this source: no other source delivers it in half the time. */
   suits(source: OpenSource, range: LeafRange, now: Now): boolean {
     const ms = this.nextMs(source, range)
     for (const other of this.parts.sources) {
@@ -53,7 +54,7 @@ export class ReadAhead {
     return true
   }
 
-  /** Frees the way for what readers wait for. The caller asks for what is free then. */
+  /** Cancels requests that delay urgent leaves. The caller requests the leaves that become free. */
   press(now: Now): void {
     for (const range of this.pressing) {
       const { missing, free } = this.parts.picker.lack(range)
@@ -63,7 +64,7 @@ export class ReadAhead {
     }
   }
 
-  /** It is asked for, but of the wrong one, or behind too much else. */
+  /** Moves a request for urgent leaves to a faster source, or cancels other requests before it. */
   private hasten(request: Request, now: Now): void {
     const best = this.best(request.range, now)
     if (best === undefined || best === request.source) {
@@ -77,12 +78,12 @@ export class ReadAhead {
 
   private requestsFor(range: LeafRange): Request[] {
     const activePiece = this.parts.picker.activePieceOf(range.piece)
-    // Every ask of this picker is a request.
+    // Every claim of this picker is a request.
     const claims = [...(activePiece?.claims ?? [])] as Request[]
     return claims.filter(({ released, dropped, range: claimed }) => !released && !dropped && overlap(claimed, range))
   }
 
-  /** Whoever would bring it first, if the rest gave way. */
+  /** The source that would deliver the range first if its other requests were cancelled. */
   private best(range: LeafRange, now: Now): OpenSource | undefined {
     let best: OpenSource | undefined
     for (const source of this.parts.sources) {
@@ -97,7 +98,7 @@ export class ReadAhead {
     return !choked && !snubbed && now.mono >= busyUntil && peerCursor.have.hasRange(range)
   }
 
-  /** Everything but what readers need, what comes in a moment, and what comes after `until` anyway. */
+  /** Cancels the requests before `until`, except those that readers need and those that arrive soon. */
   private makeWay(source: OpenSource | undefined, until: Request | undefined): void {
     if (source === undefined) return
     const rate = source.pace.rateBytesPerSecond
@@ -112,7 +113,7 @@ export class ReadAhead {
     this.parts.drop(giving)
   }
 
-  /** From now, if only what it was asked for until now comes before. */
+  /** Expected time of the range if it were requested now, after all open requests of the source. */
   private nextMs(source: OpenSource, range: LeafRange): number {
     const rate = source.pace.rateBytesPerSecond
     if (source.snubbed) return Infinity
@@ -120,11 +121,12 @@ export class ReadAhead {
     return rate === 0 ? Infinity : (source.inFlightBytes / rate) * 1_000 + this.soonMs(source, range)
   }
 
+  /** Expected time of the range if it were the only request of the source. */
   private soonMs(source: OpenSource, range: LeafRange): number {
     return source.pace.expectedMs(this.parts.bytesOf(range))
   }
 
-  /** When a request will have arrived, from now; a source that is late counts as slower by as much. */
+  /** Expected time until the request arrives. The delay of a late source is added. */
   private dueMs(request: Request, now: Now): number {
     const { source } = request
     let oldest: Request | undefined

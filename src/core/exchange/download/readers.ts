@@ -1,13 +1,13 @@
 /**
- * Who reads a content while it is fetched, and what each of them needs next. All needs become one order, in which the readers
- * take turns, a request's worth each: nobody waits for another one's read-ahead.
+ * The readers of a content that is being fetched, and the ranges that each needs next. `order` merges these: readers
+ * take turns of one request each, so that no reader waits for the read-ahead of another one.
  */
 import { expectDefined } from '../../../base/assert.ts'
 import { REQUEST_LEAVES_MAX } from '../../../wire/exchange.ts'
 import type { LeafRange } from '../../../wire/bittorrent/layout.ts'
 import { PRESSING_LEAVES, READ_AHEAD_LEAVES_MAX, READERS_MAX } from '../settings.ts'
 
-/** Numbered by whoever reads; never used twice for one content. */
+/** A number that the owner assigns. It is unique for each content. */
 export type ReaderId = number & { readonly brand: 'ReaderId' }
 
 export class Readers {
@@ -17,7 +17,7 @@ export class Readers {
     return this.needs.size
   }
 
-  /** In place of what it needed before. False when there are too many readers. */
+  /** Adds a reader or replaces its ranges. False when there are READERS_MAX others. */
   set(reader: ReaderId, ranges: readonly LeafRange[]): boolean {
     if (!this.needs.has(reader) && this.needs.size >= READERS_MAX) return false
     this.needs.set(reader, first(ranges, READ_AHEAD_LEAVES_MAX))
@@ -28,7 +28,7 @@ export class Readers {
     return this.needs.delete(reader)
   }
 
-  /** What all of them need, each range at most a request. */
+  /** The ranges of all readers, each at most one request long. */
   order(): LeafRange[] {
     const queues = [...this.needs.values()].map(parts)
     const longest = queues.reduce((most, { length }) => Math.max(most, length), 0)
@@ -40,7 +40,7 @@ export class Readers {
     return order
   }
 
-  /** What each of them waits for, or soon will. */
+  /** The first PRESSING_LEAVES leaves that each reader needs. */
   pressing(): LeafRange[] {
     return [...this.needs.values()].flatMap(ranges => parts(first(ranges, PRESSING_LEAVES)))
   }

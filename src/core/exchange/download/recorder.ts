@@ -1,6 +1,6 @@
 /**
- * Makes what was written safe, and records it: sync, then persist of what had been written when the sync was asked for.
- * One sync at a time; every 2 s (more for a record of megabytes) or 64 MiB while something new is written.
+ * Records which leaves are synced: it syncs the files, then persists the leaves that were written when the sync
+ * started. One sync at a time, every 2 s (less often for a record of megabytes) or 64 MiB while leaves are written.
  */
 import type { ContentId } from '../../../base/ids.ts'
 import { after, type Instant } from '../../../base/time.ts'
@@ -15,7 +15,7 @@ export interface RecorderOptions {
   readonly content: ContentId
   readonly holding: HeldLeaves
   readonly failed: (reason: string, now: Now) => void
-  /** These leaves would survive a crash, and the record of them too. */
+  /** These leaves and their record would survive a crash. */
   readonly recorded: (bits: Uint8Array) => void
 }
 
@@ -57,13 +57,13 @@ export class Recorder {
     if (this.unsyncedBytes > 0 && now.mono >= this.dueAt) this.sync(now)
   }
 
-  /** Calls `then` once all that is written now is safe and recorded; never when that fails. */
+  /** Calls `then` once all leaves written so far are synced and recorded. Does not call it on failure. */
   flush(then: (now: Now) => void, now: Now): void {
     this.waiting = then
     this.sync(now)
   }
 
-  /** Nothing is recorded any more, and `failed` is not called. */
+  /** Stops recording. `failed` is not called any more. */
   stop(): void {
     this.stopped = true
     this.waiting = undefined

@@ -1,6 +1,6 @@
 /**
- * What a download lacks when it stands still: pieces that no open source offers, and who said that they no longer hold
- * them.
+ * The shortage of a stalled download: the missing pieces that no open source offers, and the sources that announced
+ * that they no longer hold them.
  */
 import type { NodeId } from '../../../base/ids.ts'
 import type { PieceIndex } from '../../../wire/bittorrent/layout.ts'
@@ -10,7 +10,7 @@ import { SHORTAGE_PIECES_MAX } from '../settings.ts'
 import type { OpenSource } from './source.ts'
 import type { Known } from './sources.ts'
 
-/** `picker`: undefined before the manifest is here. Undefined when a source offers something that is missing. */
+/** Undefined when an open source offers a missing leaf. `picker` is undefined before the manifest is fetched. */
 export function shortageOf(standings: Iterable<Known>, picker: Picker | undefined): Shortage | undefined {
   const open: OpenSource[] = []
   const silent: NodeId[] = []

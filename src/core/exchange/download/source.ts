@@ -1,4 +1,4 @@
-/** One peer that has said what it holds of a content, as a download sees it: what it is asked for, and how fast it is. */
+/** A source of one download that announced what it holds: its open requests and its rate. */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
@@ -14,12 +14,12 @@ export interface Request extends Claim {
   readonly bytes: number
   readonly hashes: boolean
   readonly mark: Mark
-  /** Another source was asked for it before. */
+  /** The leaves were first requested from another source. */
   readonly borrowed: boolean
+  /** It was cancelled. io may not have ended it yet. */
   dropped: boolean
 }
 
-/** A source that has said what it holds. */
 export class OpenSource {
   readonly contact: Contact
   readonly peerCursor: PeerCursor
@@ -27,15 +27,15 @@ export class OpenSource {
   readonly requests = new Map<RequestId, Request>()
   choked = true
   snubbed = false
-  /** Nothing is asked of it before. */
+  /** No request is sent before this time. */
   busyUntil: Instant
-  /** The last time that something arrived, or that it was asked after it had nothing to do. */
+  /** When a request last arrived, or the first one was sent to the idle source. */
   movedAt: Instant
-  /** The last time that a request was answered in full, or the opening. */
+  /** When a request last arrived in full; at first, when the source opened. */
   arrivedAt: Instant
   inFlightBytes = 0
   borrowed = 0
-  /** Pieces that it said it no longer holds. Made with the first. */
+  /** Pieces that the source announced it no longer holds. Undefined until the first. */
   withdrawn: Bitfield | undefined
 
   constructor(contact: Contact, peerCursor: PeerCursor, now: Now) {
@@ -46,12 +46,12 @@ export class OpenSource {
     this.arrivedAt = now.mono
   }
 
-  /** It no longer holds this piece. Nothing happens when the content has fewer pieces. */
+  /** Records that the source no longer holds a piece. Ignores pieces outside the content. */
   withdrew(piece: PieceIndex, pieces: number): void {
     if (piece < pieces) (this.withdrawn ??= new Bitfield(pieces)).add(piece)
   }
 
-  /** When its last request will have arrived; Infinity while it has shown no speed. */
+  /** Expected time until its last request arrives. Infinity while it is snubbed or its rate is unknown. */
   get drainMs(): number {
     const rate = this.snubbed ? 0 : this.pace.rateBytesPerSecond
     return rate === 0 ? Infinity : (this.inFlightBytes / rate) * 1_000

@@ -1,4 +1,4 @@
-/** The peers that may have a content, and how it stands with each: who is asked next, and when again. */
+/** The peers that may hold a content, the state of each, and the choice of the next one to ask. */
 import type { NodeId } from '../../../base/ids.ts'
 import type { Random } from '../../../base/random.ts'
 import { after, type Instant } from '../../../base/time.ts'
@@ -8,17 +8,17 @@ import type { OpenSource } from './source.ts'
 import { RETRY_MAX_MS, RETRY_MIN_MS, SOURCES_KNOWN_MAX } from '../settings.ts'
 
 export type Standing =
-  /** Not before `retryAt`. `invited`: it was asked once, and may say by itself that it holds something by now. */
+  /** Not asked before `retryAt`. `invited`: it was asked before, and may announce later that it holds something. */
   | { kind: 'waiting'; retryAt: Instant; invited: boolean }
-  /** For its manifest, or for what it holds. */
+  /** Was asked for the manifest, or what it holds. */
   | { kind: 'asking'; since: Instant }
   | { kind: 'open'; source: OpenSource }
 
 export interface Known {
   contact: Contact
-  /** In a row. */
+  /** Consecutive failures. */
   failures: number
-  /** It held some of this content and then said that it holds nothing. */
+  /** The peer held some of the content, then announced that it holds nothing. */
   hasDropped: boolean
   standing: Standing
 }
@@ -31,7 +31,7 @@ export class Sources {
     this.random = random
   }
 
-  /** A newer address replaces an older one. */
+  /** Adds a peer, or replaces its address. Ignores new peers beyond SOURCES_KNOWN_MAX. */
   add(contact: Contact, now: Now): void {
     const known = this.known.get(contact.id)
     if (known !== undefined) known.contact = contact
@@ -57,12 +57,12 @@ export class Sources {
     return this.known.values()
   }
 
-  /** Sources that are open. */
+  /** Number of open sources. */
   get openCount(): number {
     return this.count('open')
   }
 
-  /** Sources that are open or were asked to. */
+  /** Number of sources that are open or asked. */
   get activeCount(): number {
     return this.known.size - this.count('waiting')
   }
@@ -73,14 +73,14 @@ export class Sources {
     return count
   }
 
-  /** One that may be asked now; of those that failed least. */
+  /** A random peer that may be asked now, among those with the fewest failures. */
   due(now: Now): Known | undefined {
     const due = [...this.known.values()].filter(({ standing: s }) => s.kind === 'waiting' && s.retryAt <= now.mono)
     const fewest = due.reduce((least, { failures }) => Math.min(least, failures), Infinity)
     return this.random.pick(due.filter(({ failures }) => failures === fewest))
   }
 
-  /** It did not answer, or has nothing now: again later, each time later than before. */
+  /** Records a failure and doubles the pause before the next attempt. */
   failed(known: Known, now: Now): void {
     const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(known.failures, 16))
     known.failures++

@@ -1,4 +1,4 @@
-/** The bytes of one download, for people: what is wanted, what is here, who brought how much, how fast. */
+/** The byte counts of one download for display: wanted, held, reused, fetched, by source, and the rate. */
 import type { Bitfield } from '../../../base/bitfield.ts'
 import type { NodeId } from '../../../base/ids.ts'
 import type { Instant } from '../../../base/time.ts'
@@ -8,7 +8,7 @@ import type { HeldLeaves } from '../held-leaves.ts'
 import { Meter } from '../meter.ts'
 import { allPieces } from '../picker/pieces.ts'
 
-/** Sources whose bytes are counted one by one. */
+/** Sources with a count of their own. Bytes of further sources count in the total only. */
 const SOURCES_REPORTED_MAX = 1_024
 
 export class TransferStats {
@@ -23,7 +23,7 @@ export class TransferStats {
     this.meter = new Meter(start)
   }
 
-  /** Looks at everything: what is here now, and is not counted as fetched, is reused. */
+  /** Counts all wanted and held bytes. Held bytes that were not fetched count as reused. */
   measure(holding: HeldLeaves, wanted: Bitfield): void {
     this.wantedBytes = 0
     this.haveBytes = 0

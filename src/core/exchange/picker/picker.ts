@@ -287,7 +287,7 @@ export class Picker {
     return undefined
   }
 
-  /** The first run of free leaves that the source holds and was not asked for, between leaf `from` and before `to`. */
+  /** The first run of free leaves, from `from` to before `to`, that the source holds and has no claim on. */
   private freeRun(
     activePiece: ActivePiece,
     peerCursor: PeerCursor,

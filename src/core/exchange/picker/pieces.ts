@@ -1,4 +1,4 @@
-/** Iterates over all pieces in order. Calling the layout for each piece would search the file of the piece each time. */
+/** Iterates over all pieces in order. To ask the layout about each piece would search its file each time. */
 import { LEAF_BYTES, type Layout, type PieceIndex } from '../../../wire/bittorrent/layout.ts'
 
 export interface PieceOf {

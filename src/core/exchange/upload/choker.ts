@@ -1,8 +1,9 @@
 /**
- * Who is served. The seam for tit-for-tat: a choker sees who waits and who is served, and names those to serve from now on.
+ * Chooses the peers to unchoke. A choker receives the waiting and the served peers, and returns the peers to serve from
+ * now on. Tit-for-tat would be another choker.
  *
- * `cluster` owes nobody anything: as many as there are slots, the longest waiting first; who was served for 10 s makes
- * room for one that waits.
+ * `clusterChoker` fills the slots with the peers that wait longest. A peer that was served for 10 s yields its slot to
+ * one that waits.
  */
 import type { NodeId } from '../../../base/ids.ts'
 import type { Instant } from '../../../base/time.ts'
@@ -12,7 +13,7 @@ import { UNCHOKED_MS } from '../settings.ts'
 export interface Chokable {
   readonly peer: NodeId
   readonly served: boolean
-  /** When it began to be served, or to wait. */
+  /** When the peer was last choked or unchoked, or arrived. */
   readonly since: Instant
 }
 

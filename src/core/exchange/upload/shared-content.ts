@@ -1,6 +1,7 @@
 /**
- * One content as others see it: who is interested in it, what they are told it holds, and who is introduced to whom. News is
- * gathered for 50 ms: leaves of a piece that has become whole are told as that piece.
+ * One content as other peers see it: the interested peers, the leaves and pieces that are announced to them, and the
+ * peers that are introduced to each other. New leaves are collected for 50 ms. When their piece is complete by then,
+ * the whole piece is announced instead.
  */
 import { Bitfield } from '../../../base/bitfield.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
@@ -27,7 +28,7 @@ export class SharedContent {
   private news: LeafRange[] = []
   private newsAt: Instant | undefined
   private newcomers: Contact[] = []
-  /** Leaves that were sent to anybody; made with the first. */
+  /** Leaves that were sent to any peer. Undefined until the first upload. */
   private sentOnce: Bitfield | undefined
 
   constructor(context: ExchangeContext, content: ContentId) {
@@ -43,14 +44,14 @@ export class SharedContent {
     return this.interested
   }
 
-  /** From now on this is what is served; those who asked before are told. */
+  /** Serves these leaves from now on, and announces them to the interested peers. */
   serve(holding: HeldLeaves): void {
     this.holding = holding
     this.news = []
     for (const contact of this.interested.values()) this.sendHoldings(contact)
   }
 
-  /** Nothing is served, until `serve`. */
+  /** Stops serving until `serve`, and sends `not-held` to the interested peers. */
   hide(): void {
     this.holding = undefined
     this.news = []
@@ -58,7 +59,7 @@ export class SharedContent {
       this.context.send(contact, { kind: 'not-held', content: this.content })
   }
 
-  /** Answers what is held. True when it was not interested before. */
+  /** Adds an interested peer and sends it what is held. True when it was not interested before. */
   interest(contact: Contact): boolean {
     const fresh = !this.interested.has(contact.id)
     this.interested.set(contact.id, contact)
@@ -107,7 +108,7 @@ export class SharedContent {
     if (this.news.length >= HAVE_RANGES_MAX) this.sendNews()
   }
 
-  /** When the news is due. */
+  /** When the collected leaves are to be announced. */
   get nextNews(): Instant | undefined {
     return this.newsAt
   }
@@ -120,14 +121,14 @@ export class SharedContent {
     this.sendHave(this.interested.values(), gathered(news, holding))
   }
 
-  /** Why a request cannot be served from this, or undefined. */
+  /** Why a request of this peer cannot be served, or undefined. */
   refusal(peer: NodeId, request: BlockRequest): RejectReason | undefined {
     const { holding } = this
     if (holding === undefined || !this.interested.has(peer)) return 'not-held'
     return holding.layout.holds(request.range) && holding.serves(request.range) ? undefined : 'not-held'
   }
 
-  /** Whether some of these leaves were never sent to anybody. The range must lie in the content. */
+  /** Whether some of these leaves were never sent to any peer. The range must lie in the content. */
   fresh(range: LeafRange): boolean {
     const { holding, sentOnce } = this
     if (holding === undefined || sentOnce?.full === true) return false
@@ -144,7 +145,7 @@ export class SharedContent {
     for (let i = 0; i < range.leafCount; i++) this.sentOnce.add(first + i)
   }
 
-  /** Stops serving the pieces and tells whoever is interested. Returns those that were served until now. */
+  /** Stops serving the pieces and notifies interested peers. Returns those that were not withdrawn before. */
   withdraw(pieces: Iterable<PieceIndex>): readonly PieceIndex[] {
     const fresh = this.holding?.withdraw(pieces) ?? []
     if (fresh.length > GONE_PIECES_MAX) for (const contact of this.interested.values()) this.sendHoldings(contact)
@@ -152,7 +153,7 @@ export class SharedContent {
     return fresh
   }
 
-  /** Serves the pieces again and tells whoever is interested. Returns those that were withdrawn until now. */
+  /** Serves the pieces again and notifies interested peers. Returns those that were withdrawn before. */
   restore(pieces: Iterable<PieceIndex>): readonly PieceIndex[] {
     const { holding } = this
     const back = holding?.restore(pieces) ?? []
@@ -169,14 +170,14 @@ export class SharedContent {
     return back
   }
 
-  /** Tells a newcomer who else is there, and remembers to tell the others of it. */
+  /** Sends a newcomer the contacts of present peers. `sendNewcomers` sends its contact to the others. */
   introduce(newcomer: Contact, present: readonly Contact[]): void {
     const others = present.filter(one => one.id !== newcomer.id)
     this.sendPeers(newcomer, this.context.random.sample(others, PEERS_PER_MESSAGE_MAX))
     if (this.newcomers.length < PEERS_PER_MESSAGE_MAX) this.newcomers.push(newcomer)
   }
 
-  /** Every second: tells those present of the newcomers since. */
+  /** Called every second: sends the present peers the contacts of recent newcomers. */
   sendNewcomers(present: readonly Contact[]): void {
     const { newcomers } = this
     if (newcomers.length === 0) return
@@ -202,7 +203,7 @@ function firstOf<T>(items: Iterable<T>, countMax: number): T[] {
   return first
 }
 
-/** Whole pieces once, neighbouring ranges together. */
+/** Replaces leaves of complete pieces by the whole piece, once each, and joins adjacent ranges. */
 function gathered(news: readonly LeafRange[], holding: HeldLeaves): LeafRange[] {
   const whole = new Set<PieceIndex>()
   const out: LeafRange[] = []

@@ -1,12 +1,12 @@
 /**
- * What this node sends: a bounded queue for each peer, served in turn, a block each. Blocks of one peer are handed to io in
- * the order of its requests, so that leaf hashes come before the leaves that need them.
+ * The uploads of this node: a bounded queue for each peer; the queues take turns of one block each. Blocks of one peer
+ * are passed to io in the order of its requests, so that leaf hashes precede the leaves that need them.
  *
- * What was never sent to anybody goes before what was: as long as there is one seed, each of its leaves that is sent twice makes
- * everybody wait for another.
+ * Leaves that were never sent to any peer come first. While there is only one seed, each leaf that it sends twice
+ * delays another leaf for the whole swarm.
  *
- * At most `uploadsMax` blocks are being sent at once, not counting those that take longer than 2 s: a peer that stopped
- * reading holds up its own blocks only.
+ * At most `uploadsMax` blocks are sent at once. Blocks that take longer than 2 s do not count, so that a peer that
+ * stopped reading delays only its own blocks.
  */
 import { expectDefined } from '../../../base/assert.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
@@ -39,19 +39,19 @@ interface Active extends Upload {
 interface Served {
   readonly contact: Contact
   unchoked: boolean
-  /** When it began to be served, or to wait. */
+  /** When the peer was last choked or unchoked, or arrived. */
   since: Instant
   queue: Upload[]
-  /** When its last upload began. */
-  begunAt: Instant
+  /** When its last upload started. */
+  uploadedAt: Instant
   readonly active: Map<number, Active>
 }
 
-/** What is known of the contents that are served. */
+/** The contents that are served, as the uploads need them. */
 export interface ContentBook {
-  /** io could not read the piece: its bytes changed, or the disk failed. */
+  /** io could not read the piece, because its bytes changed or the disk failed. */
   unreadable(content: ContentId, piece: PieceIndex, reason: 'changed' | 'disk'): void
-  /** Some of these leaves were never sent to anybody. */
+  /** Whether some of these leaves were never sent to any peer. */
   fresh(content: ContentId, range: LeafRange): boolean
   sent(content: ContentId, range: LeafRange): void
 }
@@ -61,9 +61,9 @@ export class Uploads {
   private readonly content: ContentBook
   private readonly choker: Choker = clusterChoker
   private readonly peers = new Map<NodeId, Served>()
-  /** Whose turn it is: the first. */
+  /** The peers in the order of their turns. */
   private turns: NodeId[] = []
-  /** Active ones that count against `uploadsMax`. */
+  /** Active uploads that count against `uploadsMax`. */
   private counted = 0
 
   constructor(context: ExchangeContext, content: ContentBook) {
@@ -75,7 +75,7 @@ export class Uploads {
     return this.peers.size === 0
   }
 
-  /** The peer is interested in something; tells it whether it is served. */
+  /** The peer is interested in a content. Sends `unchoke` when it is served. */
   admit(contact: Contact, now: Now): void {
     const known = this.peers.get(contact.id)
     if (known !== undefined) {
@@ -87,14 +87,14 @@ export class Uploads {
       unchoked: false,
       since: now.mono,
       queue: [],
-      begunAt: now.mono,
+      uploadedAt: now.mono,
       active: new Map()
     })
     this.turns.push(contact.id)
     this.choose(now)
   }
 
-  /** Nothing of it is queued any more, and what is being sent is stopped. */
+  /** Removes the peer: drops its queue and stops its active uploads. */
   dismiss(peer: NodeId, now: Now): void {
     const served = this.peers.get(peer)
     if (served === undefined) return
@@ -105,7 +105,7 @@ export class Uploads {
     this.choose(now)
   }
 
-  /** Of one content only; or of everybody, when `peer` is undefined. */
+  /** Drops the requests for one content and stops its uploads, for one peer or, when it is undefined, for all. */
   forget(peer: NodeId | undefined, content: ContentId): void {
     for (const [id, served] of this.peers) {
       if (peer !== undefined && peer !== id) continue
@@ -127,8 +127,8 @@ export class Uploads {
   }
 
   /**
-   * `refusal` says why a request cannot be taken whatever the load, or undefined. A number that is queued or being sent is not
-   * taken a second time: the answer is false, and the first one goes on.
+   * Queues requests. `refusal` returns why a request cannot be served regardless of load, or undefined. A request whose
+   * number is queued or being sent is ignored. Returns false when there was one.
    */
   request(
     from: Contact,
@@ -140,21 +140,21 @@ export class Uploads {
     const served = this.peers.get(from.id)
     const refused = new Map<RejectReason, number[]>()
     const queued = new Set(served?.queue.map(one => one.request))
-    let sound = true
+    let isUnique = true
     for (const one of requests) {
       if (queued.has(one.request) || served?.active.has(one.request) === true) {
-        sound = false
+        isUnique = false
         continue
       }
       const reason = refusal(one) ?? load(served)
       if (reason === undefined) {
-        expectDefined(served, 'only a served peer is taken').queue.push({ ...one, content })
+        expectDefined(served, 'only an unchoked peer has requests accepted').queue.push({ ...one, content })
         queued.add(one.request)
       } else refused.set(reason, [...(refused.get(reason) ?? []), one.request])
     }
     for (const [reason, ids] of refused) this.context.send(from, { kind: 'reject', requests: ids, reason })
     this.pump(now)
-    return sound
+    return isUnique
   }
 
   cancel(peer: NodeId, requests: readonly number[]): void {
@@ -174,7 +174,7 @@ export class Uploads {
     this.context.command({ kind: 'stop-upload', peer, request: active.request as RequestId }, () => undefined)
   }
 
-  /** Begins what may begin. */
+  /** Starts uploads while the limits allow. */
   private pump(now: Now): void {
     while (this.counted < this.context.settings.uploadsMax) {
       const able = this.turns.filter(peer => this.canServe(peer))
@@ -183,12 +183,12 @@ export class Uploads {
       this.turns = this.turns.filter(one => one !== peer)
       this.turns.push(peer)
       const served = this.served(peer)
-      this.begin(served, expectDefined(served.queue.shift(), 'it has something queued'), now)
+      this.begin(served, expectDefined(served.queue.shift(), 'a peer that can be served has a queued request'), now)
     }
   }
 
   private served(peer: NodeId): Served {
-    return expectDefined(this.peers.get(peer), 'whose turn it is, is served')
+    return expectDefined(this.peers.get(peer), 'each peer in the turns is known')
   }
 
   private canServe(peer: NodeId): boolean {
@@ -196,11 +196,11 @@ export class Uploads {
     return queue.length > 0 && active.size < UPLOADS_PER_PEER_MAX
   }
 
-  /** What was never sent goes first (BEP 16), but nobody waits for that longer than a second. */
+  /** Leaves that were never sent come first (BEP 16), but a peer waits for these at most REPEAT_WAIT_MS. */
   private isUrgent(peer: NodeId, now: Now): boolean {
-    const { queue, begunAt } = this.served(peer)
-    const next = expectDefined(queue[0], 'it has something queued')
-    return now.mono - begunAt >= REPEAT_WAIT_MS || this.content.fresh(next.content, next.range)
+    const { queue, uploadedAt } = this.served(peer)
+    const next = expectDefined(queue[0], 'a peer that can be served has a queued request')
+    return now.mono - uploadedAt >= REPEAT_WAIT_MS || this.content.fresh(next.content, next.range)
   }
 
   private begin(served: Served, upload: Upload, now: Now): void {
@@ -208,7 +208,7 @@ export class Uploads {
     const active: Active = { ...upload, startedAt: now.mono, slow: false, stopping: false }
     served.active.set(request, active)
     this.counted++
-    served.begunAt = now.mono
+    served.uploadedAt = now.mono
     this.content.sent(content, range)
     const peer = served.contact.id
     this.context.command(
@@ -234,7 +234,7 @@ export class Uploads {
     })
   }
 
-  /** Every second: chokes, and uploads that take too long. */
+  /** Called every second: chooses the peers to serve, and judges slow uploads. */
   tick(now: Now): void {
     this.choose(now)
     for (const [peer, served] of this.peers) {

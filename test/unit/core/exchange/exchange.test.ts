@@ -434,7 +434,7 @@ describe('a request number', () => {
     // Being sent, and queued.
     expect(ask([0, 0, UPLOADS_PER_PEER_MAX])).toEqual([])
     expect(ask([0])).toEqual([])
-    expect(misbehaved).toEqual(['a request number used twice', 'a request number used twice'])
+    expect(misbehaved).toEqual(['used a request number twice', 'used a request number twice'])
     const end = (request: number): number[] =>
       call((machine, now) => {
         machine.done(tokens.get(request)!, { ok: true }, now)
