@@ -1,4 +1,4 @@
-/** What the parts of search share. */
+/** What the parts of search share: besides RoomContext, the counters and the ways to send. */
 import { hex } from '../../base/bytes.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -29,7 +29,7 @@ export class SearchContext extends RoomContext<SearchSettings, SearchMessage, Se
     this.outbox.send(to, 'stream', message)
   }
 
-  /** Only what is small, and may be lost. */
+  /** For small messages that may be lost. */
   sendDatagram(to: Contact, message: SearchMessage): void {
     this.counters.sent[message.kind]++
     this.outbox.send(to, 'datagram', message)

@@ -1,39 +1,40 @@
-/** What search sent, took and dropped, for metrics and for the figures of simulations. */
+/** Counts of sent, received and dropped messages, for metrics and simulations. */
 import type { SearchMessage } from '../../wire/gnutella/search.ts'
 
 export type DropReason =
-  /** Seen before. */
+  /** A descriptor that was seen before. */
   | 'duplicate'
-  /** Its TTL is used up, or its hops are at the hard limit. */
+  /** The TTL is used up, or the hops are at the hard limit. */
   | 'expired'
-  /** A hit, pong or push whose cause did not come through here, or whose way back is gone. */
+  /** A hit, pong or push for which this node has no reverse path, or whose next hop is no neighbour. */
   | 'no-route'
-  /** From a peer that is no neighbour, and from one that was a moment ago. */
+  /** From a peer that is no neighbour, and from a recent neighbour. */
   | 'stranger'
   | 'former'
-  /** Over the rate that is taken from a neighbour, and over the one that a neighbour takes from us. */
+  /** Over the rate that this node accepts from a peer, and over the rate at which it sends to one. */
   | 'rate'
   | 'shaped'
-  /** The index had too much to do. */
+  /** Too many queries were waiting for the index. */
   | 'busy'
   /** Not signed by its holder. */
   | 'forged'
-  /** Signed by its holder, but no results as they are written. */
+  /** Signed by its holder, but the results cannot be decoded. */
   | 'unreadable'
   /** An answer to a search that has ended. */
   | 'late'
-  /** A bound of this node: see settings.ts. */
+  /** Over a limit of settings.ts. */
   | 'full'
 
 export interface Counters {
   readonly sent: Readonly<Record<SearchMessage['kind'], number>>
   readonly received: Readonly<Record<SearchMessage['kind'], number>>
   readonly dropped: Readonly<Record<DropReason, number>>
-  /** Queries processed for the first time, and those sent on again since a copy with a higher TTL came. */
+  /** Queries received for the first time, and queries forwarded again because a copy reaches further. */
   readonly queries: number
   readonly widened: number
-  /** Copies that were not sent since a table says that they would find nothing. */
+  /** Copies that were not sent because a table excludes a match. */
   readonly pruned: number
+  /** Neighbours that were cut off for exceeding their rate. */
   readonly cutOff: number
 }
 

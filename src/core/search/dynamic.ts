@@ -1,15 +1,17 @@
 /**
- * The dynamic query (A. Fisk, "Gnutella Dynamic Query Protocol", 2003): no wider than the query is rare. A few neighbours are asked
- * with a low TTL first; what came back by then says how many more nodes have to be asked for enough; so many are, and again.
+ * The dynamic query (A. Fisk, "Gnutella Dynamic Query Protocol", 2003): a query for something frequent asks few nodes.
+ * The first round asks a few neighbours with a low TTL. The number of results then gives an estimate of how many more
+ * nodes to ask. The next round asks that many, and so on.
  *
- * Where results have come, neighbours are asked one at a time, or as many as the measured rate calls for; where none have, all at
- * the next TTL; on the widest round no more than it takes to reach nearly everybody. The search is exhausted when the expected
- * horizon (horizon.ts) holds all but a fiftieth of the shoal, or the TTL its limit: each further ring would cost more than all
- * before it for the few who are left.
+ * With results, a round asks as many neighbours as the measured rate requires, at least one. Without results, it asks
+ * all at the next TTL. The widest round asks no more neighbours than it takes to reach nearly every node. The search is
+ * exhausted when the expected horizon (horizon.ts) holds all but a fiftieth of the overlay, or the TTL is at its limit:
+ * each further ring would cost more than all before it, for the few nodes that are left.
  *
- * Deviations: neighbours may be asked again with a higher TTL, under the same descriptor id (see `widen` in settings.ts), so a
- * rare query grows ring by ring; in a random graph each ring costs about five times the one before, so the sum of all that
- * were in vain is a quarter of the last. A round in which tables lead nowhere costs nothing, and is not waited for.
+ * Deviations: neighbours may be asked again with a higher TTL, under the same descriptor id (see `widen` in
+ * settings.ts), so a rare query grows ring by ring. In a random graph each ring costs about five times the one before,
+ * so all rounds before the last cost together a quarter of it. A round that tables exclude sends nothing and does not
+ * wait.
  */
 import type { NodeId } from '../../base/ids.ts'
 import type { Spread } from './flood/flood.ts'
@@ -18,22 +20,22 @@ import type { Neighbour } from './graph/neighbour.ts'
 import { HELD_MS, type SearchSettings } from './settings.ts'
 import type { Field, Step, Strategy } from './strategy.ts'
 
-/** What nodes that had nothing are taken to have had together: no rate is zero. */
+/** Results assumed when none was found, so that the measured rate is never zero. */
 const RESULTS_UNSEEN = 0.5
 /**
- * Nodes expected beyond the horizon for which it is not widened: a share of the shoal, in a small one next to nobody. The
- * horizon is that of an average graph: with 0.05 nodes left, one search in some ten thousand missed a node.
+ * Expected unreached nodes for which the query is not widened: a share of the overlay, or in a small one a constant. The
+ * estimate is for an average graph: with a constant of 0.05, one search in some ten thousand missed a node.
  */
 const LEFT_SHARE = 0.02
 const LEFT_MIN = 0.005
-/** From here on LEFT_SHARE is two nodes and more: the widest round asks no more neighbours than it needs. */
+/** From this size on, where LEFT_SHARE is two nodes, the widest round asks only the neighbours that it needs. */
 const SAVING_NODES_MIN = 100
 
 export class DynamicStrategy implements Strategy {
   private readonly settings: SearchSettings
   private ttl: number
   private stage: 'probe' | 'widen' | 'linger' = 'probe'
-  /** The highest TTL that each neighbour was asked with. */
+  /** The highest TTL with which each neighbour was asked, or excluded by the tables. */
   private readonly askedWith = new Map<NodeId, number>()
 
   constructor(settings: SearchSettings) {
@@ -51,7 +53,7 @@ export class DynamicStrategy implements Strategy {
     }
     this.ttl = this.calledFor(field, graph)
     for (; this.ttl <= this.settings.ttl; this.ttl++) {
-      // Those that lead nowhere have been dealt with when they were not sent anything: then others are looked at.
+      // When the tables exclude all selected neighbours, none is sent the query, and the loop takes the next ones.
       for (let open = this.open(field, graph); open.length > 0; open = this.open(field, graph)) {
         const { sent, held } = this.askAll(field, open.slice(0, this.wanted(field, graph)))
         if (sent > 0) return this.wait(field)
@@ -59,7 +61,7 @@ export class DynamicStrategy implements Strategy {
       }
       if (this.isWhole(graph, this.linksAt(field), this.ttl)) break
     }
-    // Links further on may be slower than this node's own, by which it waits: the last answers have as long again.
+    // `hopMs` follows from this node's own links, and others may be slower: the last answers get the same time again.
     if (this.stage === 'linger' || this.askedWith.size === 0) return { kind: 'exhausted' }
     this.stage = 'linger'
     return this.wait(field)
@@ -69,7 +71,10 @@ export class DynamicStrategy implements Strategy {
     return { kind: 'wait', ms: this.ttl * field.hopMs }
   }
 
-  /** The lowest TTL, from the present one on, at which all neighbours would bring enough by the measured rate, or reach all. */
+  /**
+   * The lowest TTL, from the current one on, at which all neighbours reach nearly every node, or yield enough results
+   * at the measured rate.
+   */
   private calledFor(field: Field, graph: Graph): number {
     const { results, limit, neighbours } = field
     const rate = Math.max(results, RESULTS_UNSEEN) / this.reached(field, graph)
@@ -81,10 +86,10 @@ export class DynamicStrategy implements Strategy {
     return ttl
   }
 
-  /** Who is still to be asked with this TTL: nobody when those who were reach nearly everybody. */
+  /** Neighbours to ask with this TTL. None when those that were asked reach nearly every node. */
   private open(field: Field, graph: Graph): Neighbour[] {
     const open = field.neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) < this.ttl)
-    // In a small shoal a neighbour more costs little, and makes up for one that is lost.
+    // In a small overlay an additional neighbour costs little, and compensates for a lost message.
     if (graph.nodes < SAVING_NODES_MIN) return open
     const links = this.linksAt(field)
     if (this.isWhole(graph, links, this.ttl)) return []
@@ -93,19 +98,19 @@ export class DynamicStrategy implements Strategy {
     return open.slice(0, more)
   }
 
-  /** Neighbours that were asked with this TTL, or led nowhere. */
+  /** Number of neighbours that were asked with this TTL, or excluded by the tables. */
   private linksAt({ neighbours }: Field): number {
     return neighbours.filter(({ id }) => (this.askedWith.get(id) ?? 0) >= this.ttl).length
   }
 
-  /** Those that lead nowhere have been dealt with too; those that cannot take it yet are still to be asked. */
+  /** Asks the neighbours. Only those whose rate is used up remain to be asked. */
   private askAll(field: Field, neighbours: readonly Neighbour[]): Spread {
     const spread = field.ask(neighbours, this.ttl)
     for (const neighbour of neighbours) if (!spread.held.includes(neighbour)) this.askedWith.set(neighbour.id, this.ttl)
     return spread
   }
 
-  /** How many neighbours to ask at this TTL, by the results of the nodes that were. */
+  /** Number of neighbours to ask at this TTL, by the rate of results so far. */
   private wanted(field: Field, graph: Graph): number {
     const { results, limit, neighbours } = field
     if (results === 0) return neighbours.length
@@ -113,7 +118,7 @@ export class DynamicStrategy implements Strategy {
     return Math.ceil(nodes / Math.max(1, reachedBy(graph, 1, this.ttl)))
   }
 
-  /** Nodes that have been asked, this one included, as expected. */
+  /** Expected number of nodes that were asked, including this one. */
   private reached({ neighbours }: Field, graph: Graph): number {
     let most = 1
     for (let ttl = 1; ttl <= this.settings.ttl; ttl++) {
@@ -124,15 +129,15 @@ export class DynamicStrategy implements Strategy {
   }
 
   /**
-   * Whether so many neighbours at this TTL reach nearly everybody. What comes by a detour first ends a hop early: in a small shoal, of
-   * which everybody counts, that hop is added.
+   * Whether `links` neighbours at this TTL reach nearly every node. A copy that arrives first by a detour ends a hop
+   * early. In a small overlay, where every node matters, the estimate therefore uses one hop less.
    */
   private isWhole(graph: Graph, links: number, ttl: number): boolean {
     const { nodes } = graph
     if (links >= nodes - 1) return true
-    const small = nodes < SAVING_NODES_MIN
-    const left = nodes - 1 - reachedBy(graph, links, small ? ttl - 1 : ttl)
-    return left <= (small ? LEFT_MIN : LEFT_SHARE * nodes)
+    const isSmall = nodes < SAVING_NODES_MIN
+    const left = nodes - 1 - reachedBy(graph, links, isSmall ? ttl - 1 : ttl)
+    return left <= (isSmall ? LEFT_MIN : LEFT_SHARE * nodes)
   }
 }
 

@@ -1,19 +1,20 @@
 /**
- * Search: Gnutella's flood over a random graph of the members, asked no wider than a query is rare.
+ * Search: Gnutella's flood over a random graph of the members. A query for something frequent asks few nodes.
  *
- * Purpose: `search` finds, by words, shares and files inside them, anywhere in the shoal; results come as events while they
- * arrive. `requestPush` asks a holder that cannot be dialled to dial.
+ * Purpose: `search` finds shares, and files inside them, by words, anywhere in the overlay. Results are emitted as they
+ * arrive. `requestPush` asks a holder that cannot be dialled to dial this node.
  *
- * Participants: the membership, through the owner of this machine, says who is up and where; the index, outside, answers `match`;
- * neighbours (neighbours.ts) pass queries on (flood.ts), guided by tables of words (tables.ts), and hits, pongs and pushes
- * back the way that their cause came (routes.ts). How far a query of this node goes is its strategy's decision (strategy.ts).
+ * Participants: the membership, through the owner of this machine, reports which members are up, and their addresses.
+ * The index, outside of the machine, answers `match`. Neighbours (neighbours.ts) forward queries (flood.ts), guided by
+ * tables of words (tables.ts). Hits, pongs and pushes take the reverse path (routes.ts). The strategy (strategy.ts)
+ * decides how far a query of this node goes.
  *
- * State: nothing is persisted; all of it is bounded, and ends with a neighbour's link or in time.
+ * State: nothing is persisted. All state is bounded, and ends with the link of a neighbour or after a time.
  *
- * Sources: the Gnutella 0.4 specification (Clip2); the 0.6 draft for pong caching and query routing; A. Fisk's dynamic query. Each
- * part says where it deviates.
+ * Sources: the Gnutella 0.4 specification (Clip2); the 0.6 draft for pong caching and query routing; A. Fisk's dynamic
+ * query. Each part names its deviations.
  *
- * Non-goals: proof that a holder has what it says (the transfer shows that); hiding who asks for what; ranking.
+ * Non-goals: proof that a holder has a content (the transfer gives that), privacy of queries, ranking.
  */
 import { assert } from '../../base/assert.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -54,7 +55,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   constructor(machine: MachineContext, options: { settings?: Partial<SearchSettings> }, now: Now) {
     const settings = { ...SEARCH_DEFAULTS, ...options.settings }
     const { degreeMin, degreeTarget, degreeMax } = settings
-    assert(degreeMin <= degreeTarget && degreeTarget <= degreeMax, 'the degree looked for is between its bounds')
+    assert(degreeMin <= degreeTarget && degreeTarget <= degreeMax, 'degreeTarget lies between degreeMin and degreeMax')
     const context = new SearchContext(machine, settings)
     this.context = context
     this.graph = new SearchNeighbours(
@@ -90,13 +91,13 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
     this.pushes = new Pushes({ context, neighbours, routes, searches: this.searches, now: now.mono })
   }
 
-  /** SearchNeighbours are looked for from now on. */
+  /** Starts to look for neighbours. */
   start(now: Now): void {
     this.graph.start(now.mono)
     this.settle(now.mono)
   }
 
-  /** From the membership; also when the address changed. */
+  /** The membership reports a member, or a new address of one. */
   memberUp(contact: Contact, now: Now): void {
     this.graph.memberUp(contact, now.mono)
     this.settle(now.mono)
@@ -108,8 +109,8 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   }
 
   /**
-   * Events `hit` follow, `reached` when traced, and last of all one `ended`. A timeout over SEARCH_TIMEOUT_MS_MAX is cut to that. More
-   * than SEARCHES_MAX at once: the new one ends at once, as cancelled.
+   * Starts a search. It emits `hit`, `reached` when traced, and exactly one `ended` at the end. The timeout is limited
+   * to SEARCH_TIMEOUT_MS_MAX. Beyond SEARCHES_MAX active searches, the new one ends at once as `cancelled`.
    */
   search(query: SearchQuery, options: SearchOptions, now: Now): SearchId {
     const search = this.searches.start(query, options, now.mono)
@@ -117,20 +118,20 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
     return search
   }
 
-  /** Nothing when it has ended. */
+  /** No effect when the search has ended. */
   cancel(search: SearchId, now: Now): void {
     this.searches.cancel(search, now.mono)
     this.settle(now.mono)
   }
 
-  /** The own index changed. Its table has the words of names, and the hexadecimal digits of each content as one word. */
+  /** The node's index changed. `table` has the words of its names, and the hexadecimal digits of each content. */
   indexed(table: QrpTable, files: number, bytes: number, now: Now): void {
     this.pings.shares(files, bytes)
     this.tables.indexed(table, now.mono)
     this.settle(now.mono)
   }
 
-  /** The holder's machine emits `push`, if there is a way to it. No answer, and no retry: ask again. */
+  /** The holder's machine emits `push`, if a path to it is found. There is no answer and no retry. */
   requestPush(holder: NodeId, content: ContentId, now: Now): void {
     this.pushes.request(holder, content, now.mono)
     this.settle(now.mono)
@@ -144,7 +145,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
     return this.context.counters
   }
 
-  /** What pongs tell of: nodes, this one included, and what they share. */
+  /** The nodes known from pongs, including this one, and what they share. */
   reach(now: Now): Reach {
     return this.pings.reach(now.mono)
   }
@@ -152,7 +153,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
   receive(from: Contact, via: Channel, message: SearchMessage, now: Now): void {
     this.context.counters.received[message.kind]++
     if (via === 'datagram' && message.kind === 'push') this.pushes.receiveDirect(from, message, now.mono)
-    else if (via !== 'stream') this.context.misbehaved(from.id, 'sent a message of search as a datagram')
+    else if (via !== 'stream') this.context.misbehaved(from.id, 'sent a search message in a datagram')
     else if (isHandshake(message)) this.graph.receive(from, message, now.mono)
     else this.descriptor(from, message, now.mono)
     this.settle(now.mono)
@@ -194,7 +195,7 @@ export class Search implements Machine<SearchMessage, SearchCommand, SearchEvent
     if (neighbour === 'former') this.context.dropped('former')
     else if (neighbour === 'stranger') {
       this.context.dropped('stranger')
-      this.context.misbehaved(from.id, 'sent a descriptor and is no neighbour')
+      this.context.misbehaved(from.id, 'sent a descriptor, but is not a neighbour')
     } else this.handle(neighbour, message, now)
   }
 

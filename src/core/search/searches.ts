@@ -1,8 +1,9 @@
 /**
- * This node's own searches. Each asks the own index first, then the neighbours as its strategy has it (strategy.ts), until enough
- * is found, the strategy has nobody left to ask, the time is up, or the user leaves. `ended` comes exactly once, last.
+ * This node's own searches. Each asks the node's own index first, then neighbours as its strategy decides
+ * (strategy.ts). It ends when it has enough results, when the strategy has no neighbour left to ask, at its timeout, or
+ * when it is cancelled. `ended` is emitted exactly once, as the last event.
  *
- * All rounds of a search carry one descriptor id: a node answers once, however often a wider round comes by.
+ * All rounds of a search have one descriptor id, so a node answers only the first round that reaches it.
  */
 import { after, earliest, type Instant } from '../../base/time.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
@@ -46,27 +47,27 @@ interface Ongoing {
   readonly startedAt: Instant
   readonly deadline: Instant
   readonly strategy: Strategy
-  /** When the strategy takes its next step; undefined: it has nobody left to ask. */
+  /** Time of the next step of the strategy; undefined when the strategy is exhausted. */
   stepAt: Instant | undefined
-  /** Whom it has come to: the own index first, which may have enough. */
+  /** `own` until the first step of the strategy: the own index may have enough results. */
   round: 'own' | 'others'
-  /** Whether the own index has answered. */
+  /** State of the query to the own index. */
   own: 'asked' | 'answered'
-  /** Holder, content and path of each result that was told of. */
+  /** Holder, content and path of each reported result. */
   readonly reported: Set<string>
   readonly nodes: Set<NodeId>
   messages: number
-  /** Whether it has waited for who may be slow. */
+  /** Whether it has waited SILENCE_MS for slow nodes. */
   waited: boolean
   readonly audience: Audience
 }
 
-/** Who hears of a search: the owner of the machine by its events, or another part of it. */
+/** Who receives the results of a search: the owner of the machine, by events, or another part of the machine. */
 type Audience = { readonly kind: 'owner' } | ({ readonly kind: 'part' } & Seeker)
 
-/** A part that looks for holders of a content. */
+/** A part of the machine that looks for holders of a content. */
 export interface Seeker {
-  /** True: that is enough. */
+  /** Called for each hit. True ends the search. */
   readonly found: (holder: NodeId, now: Instant) => boolean
   readonly ended: () => void
 }
@@ -94,12 +95,12 @@ export class Searches {
     return this.ongoing.size
   }
 
-  /** One too many ends at once, as cancelled. */
+  /** A search beyond SEARCHES_MAX ends at once as `cancelled`. */
   start(query: SearchQuery, options: SearchOptions, now: Instant): SearchId {
     return this.begin(query, options, { kind: 'owner' }, now)
   }
 
-  /** Holders of a content, for another part. Its own node is not told of. */
+  /** Looks for holders of a content, except this node, for another part of the machine. */
   seek(content: ContentId, seeker: Seeker, now: Instant): void {
     const query = { text: '', content, filter: { type: undefined, minBytes: undefined, maxBytes: undefined } }
     const options = { limit: RESULTS_MAX, timeoutMs: this.parts.context.settings.pushMs, trace: false }
@@ -155,7 +156,7 @@ export class Searches {
     if (one !== undefined) this.end(one, 'cancelled', now)
   }
 
-  /** A hit for a descriptor of this node's own. */
+  /** A hit for a query of this node arrived. */
   arrived(from: Neighbour, hit: QueryHit, now: Instant): void {
     const { context, routes } = this.parts
     const one = this.byDescriptor.get(hit.id)
@@ -164,7 +165,7 @@ export class Searches {
       return
     }
     const reached = hit.trace !== undefined && one.options.trace
-    // Only what changes something is worth a verification.
+    // A hit without new results is not worth the verification of its signature.
     const results = resultsOf(hit.page)
     if (!reached && results?.every(result => one.reported.has(nameOf(hit.holder.id, result))) === true) {
       context.dropped('duplicate')
@@ -172,7 +173,7 @@ export class Searches {
     }
     if (hit.holder.id === context.self.id || !isGenuine(context, hit)) {
       context.dropped('forged')
-      context.misbehaved(from.id, 'passed on a hit that its holder did not sign')
+      context.misbehaved(from.id, 'forwarded a hit without a valid signature of its holder')
       return
     }
     if (results === undefined) {
@@ -217,8 +218,8 @@ export class Searches {
   }
 
   /**
-   * Before nothing is the answer: whom tables led to and who did not answer has a machine that is busy, more often than no match. Once
-   * it is waited for longer.
+   * The next step after the strategy is exhausted: when the query was sent and there are no results, the search waits
+   * SILENCE_MS, once. A node that the tables select and that does not answer is more often busy than without a match.
    */
   private patience(one: Ongoing, now: Instant): Instant | undefined {
     if (one.reported.size > 0 || one.waited || one.messages === 0) return undefined
@@ -250,7 +251,7 @@ export class Searches {
     }
   }
 
-  /** As far as the neighbours are, on average and with some room, so are theirs. */
+  /** Estimate of the time for one hop: the average round trip to the neighbours, with some room, within bounds. */
   private hopMs(neighbours: readonly Neighbour[]): number {
     const { hopMsMin, hopMsMax } = this.parts.context.settings
     const sum = neighbours.reduce((total, { roundTripMs }) => total + (roundTripMs ?? hopMsMax), 0)

@@ -1,73 +1,80 @@
-/** What can be tuned about search, and what bounds it. */
+/** The settings and the limits of search. */
 import type { SearchMode } from './contract.ts'
 
 export interface SearchSettings {
   readonly mode: SearchMode
-  /** Of this node's own floods and widest rounds (Gnutella 0.4 names 7). */
+  /** TTL of this node's own floods and widest rounds. Gnutella 0.4 suggests 7. */
   readonly ttl: number
-  /** Neighbours that a node looks for, fewer than which give it a right to be let in, and more than which it refuses. */
+  /**
+   * A node connects to new neighbours until it has `degreeTarget`. With fewer than `degreeMin`, a full node accepts it
+   * in place of another neighbour. A node with `degreeMax` neighbours is full and refuses others.
+   */
   readonly degreeTarget: number
   readonly degreeMin: number
   readonly degreeMax: number
-  /** For the answer to a connect, which may have to open the stream first. */
+  /** Deadline of the answer to `connect`, which may have to open the stream first. */
   readonly connectMs: number
-  /** Before the next member is asked after a refusal; doubled by each further one. */
+  /** Pause after a refusal before the next member is asked. Doubled by each further refusal. */
   readonly retryMs: number
-  /** What the doubling ends at: below `degreeMin`, and from there on. */
+  /** The longest pause: below `degreeMin` neighbours, and otherwise. */
   readonly retryPoorMsMax: number
   readonly retryMsMax: number
-  /** A member that refused, said bye or did not answer is not asked for so long; doubled by each further time, up to the second. */
+  /**
+   * Time for which a member is not asked after it refused, sent `bye` or did not answer. Doubled each further time, up
+   * to `restMsMax`.
+   */
   readonly restMs: number
   readonly restMsMax: number
-  /** From one exchange of a neighbour for a random member to the next: so that healed halves grow together again. */
+  /** Interval at which a neighbour is replaced by a random member. It reunites the halves of a healed partition. */
   readonly rewireMs: number
-  /** A neighbour that was cut off is not taken back for so long. */
+  /** Time for which a neighbour that was cut off is refused. */
   readonly banMs: number
-  /** A descriptor id is remembered for this to twice this, and with it the way back. */
+  /** A descriptor id and its reverse path are remembered for one to two times this. */
   readonly memoryMs: number
   /**
-   * A copy of a known query that reaches further is sent on again, never answered again. rounds: one of a wider round of its asker,
-   * whose TTL and hops come to more; without that a dynamic query could not widen. detours: also one that came by a shorter way
-   * than those before, as gtk-gnutella does; then everybody within TTL is reached whatever the latencies, at twice the messages.
+   * Which copies of a known query are forwarded again because they reach further. They are never answered again.
+   * `rounds`: copies of a wider round, whose sum of TTL and hops is higher; a dynamic query needs these to widen.
+   * `detours`: also copies with a higher TTL that took a shorter path, as in gtk-gnutella. Then a flood reaches every
+   * node within the TTL regardless of latencies, with twice the messages.
    */
   readonly widen: 'rounds' | 'detours'
-  /** A query names those whom it was sent to, who are then left out by others. False: as in 0.4. */
+  /** A query names the nodes that it was sent to, and others do not send it to these. False: as in 0.4. */
   readonly tellAsked: boolean
-  /** A neighbour's own queries (hops 0) that are taken: the rate that it may keep up, and how many at once. A search takes one to three. */
+  /** Rate and burst of queries that a neighbour starts itself (hops 0). A search sends one to three. */
   readonly ownPerSecond: number
   readonly ownBurst: number
-  /** Of those, at once from somebody new: a flood that is cut off everywhere goes on at each further neighbour with so many. */
+  /** Burst for a new neighbour: the queries that a flooder gets through at each new neighbour after it was cut off. */
   readonly ownFirst: number
-  /** Queries of others that it passes on: likewise. */
+  /** Rate and burst of queries that a neighbour forwards. */
   readonly queriesPerSecond: number
   readonly queriesBurst: number
-  /** A neighbour that is so many queries over one of these rates is cut off; those that arrive as a backlog (bucket.ts) do not count. */
+  /** Debt of queries over these rates beyond which a neighbour is cut off. Backlogs (bucket.ts) add no debt. */
   readonly ownOverMax: number
   readonly queriesOverMax: number
-  /** Matches that the index works on at once, those that wait for it for each neighbour, and how long one may take. */
+  /** Matches that the index runs at once, those that wait for each neighbour, and the deadline of one. */
   readonly matchesAtOnce: number
   readonly matchesWaitingMax: number
   readonly matchMs: number
-  /** Results of one node for one query. */
+  /** Highest number of results of one node for one query. */
   readonly resultsPerNodeMax: number
-  /** A neighbour is pinged so often; each `wideEvery`th ping is for all within reach. */
+  /** Interval of pings. Every `wideEvery`th ping goes to all nodes within the TTL, others to neighbours only. */
   readonly pingMs: number
   readonly wideEvery: number
-  /** False: a ping floods, and every node that it reaches answers, as in 0.4. */
+  /** Answers pings from cached pongs. False: a ping floods, and every node that it reaches answers, as in 0.4. */
   readonly pongCache: boolean
-  /** A cached pong is given to others so long. */
+  /** Time for which a cached pong is used in answers. */
   readonly pongFreshMs: number
-  /** Query routing tables: none; those of the neighbours; those of their neighbours too. */
+  /** Query routing tables: none, those of the neighbours, or also those of their neighbours. */
   readonly tableHops: 0 | 1 | 2
-  /** From a change of the own table, or of a neighbour's, until the neighbours are told. */
+  /** Delay from a change of a table until it is sent to the neighbours. */
   readonly tableMs: number
-  /** What a query and its hit take for one hop at most: bounds of what is measured by pings. */
+  /** Bounds of the measured time that a query and its hit take for one hop. */
   readonly hopMsMin: number
   readonly hopMsMax: number
-  /** Neighbours and TTL of a dynamic query's first round. */
+  /** Neighbours and TTL of the first round of a dynamic query. */
   readonly probeNeighbours: number
   readonly probeTtl: number
-  /** A push that finds no way back looks for the holder so long. */
+  /** Timeout of the query that looks for a path to the holder of a push. */
   readonly pushMs: number
 }
 
@@ -112,57 +119,57 @@ export const SEARCH_DEFAULTS: SearchSettings = {
   pushMs: 10_000
 }
 
-/** A neighbour is never sent more than this share of what it takes, so that forwarding others' queries cuts nobody off. */
+/** Share of a neighbour's rate that this node uses, so that forwarding queries never gets this node cut off. */
 export const OUT_SHARE = 0.8
-/** Descriptor ids in one of the two generations: what eight neighbours at their full rate bring in a minute. */
+/** Descriptor ids in one of the two generations: what eight neighbours send in a minute at their full rate. */
 export const IDS_PER_GENERATION_MAX = 10_000
-/** Ways back to holders, for pushes, in one generation. */
+/** Reverse paths to holders, for pushes, in one generation. */
 export const HOLDERS_PER_GENERATION_MAX = 4_096
-/** Hits that one query may bring through this node: every node of a shoal of a thousand traced, and some more. */
+/** Hits for one query that pass through this node: enough for a traced query to a thousand nodes, with room. */
 export const HITS_PER_QUERY_MAX = 2_048
-/** Hits that a query brings from one neighbour, on average: who is asked knows somebody who knows. */
+/** Average number of hits for one query from one neighbour, which also forwards the hits of nodes behind it. */
 export const HITS_PER_QUERY = 16
-/** Words of the handshake taken from a peer: what a neighbour says when it has another degree every two seconds, and some more. */
+/** Handshake messages accepted from a peer. A neighbour announces its degree at most every two seconds. */
 export const HANDSHAKES_PER_SECOND = 2
 export const HANDSHAKES_BURST = 32
-/** This node's own searches under way. */
+/** This node's own active searches. */
 export const SEARCHES_MAX = 64
-/** Until a neighbour that was sent as much as it takes can be sent some more. */
+/** Pause before a search asks a neighbour again whose rate was used up. */
 export const HELD_MS = 250
-/** Before nothing at all is taken for an answer, beyond what hops take by the pings: an index that has to wait for its turn. */
+/** Additional wait before a search without results ends, because the index of a holder may be busy. */
 export const SILENCE_MS = 1_500
 export const SEARCH_TIMEOUT_MS_MAX = 60_000
-/** Results that one search tells of. */
+/** Results that one search reports. */
 export const RESULTS_MAX = 4_096
-/** Members asked at once: others ask too meanwhile, and all would end up with more than they look for. */
+/** Members asked at once. They ask too in the meantime, and with more all nodes would exceed their target. */
 export const ASKED_MAX = 2
-/** Members remembered as not to be asked, as banned, or as neighbours a moment ago. */
+/** Members that each list of acquaintances.ts remembers. */
 export const RESTING_MAX = 1_024
-/** Random members looked at for one that can be asked, before the next pause. */
+/** Random members examined to find one that may be asked, before the next pause. */
 export const PICKS_MAX = 32
-/** What a former neighbour sent before it heard that it is one. */
+/** Time for which descriptors of a former neighbour are not misbehaviour: they were sent before it knew. */
 export const FORMER_MS = 10_000
-/** Pongs from the cache that answer one ping (0.6's scheme), and nodes that pongs told of. */
+/** Cached pongs that answer one ping (as in 0.6), and nodes that are remembered from pongs. */
 export const PONGS_PER_PING_MAX = 10
 export const REACH_MAX = 4_096
-/** A node that no pong told of for so long is out of reach. */
+/** After this time without a pong a node no longer counts as within reach. */
 export const REACH_MS = 300_000
-/** Pings taken from a neighbour: what a shoal of a thousand floods without a cache, at one wide ping a minute and node. */
+/** Pings accepted from a neighbour: those of a thousand nodes without a cache, each with a wide ping in a minute. */
 export const PINGS_PER_SECOND = 30
 export const PINGS_BURST = 120
-/** Pushes that go through this node, from one neighbour. */
+/** Pushes accepted from one neighbour. */
 export const PUSHES_PER_SECOND = 1
 export const PUSHES_BURST = 16
-/** Pushes that members ask for in datagrams, all of them together. */
+/** Pushes accepted in datagrams, from all members together. */
 export const DIRECT_PUSHES_PER_SECOND = 10
 export const DIRECT_PUSHES_BURST = 64
-/** Pushes of this node that look for the holder, or went to it in a datagram. */
+/** Pushes of this node that look for a path, and pushes remembered that went in a datagram. */
 export const PUSHES_MAX = 64
-/** Pieces of tables taken from a neighbour: a table of 2^21 slots has at most eight, and there are two. */
+/** Parts of tables accepted from a neighbour. A table of 2^21 slots has at most eight, and there are two tables. */
 export const TABLE_PARTS_PER_SECOND = 8
 export const TABLE_PARTS_BURST = 64
-/** A node that knows members, and has no neighbour yet, waits for one so long with its search, and looks so often. */
+/** Time for which a search waits for the first neighbour when members are known, and the interval of its checks. */
 export const FIRST_NEIGHBOUR_MS = 3_000
 export const FIRST_NEIGHBOUR_STEP_MS = 100
-/** The neighbours are asked after this, when the own index has not answered by then. */
+/** The neighbours are asked after this time, even when the own index has not answered. */
 export const OWN_MS = 50

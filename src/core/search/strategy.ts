@@ -1,26 +1,29 @@
 /**
- * How a search of this node goes about it: the seam for everything that is not a flood. A strategy is asked for its next step at once,
- * and again after each wait. Limit, timeout and the user's leaving end the search without it.
+ * The strategy of a search: which neighbours to ask, with which TTL, in which steps. `next` is called for the first
+ * step and again after each wait. The limit, the timeout and a cancel end the search without the strategy.
  */
 import type { NodeId } from '../../base/ids.ts'
 import type { Spread } from './flood/flood.ts'
 import type { Neighbour } from './graph/neighbour.ts'
 import { HELD_MS } from './settings.ts'
 
-/** What a strategy sees, and what it can do. */
+/** The inputs of a strategy, and its one action, `ask`. */
 export interface Field {
-  /** Distinct results until now, and how many are enough. */
+  /** Distinct results so far, and the number at which the search ends. */
   readonly results: number
   readonly limit: number
   /** Members of the shoal, this node included. */
   readonly members: number
-  /** In an order drawn for this step. */
+  /** All neighbours, in a random order for each step. */
   readonly neighbours: readonly Neighbour[]
-  /** What a query and its hit take for one hop, with some room. */
+  /** Time that a query and its hit take for one hop, with some room. */
   readonly hopMs: number
-  /** Whether the neighbour, asked with this TTL, may find something as far as tables tell. */
+  /** Whether the tables allow a match when the neighbour is asked with this TTL. */
   leads(neighbour: Neighbour, ttl: number): boolean
-  /** How many of them were sent something, and who has to be asked later, having been sent too much; the others lead nowhere. */
+  /**
+   * Asks these neighbours. Returns how many were sent the query, and those to ask later because their rate is used up.
+   * The tables exclude a match for all others.
+   */
   ask(neighbours: readonly Neighbour[], ttl: number): Spread
 }
 
@@ -30,13 +33,13 @@ export interface Strategy {
   next(field: Field): Step
 }
 
-/** Links further on may be slower than this node's own, by which it waits; an index is a hop more. */
+/** Factor of the wait after a flood. `hopMs` follows from this node's own links, and others may be slower. */
 const LAST_WAITS = 2
 
-/** Gnutella 0.4: everybody is asked at once, as far as the TTL goes. */
+/** The flood of Gnutella 0.4: asks all neighbours at once with the full TTL. */
 export class FloodStrategy implements Strategy {
   private readonly ttl: number
-  /** Those that need not be asked any more. */
+  /** Neighbours that were asked, or for which the tables exclude a match. */
   private readonly asked = new Set<NodeId>()
   private sent = 0
   private stage: 'asking' | 'asked' = 'asking'

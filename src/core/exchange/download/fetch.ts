@@ -123,9 +123,7 @@ export class Fetch {
     for (const source of this.sources) this.dropAll(source, true)
   }
 
-  /**
-   * Like `close`, for all sources at once: sends no `cancel`, because `not-interested` is sent, and no new requests.
-   */
+  /** Like `close`, for leaving all sources at once: sends neither `cancel` nor new requests to other sources. */
   leave(source: OpenSource): void {
     if (!this.sources.delete(source)) return
     this.dropAll(source, false)

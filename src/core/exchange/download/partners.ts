@@ -243,7 +243,7 @@ export class Partners {
   /** Requests providers when too few sources are open, at most once in each pause. */
   wantProviders(now: Now): void {
     const { asking } = this.stage
-    // Sources do not suffice, however many, while none has an open request.
+    // While no request is open, even many sources are too few: none has a missing leaf.
     const enough = this.known.openCount >= SOURCES_ENOUGH && asking?.fetch.busy === true
     if (now.mono < this.providersAt || enough) return
     this.providersAt = after(now.mono, this.providersPauseMs)

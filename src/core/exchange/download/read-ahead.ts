@@ -1,6 +1,6 @@
 /**
- * Delivers the leaves that a reader waits for early. The picker picks them first. This part selects a source that
- * delivers them soon, cancels other requests of that source, and moves requests from a slow source to a faster one.
+ * Speeds up the leaves that a reader waits for. The picker picks them first. This part selects a source that delivers
+ * them soon, cancels other requests of that source, and moves requests from a slow source to a faster one.
  *
  * Only the first leaves that a reader needs are urgent in this way. For a reader that reads steadily, they were
  * requested long before. Cancelled requests are sent again later. Requests that arrive within GIVE_WAY_AFTER_MS are not

@@ -1,14 +1,17 @@
 /**
- * Queries on their way: taken from neighbours, answered once, sent on to all others. 0.4: "A servent will forward incoming Ping and
- * Query descriptors to all of its directly connected servents, except the one that delivered the incoming Ping or Query."
- * and "A servent receiving a descriptor with the same Payload Descriptor and Descriptor ID as one it has received before,
- * should attempt to avoid forwarding the descriptor to any connected servent." Hits go back by the routes that this leaves.
+ * The flood: queries are received from neighbours, answered once, and forwarded to all other neighbours. 0.4: "A
+ * servent will forward incoming Ping and Query descriptors to all of its directly connected servents, except the one
+ * that delivered the incoming Ping or Query." and "A servent receiving a descriptor with the same Payload Descriptor
+ * and Descriptor ID as one it has received before, should attempt to avoid forwarding the descriptor to any connected
+ * servent." Hits return by the reverse path.
  *
- * Deviations: a query names those whom it was sent to on its way, and nobody sends it to them again: in a small shoal, where
- * neighbours have neighbours in common, half of all copies (`tellAsked`). What such a list could hide by a lie, a TTL of 1 could
- * always. A copy with a higher TTL than those before is sent on again (see `widen` in settings.ts); a copy that a routing
- * table says finds nothing is not sent (tables.ts); each neighbour has a rate for its own queries and one for those of others, and
- * who is far over one of them is cut off.
+ * Deviations:
+ *   - A query names the nodes that it was sent to, and others do not send it to these (`tellAsked`). In a small overlay,
+ *     where neighbours have neighbours in common, this saves half of all copies. A node that lies in the list hides a
+ *     query from some nodes, which it could always do with a TTL of 1.
+ *   - A copy that reaches further than those before is forwarded again (see `widen` in settings.ts).
+ *   - A copy is not sent where the tables exclude a match (tables.ts).
+ *   - Each neighbour has a rate for its own queries and one for those it forwards. A neighbour far over one is cut off.
  */
 import { hex } from '../../../base/bytes.ts'
 import type { NodeId } from '../../../base/ids.ts'
@@ -32,7 +35,7 @@ import { HITS_PER_QUERY_MAX, type SearchSettings } from '../settings.ts'
 import type { Tables } from '../tables/tables.ts'
 import { wantedBy, type Wanted } from '../graph/wanted.ts'
 
-/** Of a signature: enough to tell hits apart. */
+/** Bytes of a signature that identify a hit. */
 const HIT_KEY_BYTES = 16
 
 export interface FloodParts {
@@ -41,12 +44,14 @@ export interface FloodParts {
   readonly routes: Routes
   readonly matches: Matches
   readonly tables: Tables
-  /** A hit for a query of this node itself. */
+  /** Called with each hit for a query of this node. */
   readonly arrived: (from: Neighbour, hit: QueryHit, now: Instant) => void
 }
 
 export interface Spread {
+  /** Copies sent. */
   readonly sent: number
+  /** Neighbours that were sent no copy because their rate is used up. */
   readonly held: readonly Neighbour[]
 }
 
@@ -71,7 +76,7 @@ export class Flood {
       return
     }
     const isOwn = route.from === undefined
-    // The first copy is the fastest, not the shortest. On each way back hops only fall, so it never goes in a circle.
+    // The first copy took the fastest path, not the shortest. Hops only fall along a reverse path, so it has no cycle.
     if (!isOwn && query.hops < route.hops) {
       route.from = from.id
       route.hops = query.hops
@@ -84,8 +89,8 @@ export class Flood {
   }
 
   /**
-   * Sends a query on, or a new one out, to those where it may find something. Returns how many copies went out, and from whom one was
-   * held back, having been sent as much as it takes.
+   * Sends a query to those of the neighbours that it does not name, for which the tables allow a match and whose rate
+   * permits it.
    */
   spread(query: Query, wanted: Wanted, neighbours: Iterable<Neighbour>, now: Instant): Spread {
     const { context, tables } = this.parts
@@ -106,7 +111,7 @@ export class Flood {
     return { sent: to.length, held }
   }
 
-  /** This node, those that it sends to, and those before, as far as they fit. */
+  /** The list for a query: this node, the receivers, and the nodes named before, as far as they fit. */
   private askedBy(to: readonly Neighbour[], before: readonly NodeTag[]): readonly NodeTag[] {
     const { selfTag, settings } = this.parts.context
     if (!settings.tellAsked) return before
@@ -121,7 +126,7 @@ export class Flood {
     }
     const hit = admit(message)
     const path = hit?.trace?.path.length ?? 0
-    // Each node that a hit went through has named itself: one that has named more went further than it may.
+    // Each node on the path of a traced hit adds itself, so a longer list means that the hit went too far.
     if (hit === undefined || path >= TTL_HARD_MAX) {
       context.dropped('expired')
       return
@@ -135,7 +140,7 @@ export class Flood {
       context.dropped('full')
       return
     }
-    // Who has forgotten that a query was its own takes it as a new one, and the ways back go in a circle.
+    // A node that has forgotten its own query takes a copy as a new query. Then the reverse paths form a cycle.
     if (this.cameBefore(hit, now)) {
       context.dropped('duplicate')
       return
@@ -154,7 +159,7 @@ export class Flood {
   }
 
   private cameBefore({ page, signature }: QueryHit, now: Instant): boolean {
-    // Traced nodes without results say the same of each round.
+    // Empty hits of traced nodes are equal in each round.
     if (page.count === 0) return false
     const { hits } = this.parts.routes
     const key = hex(signature.subarray(0, HIT_KEY_BYTES))
@@ -169,7 +174,7 @@ export class Flood {
     if (bucket.take(now)) return true
     context.dropped('rate')
     if (bucket.debt > (isOwn ? context.settings.ownOverMax : context.settings.queriesOverMax)) {
-      context.misbehaved(from.id, 'asked for far more than its rate')
+      context.misbehaved(from.id, 'sent queries far beyond its rate')
       neighbours.cutOff(from.id, now)
     }
     return false
@@ -187,14 +192,14 @@ export class Flood {
       return
     }
     const matched = (results: readonly SearchResult[]): void => {
-      // The asker may have gone meanwhile, and with it the way back.
+      // The neighbour that asked may have left in the meantime, and with it the reverse path.
       const to = route.from === undefined ? undefined : neighbours.get(route.from)
       if (to !== undefined) answer(context, to.contact, query, { results, forwarded })
     }
     if (!matches.add(from.id, { query: query.query, matched }, now)) context.dropped('busy')
   }
 
-  /** Known here, but those behind may not have heard of it. */
+  /** Forwards a known query again, because nodes further on may not have received it. */
   private again(from: Neighbour, query: Query, now: Instant): void {
     const { context } = this.parts
     context.counters.widened++
@@ -210,7 +215,7 @@ export class Flood {
   }
 }
 
-/** What it set out with: stays the same on the way. */
+/** The TTL that the query started with: the sum does not change on the path. */
 function spanOf({ ttl, hops }: Query): number {
   return ttl + hops
 }

@@ -1,6 +1,6 @@
 /**
- * A map that forgets in halves: what was set lives for one to two times `ms`, or until two times `limit` others came after it.
- * Two rotating generations cost one look-up more than a map, and nothing per entry to expire it.
+ * A map whose entries expire: an entry lives for one to two times `ms`, or until up to two times `limit` newer entries
+ * are set. It rotates two generations, so that a look-up costs at most two, and no entry needs a timer.
  */
 import { assert } from '../../../base/assert.ts'
 import { after, type Instant } from '../../../base/time.ts'
@@ -12,9 +12,9 @@ export class Generations<K, V> {
   private readonly limit: number
   private readonly ms: number
 
-  /** `limit` is that of one generation. */
+  /** `limit` is the number of entries in one generation. */
   constructor(limit: number, ms: number) {
-    assert(limit > 0 && ms > 0, 'a limit is above zero')
+    assert(limit > 0 && ms > 0, 'limit and ms are positive')
     this.limit = limit
     this.ms = ms
   }
@@ -35,13 +35,13 @@ export class Generations<K, V> {
     this.young.set(key, value)
   }
 
-  /** Forgets what has lived its time; every use does so too. */
+  /** Drops expired entries. `get` and `set` do so too. */
   turn(now: Instant): void {
     this.turnAt ??= after(now, this.ms)
     if (now < this.turnAt) return
     const nextAt = after(this.turnAt, this.ms)
     this.rotate(nextAt)
-    // Nobody came by for longer than that.
+    // The map was not used for a whole generation.
     if (nextAt <= now) this.rotate(after(now, this.ms))
   }
 

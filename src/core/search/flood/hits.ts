@@ -1,4 +1,4 @@
-/** Hits: made and signed by the holder, sent back the way that the query came, checked where they end. */
+/** Hits: the holder creates and signs them, they return by the reverse path, and the asker verifies them. */
 import type { Contact } from '../../../wire/common.ts'
 import {
   hitClaim,
@@ -13,8 +13,8 @@ import {
 import type { SearchContext } from '../context.ts'
 
 /**
- * Answers a query with as many hits as its results need; with an empty one when there are none and the query is traced. A hit may
- * go the hard limit's hops: its way back is as long as that of the first copy to each node, not as that of this copy.
+ * Answers a query with as many hits as its results need, or with an empty hit when there are none and the query is
+ * traced. The TTL of a hit is the hard limit, because its reverse path may be longer than the path of this copy.
  */
 export function answer(
   context: SearchContext,
@@ -27,14 +27,14 @@ export function answer(
   const holder = context.self
   for (const [i, page] of pages.entries()) {
     const signature = context.signer.sign(HIT_DOMAIN, hitClaim(query.id, { holder, page }))
-    // What was sent on is told once.
+    // Only the first hit has the number of forwarded copies, so that it counts once.
     const trace = query.trace ? { forwarded: i === 0 ? forwarded : 0, path: [] } : undefined
     const header = { id: query.id, ttl: TTL_HARD_MAX, hops: 0 }
     context.send(to, { kind: 'query-hit', ...header, holder, page, signature, trace })
   }
 }
 
-/** Whether the holder says so itself, for this very query. */
+/** Whether the holder signed the hit for this query. */
 export function isGenuine(context: SearchContext, hit: QueryHit): boolean {
   return context.verifier.verify(hit.holder.id, HIT_DOMAIN, hitClaim(hit.id, hit), hit.signature)
 }

@@ -1,6 +1,7 @@
 /**
- * What the index is asked: one queue for each neighbour and one for this node's own searches, served in turn, so that one who
- * asks a lot waits for itself alone. Few are in flight at once; what waits is bounded, and what does not fit is dropped.
+ * The queries to the index: one queue for each neighbour and one for this node's own searches, served in turn, so that
+ * a neighbour with many queries delays only its own. Few queries are in flight at once. The queues are bounded, and a
+ * query that does not fit is dropped.
  */
 import type { NodeId } from '../../../base/ids.ts'
 import { after, type Instant } from '../../../base/time.ts'
@@ -10,7 +11,7 @@ import type { SearchContext } from '../context.ts'
 
 export interface Job {
   readonly query: SearchQuery
-  /** Not called when the asker is gone, or the job was dropped. `results` is empty when the index failed. */
+  /** Not called when the asker left or the job was dropped. `results` is empty when the index failed. */
   readonly matched: (results: readonly SearchResult[], now: Instant) => void
 }
 
@@ -22,16 +23,16 @@ interface InFlight {
 
 export class Matches {
   private readonly context: SearchContext
-  /** Only queues with something in them, the next to be served first. */
+  /** The queues that are not empty, the next one to serve first. */
   private readonly waiting = new Map<NodeId, Job[]>()
-  /** By the command's token; at most `matchesAtOnce`. In the order of their deadlines. */
+  /** By the token of the command, in the order of their deadlines. At most `matchesAtOnce`. */
   private readonly inFlight = new Map<number, InFlight>()
 
   constructor(context: SearchContext) {
     this.context = context
   }
 
-  /** False when the asker has too many waiting. `asker` is this node itself for its own searches. */
+  /** Queues a job. False when the asker's queue is full. For its own searches, `asker` is this node. */
   add(asker: NodeId, job: Job, now: Instant): boolean {
     const queue = this.waiting.get(asker) ?? []
     if (queue.length >= this.context.settings.matchesWaitingMax) return false
@@ -41,12 +42,12 @@ export class Matches {
     return true
   }
 
-  /** Nobody waits for these answers any more. */
+  /** Drops the queued jobs of an asker. */
   forget(asker: NodeId): void {
     this.waiting.delete(asker)
   }
 
-  /** Of all askers. */
+  /** Number of jobs that are queued or in flight. */
   get size(): number {
     let size = this.inFlight.size
     for (const queue of this.waiting.values()) size += queue.length
@@ -55,7 +56,7 @@ export class Matches {
 
   done(token: number, result: Result, now: Instant): void {
     const one = this.inFlight.get(token)
-    // Over its deadline.
+    // The answer came after the deadline.
     if (one === undefined) return
     this.inFlight.delete(token)
     one.job.matched(result.ok ? (result.value as readonly SearchResult[]) : [], now)
@@ -83,7 +84,7 @@ export class Matches {
       this.waiting.delete(asker)
       const job = queue.shift()
       if (job === undefined) continue
-      // Behind all the others.
+      // The queue moves behind all others.
       if (queue.length > 0) this.waiting.set(asker, queue)
       const token = this.context.outbox.command({ kind: 'match', query: job.query, limit: resultsPerNodeMax })
       this.inFlight.set(token, { job, asker, deadline: after(now, matchMs) })

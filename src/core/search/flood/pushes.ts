@@ -1,12 +1,12 @@
 /**
- * Push: who cannot dial a holder asks it to dial. 0.4: "Push descriptors are routed by Servent_Identifier, not by Descriptor_ID", and
- * "may only be sent along the same path that carried the incoming QueryHit descriptor": each node on the way remembers by
- * which neighbour the last hit of the holder came. Without such a way it goes to the holder itself, in a datagram (as
- * gtk-gnutella's do): who takes no connections is a member all the same, and answers those. When that did not help, and it is asked
- * for again, a query for the content finds a way first.
+ * Push: a node that cannot dial a holder asks the holder to dial it. 0.4: "Push descriptors are routed by
+ * Servent_Identifier, not by Descriptor_ID", and "may only be sent along the same path that carried the incoming
+ * QueryHit descriptor": each node on the path remembers the neighbour that sent the last hit of the holder. Without
+ * such a path, the push goes to the holder in a datagram (as in gtk-gnutella): a node that accepts no connections is
+ * still a member and receives datagrams. When the push is requested again, a query for the content finds a path first.
  *
- * What a forged push can do: make the holder dial a member. The requester counts by its id alone; where it is, the membership
- * says. A request to dial somebody names a member, never an address, so nobody is pointed at a third party.
+ * A forged push can only make the holder dial a member. The holder uses the requester's id, and takes the address from
+ * the membership, so a push cannot point a holder at a third party.
  */
 import { LruMap } from '../../../base/bounded.ts'
 import type { ContentId, NodeId } from '../../../base/ids.ts'
@@ -35,12 +35,12 @@ export class Pushes {
   private readonly neighbours: SearchNeighbours
   private readonly routes: Routes
   private readonly searches: Searches
-  /** What was asked for in a datagram before. */
+  /** Pushes that were sent in a datagram before. */
   private readonly direct = new LruMap<string, true>(PUSHES_MAX)
-  /** From all members together. */
+  /** The rate of datagrams from all members together. */
   private readonly directIn: Bucket
-  /** Those that look for the holder. */
-  private readonly looking = new LruMap<string, true>(PUSHES_MAX)
+  /** Pushes for which a query looks for a path. */
+  private readonly searching = new LruMap<string, true>(PUSHES_MAX)
 
   constructor(parts: PushParts) {
     this.context = parts.context
@@ -57,29 +57,29 @@ export class Pushes {
       this.direct.set(name, true)
       return
     }
-    if (this.looking.has(name) || this.looking.size >= PUSHES_MAX) {
-      if (this.looking.size >= PUSHES_MAX) this.context.dropped('full')
+    if (this.searching.has(name) || this.searching.size >= PUSHES_MAX) {
+      if (this.searching.size >= PUSHES_MAX) this.context.dropped('full')
       return
     }
-    this.looking.set(name, true)
+    this.searching.set(name, true)
     this.searches.seek(
       content,
       {
-        // Whoever answered: then there is a way to the holder, or there is none yet.
+        // After a hit of any holder there may be a path to this one.
         found: (_by, at) => this.send(holder, content, at),
         ended: () => {
-          this.looking.delete(name)
+          this.searching.delete(name)
         }
       },
       now
     )
   }
 
-  /** In a datagram: nobody asks that way for another, or by another. */
+  /** A push in a datagram is valid only from the requester itself, to the holder itself. */
   receiveDirect(from: Contact, { holder, content, requester }: Push, now: Instant): void {
     const { context } = this
     if (holder !== context.self.id || requester.id !== from.id) {
-      context.misbehaved(from.id, 'sent a push in a datagram that is not its own')
+      context.misbehaved(from.id, 'sent a push in a datagram for another requester or holder')
       return
     }
     if (this.directIn.spend(now)) this.dial(from.id, content)
@@ -112,16 +112,16 @@ export class Pushes {
       this.dial(push.requester.id, push.content)
       return
     }
-    const next = this.wayTo(push.holder, now)
+    const next = this.nextHopTo(push.holder, now)
     const outgoing = onward(push)
     if (next === undefined || next === from) context.dropped('no-route')
     else if (outgoing === undefined) context.dropped('expired')
     else context.send(next.contact, outgoing)
   }
 
-  /** False when there is no way. */
+  /** Sends a push along the path to the holder. False when there is none. */
   private send(holder: NodeId, content: ContentId, now: Instant): boolean {
-    const next = this.wayTo(holder, now)
+    const next = this.nextHopTo(holder, now)
     if (next === undefined) return false
     const { context } = this
     const header = { id: context.newId(), ttl: TTL_HARD_MAX, hops: 0 }
@@ -130,7 +130,7 @@ export class Pushes {
     return true
   }
 
-  /** False when it is no member. */
+  /** Sends a push in a datagram. False when the holder is not a member. */
   private sendDirect(holder: NodeId, content: ContentId): boolean {
     const { context } = this
     const to = this.neighbours.memberSet.get(holder)
@@ -140,7 +140,7 @@ export class Pushes {
     return true
   }
 
-  private wayTo(holder: NodeId, now: Instant): Neighbour | undefined {
+  private nextHopTo(holder: NodeId, now: Instant): Neighbour | undefined {
     const by = this.routes.holders.get(holder, now)
     return this.neighbours.get(holder) ?? (by === undefined ? undefined : this.neighbours.get(by))
   }

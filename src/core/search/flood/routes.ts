@@ -1,7 +1,7 @@
 /**
- * The ways back. 0.4: "QueryHit descriptors may only be sent along the same path that carried the incoming Query descriptor."; "Push
- * descriptors may only be sent along the same path that carried the incoming QueryHit descriptor."; the same of Pong and Ping.
- * What is remembered for that is also what tells a duplicate: bounded, and forgotten in generations.
+ * The reverse paths. 0.4: "QueryHit descriptors may only be sent along the same path that carried the incoming Query
+ * descriptor."; "Push descriptors may only be sent along the same path that carried the incoming QueryHit descriptor.";
+ * the same of Pong and Ping. The same entries detect duplicates. They are bounded and expire in generations.
  */
 import type { NodeId } from '../../../base/ids.ts'
 import type { Instant } from '../../../base/time.ts'
@@ -10,32 +10,32 @@ import { Generations } from './generations.ts'
 import { HOLDERS_PER_GENERATION_MAX, IDS_PER_GENERATION_MAX } from '../settings.ts'
 
 export interface QueryRoute {
-  /** Where answers go; undefined: this node asked itself. */
+  /** The neighbour to which answers go; undefined for a query of this node. */
   from: NodeId | undefined
-  /** Of the copy that came from there, as it came. */
+  /** Hops of the copy from that neighbour, as received. */
   hops: number
-  /** The highest TTL of the copies that came, as they came. */
+  /** The highest TTL of all copies, as received. */
   ttl: number
-  /** The most that TTL and hops of a copy came to: how far the widest round goes from its origin. */
+  /** The highest sum of TTL and hops of all copies: how far the widest round goes from its origin. */
   span: number
-  /** That went back. */
+  /** Hits that went back. */
   hits: number
 }
 
 export interface PingRoute {
   readonly from: NodeId | undefined
   readonly sentAt: Instant
-  /** That went back. */
+  /** Pongs that went back. */
   pongs: number
 }
 
 export class Routes {
   readonly queries: Generations<DescriptorId, QueryRoute>
   readonly pings: Generations<DescriptorId, PingRoute>
-  /** The neighbour by which the last hit of a holder came. */
+  /** The neighbour that sent the last hit of a holder, by holder. */
   readonly holders: Generations<NodeId, NodeId>
   readonly pushes: Generations<DescriptorId, true>
-  /** Hits with results that went through here, by their signatures. */
+  /** Hits with results that passed through this node, by their signatures. */
   readonly hits: Generations<string, true>
 
   constructor(memoryMs: number) {
@@ -46,7 +46,7 @@ export class Routes {
     this.hits = new Generations(IDS_PER_GENERATION_MAX, memoryMs)
   }
 
-  /** Forgets what nobody has looked up for long. */
+  /** Drops expired entries of maps that are not in use. */
   turn(now: Instant): void {
     for (const memory of [this.queries, this.pings, this.holders, this.pushes, this.hits]) memory.turn(now)
   }

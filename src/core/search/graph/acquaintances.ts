@@ -1,6 +1,6 @@
 /**
- * What is remembered of members also when they are no neighbours: who is not to be asked for a while, who was cut off, who was a neighbour a
- * moment ago, and how much each has sent. The oldest are forgotten beyond RESTING_MAX.
+ * State about members that are not necessarily neighbours: which not to ask for a while, which were cut off, which were
+ * neighbours recently, and the rates of each. Each list drops its oldest entries beyond RESTING_MAX.
  */
 import { LruMap } from '../../../base/bounded.ts'
 import type { NodeId } from '../../../base/ids.ts'
@@ -11,7 +11,7 @@ import { FORMER_MS, RESTING_MAX } from '../settings.ts'
 
 export class Acquaintances {
   private readonly context: SearchContext
-  /** Not to be asked before then, and how often in a row that was so. */
+  /** The time before which a member is not asked, and the number of consecutive rests. */
   private readonly resting = new LruMap<NodeId, { readonly until: Instant; readonly times: number }>(RESTING_MAX)
   private readonly bannedUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
   private readonly formerUntil = new LruMap<NodeId, Instant>(RESTING_MAX)
@@ -21,7 +21,7 @@ export class Acquaintances {
     this.context = context
   }
 
-  /** It said no, or nothing: for longer each time. */
+  /** The member refused, sent `bye` or did not answer. It is not asked for a while, longer each time. */
   rest(id: NodeId, now: Instant): void {
     const { restMs, restMsMax } = this.context.settings
     const times = this.resting.get(id)?.times ?? 0
@@ -45,7 +45,7 @@ export class Acquaintances {
     return isAhead(this.bannedUntil.get(id), now)
   }
 
-  /** It may not have heard yet that it is no neighbour. */
+  /** The neighbourhood ended. The member may not know it yet. */
   parted(id: NodeId, now: Instant): void {
     this.formerUntil.set(id, after(now, FORMER_MS))
   }
@@ -59,7 +59,7 @@ export class Acquaintances {
     return isAhead(this.formerUntil.get(id), now)
   }
 
-  /** The same when it comes back: who was a neighbour has no new credit. */
+  /** The rates of a member. They outlive the neighbourhood, so that reconnecting does not reset them. */
   metersOf(id: NodeId, now: Instant): Meters {
     let meters = this.meters.touch(id)
     if (meters === undefined) this.meters.set(id, (meters = new Meters(this.context.settings, now)))

@@ -1,20 +1,21 @@
 /**
- * A token bucket that goes below zero: what was asked for beyond the rate is a debt, so that asking harder opens nothing.
+ * A token bucket that goes below zero: requests beyond the rate become a debt, so that sending faster gains nothing.
  *
- * A backlog is no debt: while a stream stalls, or this process is stopped, the messages of a peer that keeps to its rate
- * wait, and then arrive at once. What exceeds the rate is refused then too. A peer that goes on after BACKLOG_MS has a debt.
+ * A backlog adds no debt. While a stream stalls or this process is stopped, the messages of a peer that keeps to its rate
+ * wait, and then arrive at once. Those beyond the rate are refused even then. Messages beyond the rate after BACKLOG_MS
+ * add to the debt.
  */
 import { after, type Instant } from '../../../base/time.ts'
 
-/** Time for a backlog to arrive in full. */
+/** Time in which a backlog arrives in full. */
 export const BACKLOG_MS = 1_000
-/** From the beginning of one backlog to the next; what waited for less time than this is a small debt. */
+/** Shortest interval between the starts of two backlogs. A stall that is shorter than this causes only a small debt. */
 export const BACKLOG_EVERY_MS = 6_000
 
 export interface Rate {
   readonly perSecond: number
   readonly burst: number
-  /** What it begins with; `burst` unless it is given. */
+  /** The initial number of tokens; `burst` by default. */
   readonly first?: number
 }
 
@@ -31,14 +32,14 @@ export class Bucket {
     this.filledAt = now
   }
 
-  /** Whether one more is within the rate; what is not adds to the debt, unless it is part of a backlog. */
+  /** Takes a token for a received message. False when it is beyond the rate; outside a backlog, it adds to the debt. */
   take(now: Instant): boolean {
     if (this.spend(now)) return true
     if (!this.isBacklog(now)) this.tokens--
     return false
   }
 
-  /** The same for what we send ourselves: what is not within the rate is not sent, so there is no debt. */
+  /** Takes a token for a message to send. False when there is none; the message must not be sent, and adds no debt. */
   spend(now: Instant): boolean {
     this.fill(now)
     if (this.tokens < 1) return false
@@ -46,7 +47,7 @@ export class Bucket {
     return true
   }
 
-  /** How many were asked for that there were no tokens for, less what has come in since. */
+  /** Messages beyond the rate, minus the tokens added since. */
   get debt(): number {
     return Math.max(0, -this.tokens)
   }

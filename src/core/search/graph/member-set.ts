@@ -25,8 +25,8 @@ export class MemberSet {
   }
 
   /**
-   * A random contact that fits. Looks at `picks` contacts at most, and at all of them when there are no more; undefined when
-   * none of those fits.
+   * A random contact for which `fits` is true. Examines at most `picks` random contacts, or all when there are no more.
+   * Undefined when none of these fits.
    */
   pick(random: Random, picks: number, fits: (contact: Contact) => boolean): Contact | undefined {
     const { values } = this.contacts

@@ -1,4 +1,4 @@
-/** One neighbour in the graph: what is known of it, and how much it may ask for. */
+/** One neighbour in the graph, and the rates of the messages from and to it. */
 import type { NodeId } from '../../../base/ids.ts'
 import type { Instant } from '../../../base/time.ts'
 import type { Contact } from '../../../wire/common.ts'
@@ -19,7 +19,9 @@ import {
   type SearchSettings
 } from '../settings.ts'
 
-/** What one peer may ask for, and what it is sent. Outlives the neighbourhood: who comes back finds its debts. */
+/**
+ * The rates of messages from and to one peer. They outlive the neighbourhood: a peer that reconnects keeps its debts.
+ */
 export class Meters {
   readonly handshakes: Bucket
   readonly own: Bucket
@@ -28,7 +30,7 @@ export class Meters {
   readonly pings: Bucket
   readonly pushes: Bucket
   readonly tableParts: Bucket
-  /** What we send: a share of what it takes. */
+  /** Rates for sending: a share of the rate that the peer accepts. */
   readonly ownOut: Bucket
   readonly queriesOut: Bucket
   readonly pingsOut: Bucket
@@ -39,7 +41,7 @@ export class Meters {
     this.handshakes = bucket(HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
     this.own = bucket(ownPerSecond, ownBurst, 1, ownFirst)
     this.queries = bucket(queriesPerSecond, queriesBurst)
-    // Every node in reach may answer one query at once; in the long run a node answers what it is asked.
+    // The burst: every node within reach may answer one query. The rate follows from the rate of queries.
     this.hits = bucket(HITS_PER_QUERY * queriesPerSecond, HITS_PER_QUERY_MAX)
     this.pings = bucket(PINGS_PER_SECOND, PINGS_BURST)
     this.pushes = bucket(PUSHES_PER_SECOND, PUSHES_BURST)
@@ -54,9 +56,9 @@ export class Neighbour {
   readonly contact: Contact
   readonly tag: NodeTag
   readonly meters: Meters
-  /** Its number of neighbours, as it last said. */
+  /** Its number of neighbours, as last announced. */
   degree: number
-  /** There and back, by the last pings; undefined until the first. */
+  /** Smoothed round trip of the last pings; undefined before the first. */
   roundTripMs: number | undefined
 
   constructor(contact: Contact, degree: number, meters: Meters) {

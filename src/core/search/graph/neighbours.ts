@@ -1,18 +1,19 @@
 /**
- * The graph that descriptors flood over: 5 to 8 random members each, by mutual consent.
+ * The graph over which descriptors flood: each node has 5 to 8 random members as neighbours, by mutual consent.
  *
- *   (nobody) --connect--> asking --accept--> neighbour --bye, link down, member down--> (nobody)
- *                           |--refuse, bye, link down, deadline--> (nobody), not asked again for a while
+ *   (none) --connect--> asked --accept--> neighbour --bye, link down, member down--> (none)
+ *                         |--refuse, bye, link down, deadline--> (none), not asked again for a while
  *
- * Whoever has fewer than the target asks random members, one for each that it lacks, later after each refusal. Two that ask each
- * other at once are neighbours as soon as either hears: a `connect` of somebody asked is an answer. Who is full refuses, but
- * not somebody with too few: it lets one go of its neighbours that have enough, and takes the other in. (With n members
- * of degree 8 there are 3n links more than all need, so that always somebody has enough.)
+ * A node with fewer neighbours than the target asks random members, at most ASKED_MAX at once, with a longer pause
+ * after each refusal. A `connect` from an asked member counts as its `accept`, so two nodes that ask each other become
+ * neighbours at once. A full node refuses, except a node that has too few: then it drops a neighbour that has more than
+ * enough and accepts the other. (With n members of degree 8 there are 3n more link ends than needed, so some node
+ * always has more than enough.)
  *
- * Rewiring: now and then each gives up one neighbour for a random member. A random graph of degree 5 or more is
- * connected almost surely; one that a partition has divided, each half complete in itself, becomes one again by that.
+ * Rewiring: periodically, each node replaces one neighbour by a random member. A random graph of degree 5 or more is
+ * connected almost surely. When a partition has split it into two such graphs, rewiring joins them again.
  *
- * Deviation from 0.6's handshake: the stream and who is at its other end are given, so headers are not exchanged.
+ * Deviation from the handshake of 0.6: the stream and the identity of the peer are given, so no headers are exchanged.
  */
 import type { NodeId } from '../../../base/ids.ts'
 import { after, earliest, type Instant } from '../../../base/time.ts'
@@ -24,21 +25,21 @@ import { Neighbour } from './neighbour.ts'
 import { MemberSet } from './member-set.ts'
 import { ASKED_MAX, PICKS_MAX } from '../settings.ts'
 
-/** Members are told of one after the other: after this there is a choice. */
+/** Delay of the first connect. Members are reported one by one, and by then there are several to choose from. */
 const FIRST_ASK_MS = 200
-/** From the coming of a member until a neighbour is given up for one, by those on whom the lot falls. */
+/** Within this time after a new member, some randomly chosen nodes rewire. */
 const REWIRE_SOON_MS = 5_000
-/** From a change of the degree until the neighbours are told, so that several changes make one. */
+/** Delay from a change of the degree until it is announced, so that several changes need one message. */
 const ANNOUNCE_DEGREE_MS = 2_000
 
 interface Asked {
   readonly contact: Contact
   readonly deadline: Instant
-  /** more: one is lacking. instead: in place of a neighbour that it has. */
+  /** `more`: to reach the target; `instead`: to replace a neighbour. */
   readonly purpose: 'more' | 'instead'
 }
 
-/** What follows from a change, in the rooms beside. */
+/** Notifies the other parts of search of new and lost neighbours. */
 export interface NeighboursOwner {
   linked(neighbour: Neighbour, now: Instant): void
   unlinked(id: NodeId, now: Instant): void
@@ -49,14 +50,14 @@ export class SearchNeighbours {
   private readonly context: SearchContext
   private readonly owner: NeighboursOwner
   private readonly byId = new Map<NodeId, Neighbour>()
-  /** At most ASKED_MAX, and one in place of a neighbour. */
+  /** Members asked: at most ASKED_MAX, and one to replace a neighbour. */
   private readonly asked = new Map<NodeId, Asked>()
   private readonly acquaintances: Acquaintances
   private state: 'new' | 'started' = 'new'
   private failures = 0
   private askAt: Instant
   private rewireAt: Instant
-  /** The degree that all neighbours have heard of. */
+  /** The degree that was last announced to all neighbours. */
   private announcedDegree = 0
   private announceAt: Instant | undefined
 
@@ -95,7 +96,7 @@ export class SearchNeighbours {
     this.acquaintances.rested(contact.id)
     const { random, settings } = this.context
     if (this.lacking() > 0) this.askWithin(FIRST_ASK_MS, now)
-    // Some of the others are to meet who comes; when half of the shoal comes back, somebody of everyone's.
+    // About degreeTarget nodes rewire for a new member. When half of the overlay returns, this concerns every node.
     else if (random.chance(settings.degreeTarget / this.memberSet.size)) this.rewireWithin(REWIRE_SOON_MS, now)
   }
 
@@ -110,19 +111,19 @@ export class SearchNeighbours {
     this.end(id, now)
   }
 
-  /** It asked for far more than its rate, for long. */
+  /** Bans a neighbour that sent far more than its rate. */
   cutOff(id: NodeId, now: Instant): void {
     this.acquaintances.ban(id, now)
     this.context.counters.cutOff++
     this.sayBye(id, now)
   }
 
-  /** What to make of a descriptor's sender: a former neighbour may not have heard of that yet. */
+  /** Classifies the sender of a descriptor. A former neighbour may not know yet that it is none. */
   standing(from: Contact, now: Instant): Neighbour | 'former' | 'stranger' {
     const neighbour = this.byId.get(from.id)
     if (neighbour !== undefined) return neighbour
     if (this.acquaintances.isFormer(from.id, now)) return 'former'
-    // It takes us for a neighbour, rightly or not.
+    // The sender takes this node for a neighbour: `bye` corrects that.
     this.context.send(from, { kind: 'bye' })
     this.acquaintances.parted(from.id, now)
     return 'stranger'
@@ -142,7 +143,7 @@ export class SearchNeighbours {
         return
       case 'refuse':
       case 'bye':
-        // A refusal to one who is a neighbour already: both had asked, and this node took that for consent.
+        // A neighbour may refuse: both had asked, and this node took the `connect` as consent.
         this.acquaintances.rest(from.id, now)
         this.failed(from.id, now)
         this.end(from.id, now)
@@ -166,14 +167,14 @@ export class SearchNeighbours {
     return next
   }
 
-  /** How many more to ask. */
+  /** Number of further members to ask. */
   private lacking(): number {
     let asked = 0
     for (const { purpose } of this.asked.values()) if (purpose === 'more') asked++
     return Math.min(this.context.settings.degreeTarget, this.memberSet.size) - this.byId.size - asked
   }
 
-  /** Whether there are members that are no neighbours. */
+  /** Whether some members are neither neighbours nor asked. */
   private hasOthers(): boolean {
     return this.memberSet.size > this.byId.size + this.asked.size
   }
@@ -188,7 +189,7 @@ export class SearchNeighbours {
     if (this.lacking() > 0) this.askAt = after(now, this.pauseMs())
   }
 
-  /** False when nobody can be asked at the moment. */
+  /** Asks a random member. False when none may be asked now. */
   private ask(purpose: Asked['purpose'], now: Instant): boolean {
     const contact = this.memberSet.pick(this.context.random, PICKS_MAX, ({ id }) => this.mayAsk(id, now))
     if (contact === undefined) return false
@@ -202,7 +203,7 @@ export class SearchNeighbours {
     return !this.acquaintances.isResting(id, now) && !this.acquaintances.isBanned(id, now)
   }
 
-  /** The one asked will not be a neighbour. */
+  /** An asked member refused or did not answer. */
   private failed(id: NodeId, now: Instant): void {
     const asked = this.asked.get(id)
     if (asked === undefined) return
@@ -240,12 +241,12 @@ export class SearchNeighbours {
       this.context.send(from, this.word('refuse'))
       return
     }
-    // It has forgotten that we are neighbours.
+    // The peer has lost its state: end the previous neighbourhood first.
     if (this.byId.has(from.id)) this.remove(from.id, now)
     const wanted = this.asked.delete(from.id) || degree < this.context.settings.degreeMin
     if (this.isFull() && !(wanted && this.dropOne(now))) this.context.send(from, this.word('refuse'))
     else {
-      // Before anything that only a neighbour may say.
+      // Before any descriptor, which only a neighbour may send.
       this.context.send(from, { kind: 'accept', degree: this.byId.size + 1 })
       this.add(from, degree, now)
     }
@@ -261,7 +262,7 @@ export class SearchNeighbours {
     this.asked.delete(from.id)
     const { degreeTarget } = this.context.settings
     const surplus = asked?.purpose === 'instead' ? this.byId.size >= degreeTarget : this.isFull()
-    // Nobody asked it, or too long ago; or nobody can be given up for it.
+    // It was not asked, or too long ago, or there is no room and no neighbour to drop.
     if (asked === undefined || (surplus && !this.dropOne(now) && this.isFull())) {
       this.context.send(from, { kind: 'bye' })
       this.acquaintances.parted(from.id, now)
@@ -272,7 +273,7 @@ export class SearchNeighbours {
     return this.byId.size >= this.context.settings.degreeMax
   }
 
-  /** Says bye to the neighbour that has the most others; false when none has more than enough. */
+  /** Drops a neighbour with the highest degree. False when none has more than degreeMin. */
   private dropOne(now: Instant): boolean {
     let most = this.context.settings.degreeMin
     let candidates: NodeId[] = []
@@ -305,7 +306,7 @@ export class SearchNeighbours {
     this.changed(now)
   }
 
-  /** It is no neighbour any more, if it was one, and another is looked for. */
+  /** Ends the neighbourhood, if there is one, and asks another member soon. */
   private end(id: NodeId, now: Instant): void {
     if (!this.remove(id, now)) return
     this.acquaintances.parted(id, now)
@@ -324,7 +325,7 @@ export class SearchNeighbours {
     this.announceAt ??= after(now, this.context.random.jitter(ANNOUNCE_DEGREE_MS))
   }
 
-  /** SearchNeighbours hear how many this node has: whom they can let go, and how far a query of theirs goes, follows from that. */
+  /** Neighbours use this degree to choose which neighbour to drop, and to estimate how far a query goes. */
   private announceDegree(): void {
     this.announceAt = undefined
     if (this.announcedDegree === this.byId.size) return

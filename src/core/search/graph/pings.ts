@@ -1,9 +1,11 @@
 /**
- * Pings and pongs. Membership says who is there, so pongs feed knowledge alone: the time to a neighbour, and how many nodes and files
- * are within reach. Every neighbour is pinged now and then; most pings are for it alone (TTL 1), some for all within reach.
+ * Pings and pongs. The membership knows the members, so pongs serve only for measurements: the round trip to a
+ * neighbour, and the number of nodes and files within reach. Every neighbour is pinged periodically. Most pings are for
+ * the neighbour alone (TTL 1), some for all nodes within the TTL.
  *
- * A ping for all is answered from a cache, as in 0.6's simple pong caching scheme: one pong for each neighbour and distance, given
- * for 3 s, at most ten for a ping. Without the cache it floods as in 0.4, and every node within the TTL answers it.
+ * A ping for all is answered from a cache, as in the simple pong caching scheme of 0.6: one pong for each neighbour and
+ * distance, used for 3 s, at most ten for a ping. Without the cache it floods as in 0.4, and every node within the TTL
+ * answers it.
  */
 import { LruMap } from '../../../base/bounded.ts'
 import type { NodeId } from '../../../base/ids.ts'
@@ -21,7 +23,7 @@ interface Heard {
   readonly at: Instant
 }
 
-/** What this node and those that pongs told of share. */
+/** Totals over this node and the nodes known from pongs. */
 export interface Reach {
   readonly nodes: number
   readonly files: number
@@ -32,7 +34,7 @@ export class Pings {
   private readonly context: SearchContext
   private readonly neighbours: SearchNeighbours
   private readonly routes: Routes
-  /** By neighbour, then by hops: at most degreeMax times TTL_HARD_MAX. */
+  /** By neighbour, then by hops: at most degreeMax x TTL_HARD_MAX pongs. */
   private readonly cache = new Map<NodeId, Map<number, Heard>>()
   private readonly inReach = new LruMap<NodeId, Heard>(REACH_MAX)
   private own = { files: 0, kilobytes: 0 }
@@ -139,7 +141,7 @@ export class Pings {
     if (pong.peer.id === this.context.self.id) return
     if (pong.hops === 0 && pong.peer.id === from.id) {
       const sample = now - sentAt
-      // RFC 6298's gain of 1/8.
+      // Smoothing factor of RFC 6298: 1/8.
       from.roundTripMs = from.roundTripMs === undefined ? sample : from.roundTripMs + (sample - from.roundTripMs) / 8
     }
     this.inReach.set(pong.peer.id, { pong, at: now })

@@ -1,11 +1,11 @@
-/** What a query wants, as routing tables see it: words of which each must be there. */
+/** The words of a query for the routing tables: a match has all of them. */
 import { queryWordsOf } from '../../../wire/gnutella/words.ts'
 import type { SearchQuery } from '../../../wire/gnutella/search.ts'
 
-/** None: everything fits. */
+/** An empty list matches every table. */
 export type Wanted = readonly string[]
 
-/** A content is one word, its hexadecimal digits, and whoever has it answers whatever else the query says. */
+/** The words of the text, or for a content its hexadecimal digits alone: holders answer regardless of the text. */
 export function wantedBy({ text, content }: SearchQuery): Wanted {
   return content === undefined ? queryWordsOf(text) : [content]
 }

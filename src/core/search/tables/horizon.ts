@@ -1,15 +1,16 @@
-/** How many nodes a query is expected to reach, from what a node knows: the shoal's size and the degrees around it. */
+/** Estimates how many nodes a query reaches, from the number of members and the degrees of the neighbours. */
 
 export interface Graph {
-  /** Nodes in all. */
+  /** Number of nodes. */
   readonly nodes: number
-  /** Neighbours of one, on average. */
+  /** Average number of neighbours of a node. */
   readonly degree: number
 }
 
 /**
- * Nodes expected within `ttl` hops of a node by way of `links` of its neighbours, itself not counted. The graph is taken for a random
- * one: each end of a link that leads on meets any end of any node not reached yet, or another that leads on, alike.
+ * Expected number of nodes within `ttl` hops of a node through `links` of its neighbours, without the node itself. It
+ * assumes a random graph: the other end of an unused link is any free end, of an unreached node or of a reached one,
+ * with equal probability.
  */
 export function reachedBy({ nodes, degree }: Graph, links: number, ttl: number): number {
   let unreached = Math.max(0, nodes - 1)

@@ -1,16 +1,18 @@
 /**
- * Query routing tables (QRP of the 0.6 draft): which words are where, so that a query is not sent where it finds nothing. Each node
- * tells its neighbours the words of its own index, and those of its neighbours' indexes merged into one table: what is one hop
- * further. A query on its last hop is sent only where the neighbour's own table may match, one on its last hop but one only
- * where either does. Before that it is sent to everybody.
+ * Query routing tables (QRP of the 0.6 draft): they have the words of other nodes, so that a query is not sent where it
+ * finds nothing. Each node sends its neighbours two tables: the words of its own index, and the words of its
+ * neighbours' indexes, merged. A query on its last hop is sent only to neighbours whose own table may match. A query on
+ * the hop before is sent only to neighbours of which either table may match. Earlier, it is sent to all neighbours.
  *
- * Why two: with tables of one hop a query for something rare has to visit a set of nodes that has a neighbour in every place, a
- * good part of the shoal. With two, nodes two hops from every place do, which are about five times fewer.
+ * Two tables, because with one a rare query has to visit nodes that together are neighbours of every node, a large part
+ * of the overlay. With two, it has to visit nodes that are within two hops of every node, about five times fewer.
  *
- * A table says "surely not" or "maybe". What is not known yet is "maybe", so that tables under way cost messages, never results. A
- * merged table holds the receiver's own words too: a holder's neighbours may get a copy in vain, and one table serves all.
+ * A table excludes a match or allows it. An unknown table allows it, so that a missing table costs messages and never
+ * results. A merged table includes the words of its receiver: one table serves all neighbours, at the cost of some
+ * copies to neighbours of a holder that find nothing else.
  *
- * Deviation from 0.6: the table travels whole. The hops of the descriptor's header say how far behind its sender the words are.
+ * Deviation from 0.6: tables are sent whole, not as differences. The hops in the header of the descriptor give the
+ * distance of the words from the sender.
  */
 import { equal } from '../../../base/bytes.ts'
 import type { NodeId } from '../../../base/ids.ts'
@@ -22,11 +24,11 @@ import type { Neighbour } from '../graph/neighbour.ts'
 import type { SearchNeighbours } from '../graph/neighbours.ts'
 import type { Wanted } from '../graph/wanted.ts'
 
-/** The words of the sender's own index, or of its neighbours' indexes. */
+/** Distance of the words from the sender: 0 for its own index, 1 for the indexes of its neighbours. */
 const DISTANCES = [0, 1] as const
 type Distance = (typeof DISTANCES)[number]
 
-/** What a table looks like on the wire; never changed, so that it is the same table when it is the same object. */
+/** A table in wire format. Immutable: two tables are equal exactly when they are the same object. */
 interface Outgoing {
   readonly bits: number
   readonly patches: readonly Uint8Array[]
@@ -35,8 +37,8 @@ interface Outgoing {
 /** The tables that a neighbour sent, and the ones it was sent. */
 interface NeighbourTables {
   readonly tables: [own: QrpTable | undefined, beyond: QrpTable | undefined]
-  /** Parts of a table that is coming in, in order. */
-  readonly coming: [Uint8Array[], Uint8Array[]]
+  /** Received parts of an incomplete table, in order. */
+  readonly received: [Uint8Array[], Uint8Array[]]
   readonly sent: [Outgoing | undefined, Outgoing | undefined]
 }
 
@@ -46,7 +48,7 @@ export class Tables {
   private readonly byNeighbour = new Map<NodeId, NeighbourTables>()
   private own: QrpTable | undefined
   private readonly outgoing: [own: Outgoing | undefined, beyond: Outgoing | undefined] = [undefined, undefined]
-  /** Whether a neighbour's own table has changed since they were merged. */
+  /** `stale` when the own table of a neighbour changed since the last merge. */
   private merged: 'current' | 'stale' = 'current'
   private sendAt: Instant | undefined
 
@@ -55,7 +57,7 @@ export class Tables {
     this.neighbours = neighbours
   }
 
-  /** The own index changed. */
+  /** The node's own index changed. */
   indexed(table: QrpTable, now: Instant): void {
     this.own = table
     this.outgoing[0] = packed(table, this.outgoing[0])
@@ -65,11 +67,11 @@ export class Tables {
   linked({ id }: Neighbour, now: Instant): void {
     const none = {
       tables: [undefined, undefined],
-      coming: [[], []],
+      received: [[], []],
       sent: [undefined, undefined]
     } satisfies NeighbourTables
     this.byNeighbour.set(id, none)
-    // Several may come at once.
+    // Several neighbours may be added at once.
     this.sendWithin(this.context.settings.tableMs / 4, now)
   }
 
@@ -79,7 +81,7 @@ export class Tables {
     this.sendWithin(this.context.settings.tableMs, now)
   }
 
-  /** Whether it is worth while to send the neighbour what is wanted, with this TTL. */
+  /** Whether the tables allow a match for `wanted` when the neighbour is asked with this TTL. */
   leads({ id }: Neighbour, wanted: Wanted, ttl: number): boolean {
     const { tableHops } = this.context.settings
     if (ttl > tableHops) return true
@@ -88,7 +90,7 @@ export class Tables {
     return ttl > 1 && (beyond === undefined || beyond.mayMatch(wanted))
   }
 
-  /** Whether the own index may have what is wanted. */
+  /** Whether the node's own table allows a match. */
   mayHave(wanted: Wanted): boolean {
     if (this.context.settings.tableHops === 0 || this.own === undefined) return true
     return this.own.mayMatch(wanted)
@@ -103,18 +105,18 @@ export class Tables {
     const theirs = this.byNeighbour.get(from.id)
     const distance = DISTANCES.find(one => one === hops)
     if (theirs === undefined || ttl !== 1 || distance === undefined || parts !== partsOf(bits)) {
-      context.misbehaved(from.id, 'sent a table of words from further away than tables go')
+      context.misbehaved(from.id, 'sent a table of words with an invalid header')
       return
     }
     if (context.settings.tableHops <= distance) return
-    if (part === 0) theirs.coming[distance] = []
-    const coming = theirs.coming[distance]
-    if (part !== coming.length) {
-      context.misbehaved(from.id, 'sent the parts of a table in disorder')
+    if (part === 0) theirs.received[distance] = []
+    const received = theirs.received[distance]
+    if (part !== received.length) {
+      context.misbehaved(from.id, 'sent the parts of a table out of order')
       return
     }
-    coming.push(patch)
-    if (coming.length === parts) this.complete(from, distance, bits, now)
+    received.push(patch)
+    if (received.length === parts) this.complete(from, distance, bits, now)
   }
 
   wake(now: Instant): void {
@@ -131,11 +133,11 @@ export class Tables {
 
   private complete(from: Neighbour, distance: Distance, bits: number, now: Instant): void {
     const theirs = this.byNeighbour.get(from.id)
-    const table = QrpTable.fromPatches(bits, theirs?.coming[distance] ?? [])
+    const table = QrpTable.fromPatches(bits, theirs?.received[distance] ?? [])
     if (theirs === undefined) return
-    theirs.coming[distance] = []
+    theirs.received[distance] = []
     if (table === undefined) {
-      this.context.misbehaved(from.id, 'sent a table that nobody makes')
+      this.context.misbehaved(from.id, 'sent a malformed table')
       return
     }
     theirs.tables[distance] = table
