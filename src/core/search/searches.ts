@@ -183,7 +183,7 @@ export class Searches {
     routes.holders.set(hit.holder.id, from.id, now)
     const hops = hit.hops + 1
     if (reached) this.reached(one, hit, hops)
-    this.tell(one, { holder: hit.holder, hops, results, path: hit.trace?.path }, now)
+    this.report(one, { holder: hit.holder, hops, results, path: hit.trace?.path }, now)
   }
 
   wake(now: Instant): void {
@@ -262,7 +262,7 @@ export class Searches {
     if (this.ongoing.get(one.search) !== one) return
     one.own = 'answered'
     if (one.round === 'own') one.stepAt = now
-    this.tell(one, { holder: this.parts.context.self, hops: 0, results, path: undefined }, now)
+    this.report(one, { holder: this.parts.context.self, hops: 0, results, path: undefined }, now)
     if (this.ongoing.has(one.search)) this.endWhenExhausted(one, now)
   }
 
@@ -275,7 +275,7 @@ export class Searches {
     this.parts.context.outbox.emit({ kind: 'reached', search: one.search, node, hops, forwarded, path })
   }
 
-  private tell(
+  private report(
     one: Ongoing,
     hit: {
       holder: Contact

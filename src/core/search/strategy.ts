@@ -12,7 +12,7 @@ export interface Field {
   /** Distinct results so far, and the number at which the search ends. */
   readonly results: number
   readonly limit: number
-  /** Members of the shoal, this node included. */
+  /** Members of the overlay, including this node. */
   readonly members: number
   /** All neighbours, in a random order for each step. */
   readonly neighbours: readonly Neighbour[]

@@ -35,7 +35,7 @@ export class Readers {
     const order: LeafRange[] = []
     for (let turn = 0; turn < longest; turn++) {
       for (const queue of queues)
-        if (turn < queue.length) order.push(expectDefined(queue[turn], 'a turn below the length'))
+        if (turn < queue.length) order.push(expectDefined(queue[turn], 'the turn is below the length'))
     }
     return order
   }

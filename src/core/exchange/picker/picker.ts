@@ -1,5 +1,5 @@
 /**
- * Chooses the leaves to request next from a source. Every wanted leaf that is not held is in one of these states:
+ * Chooses the leaves to request next from a source. Every leaf of a wanted piece that is not complete has one of these states:
  *
  *   listed   its piece is in `Rarity`: no leaf of the piece is requested or written
  *   free     its piece is active, and no claim counts for the leaf
@@ -280,7 +280,7 @@ export class Picker {
     const { values: open } = this.open
     const first = this.random.below(Math.max(1, open.length))
     for (let i = 0; i < Math.min(SCAN_ACTIVE, open.length); i++) {
-      const activePiece = expectDefined(open[(first + i) % open.length], 'a place below the length')
+      const activePiece = expectDefined(open[(first + i) % open.length], 'the index is below the length')
       const run = this.freeRun(activePiece, peerCursor, leavesMax)
       if (run !== undefined) return run
     }
@@ -367,7 +367,7 @@ export class Picker {
     this.rarity.list(activePiece.piece, this.random)
   }
 
-  /** A leaf was verified and written. Also accepts leaves that nobody claims; ignores pieces that are not missing. */
+  /** A leaf was verified and written. The leaf need not be claimed. Ignores pieces that are complete or not wanted. */
   written(piece: PieceIndex, leaf: number): void {
     if (!this.rarity.listed(piece) && !this.active.has(piece)) return
     const activePiece = this.activate(piece)

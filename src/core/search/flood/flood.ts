@@ -6,9 +6,9 @@
  * servent." Hits return by the reverse path.
  *
  * Deviations:
- *   - A query names the nodes that it was sent to, and others do not send it to these (`tellAsked`). In a small overlay,
- *     where neighbours have neighbours in common, this saves half of all copies. A node that lies in the list hides a
- *     query from some nodes, which it could always do with a TTL of 1.
+ *   - A query names the nodes that it was sent to, and others do not send it to these (`tellAsked`). In a small
+ *     overlay, where neighbours have neighbours in common, this saves half of all copies. A node that lies in the list
+ *     hides a query from some nodes, which it could always do with a TTL of 1.
  *   - A copy that reaches further than those before is forwarded again (see `widen` in settings.ts).
  *   - A copy is not sent where the tables exclude a match (tables.ts).
  *   - Each neighbour has a rate for its own queries and one for those it forwards. A neighbour far over one is cut off.

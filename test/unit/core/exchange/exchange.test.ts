@@ -1,4 +1,4 @@
-/** Whole downloads on a simulated network: what the owner hears, and in what order. */
+/** Whole downloads on a simulated network: which events the owner receives, and in which order. */
 import { describe, expect, it, vi } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import type { Now } from '../../../../src/core/machine.ts'
@@ -10,11 +10,11 @@ import { LEAF_BYTES, Layout, type PieceIndex } from '../../../../src/wire/bittor
 import { Swarm, type ExchangeNode } from '../../../simulation/swarm.ts'
 
 const MIB = 1 << 20
-/** Of CPU, on a machine that does other work too. */
+/** Generous, because the machine may be busy with other work. */
 const PATIENCE_MS = 60_000
 vi.setConfig({ testTimeout: PATIENCE_MS })
 
-/** `holders` seeds and one more node, which has asked for nothing yet. */
+/** `holders` seeds, and one more node without a download. */
 class Scene {
   readonly swarm: Swarm
   readonly content: ContentId
@@ -67,7 +67,7 @@ class Scene {
 }
 
 describe('a download', () => {
-  it('announces itself before its first request, and all of it at the end', () => {
+  it('announces a part before its first request, and the whole content at the end', () => {
     const scene = new Scene(1)
     scene.get()
     scene.swarm.world.runUntil(() => scene.kinds().includes('announce part'), 1_000)
@@ -78,7 +78,7 @@ describe('a download', () => {
     expect(kinds).toEqual(['announce part', 'announce all', 'complete'])
   })
 
-  it('is announced to nobody when it is not offered, until it is removed and begun anew', () => {
+  it('is not announced while it is not offered, until it is removed and started again', () => {
     const scene = new Scene(1)
     const { world } = scene.swarm
     const announced = (): string[] => scene.kinds().filter(kind => kind.startsWith('announce'))
@@ -99,7 +99,7 @@ describe('a download', () => {
     expect(announced().slice(-2)).toEqual(['announce part', 'announce all'])
   })
 
-  it('comes from all holders at once', () => {
+  it('uses all holders at once', () => {
     const scene = new Scene(4)
     scene.get()
     expect(scene.finish(10_000)).toBe(true)
@@ -107,7 +107,7 @@ describe('a download', () => {
     expect(scene.swarm.world.timeMs).toBeLessThan(900)
   })
 
-  it('completes when of four holders one is killed, one stopped, one a liar, one slow and honest', () => {
+  it('completes with four holders: one killed, one paused, one that sends corrupt data, and one slow', () => {
     const scene = new Scene(4)
     const [killed, stopped, liar, slow] = scene.seeds as [ExchangeNode, ExchangeNode, ExchangeNode, ExchangeNode]
     const { swarm } = scene
@@ -130,7 +130,7 @@ describe('a download', () => {
     })
   })
 
-  it('asks others at once when a member is dead', () => {
+  it('requests from other holders at once when a member is dead', () => {
     const scene = new Scene(2, { uplinkBytesPerSecond: MIB })
     scene.get()
     scene.runUntilBytes(MIB)
@@ -141,12 +141,12 @@ describe('a download', () => {
     })
     const before = scene.bytesFrom(dead)
     expect(scene.finish(8_000)).toBe(true)
-    // What had arrived and was not answered yet.
+    // The request that had arrived and that io had not answered yet.
     expect(scene.bytesFrom(dead) - before).toBeLessThanOrEqual(REQUEST_LEAVES_MAX * LEAF_BYTES)
     expect(scene.bytesFrom(alive)).toBeGreaterThan(6 * MIB)
   })
 
-  it('bans everywhere who sends bad leaves of a second content', () => {
+  it('bans a peer for all contents when it sends corrupt leaves of a second one', () => {
     const scene = new Scene(2)
     const liar = scene.seeds[0]!
     const second = scene.swarm.content('that', new Layout(LEAF_BYTES, [MIB]))
@@ -164,7 +164,7 @@ describe('a download', () => {
     expect(bans).toEqual([false, true])
   })
 
-  it('bans who gives a wrong manifest, and asks another', () => {
+  it('bans a peer that sends a wrong manifest, and asks another one', () => {
     const scene = new Scene(2)
     scene.swarm.blocks.bench(scene.seeds[0]!).lies = true
     scene.get()
@@ -173,7 +173,7 @@ describe('a download', () => {
     expect(banned.every(({ peer }) => peer === scene.seeds[0]!.id)).toBe(true)
   })
 
-  it('takes 1,500 files of one leaf as fast as the uplink is', () => {
+  it('fetches 1,500 files of one leaf at the rate of the uplink', () => {
     const files = Array.from({ length: 1_500 }, () => 4_096)
     const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, files) })
     scene.get()
@@ -182,15 +182,15 @@ describe('a download', () => {
     expect(scene.swarm.world.timeMs).toBeLessThan(boundMs * 1.1 + 200)
   })
 
-  it('of nothing but empty files is complete at once', () => {
+  it('completes at once when all files are empty', () => {
     const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [0, 0]) })
     scene.get()
     expect(scene.finish(3_000)).toBe(true)
   })
 })
 
-describe('a holder that nobody can dial', () => {
-  it('is told of as unreachable, and is asked as soon as it has dialled and offered', () => {
+describe('a holder that accepts no connections', () => {
+  it('is reported as unreachable, and is asked as soon as it dials and sends an offer', () => {
     const scene = new Scene(1)
     const { world } = scene.swarm
     const [holder] = scene.seeds
@@ -204,7 +204,7 @@ describe('a holder that nobody can dial', () => {
     expect(scene.finish(5_000)).toBe(true)
   })
 
-  it('offers nothing that it does not hold', () => {
+  it('sends no offer of a content that it does not hold', () => {
     const scene = new Scene(1)
     const { world } = scene.swarm
     scene.get()
@@ -214,7 +214,7 @@ describe('a holder that nobody can dial', () => {
 })
 
 describe('a full disk', () => {
-  it('pauses the download, is tried every 5 s, and tells once of each', () => {
+  it('pauses the download, which tries again every 5 s, with one event for each change', () => {
     const scene = new Scene(1)
     scene.get()
     scene.runUntilBytes(MIB)
@@ -230,7 +230,7 @@ describe('a full disk', () => {
   })
 })
 
-describe('an unfinished file that somebody deletes', () => {
+describe('an unfinished file that is deleted', () => {
   const lose = (scene: Scene): void => {
     scene.swarm.blocks.leaves(scene.getter, scene.content).lose()
   }
@@ -254,7 +254,7 @@ describe('an unfinished file that somebody deletes', () => {
     expect(scene.finish(20_000)).toBe(true)
   })
 
-  it(`more than ${LOSSES_MAX} times pauses the download until the user resumes it`, () => {
+  it(`pauses the download when it is deleted more than ${LOSSES_MAX} times, until the user resumes it`, () => {
     const scene = new Scene(1, { uplinkBytesPerSecond: MIB })
     const { world } = scene.swarm
     scene.get()
@@ -273,7 +273,7 @@ describe('an unfinished file that somebody deletes', () => {
 })
 
 describe('pause, resume and remove', () => {
-  it('asks for nothing while paused, and goes on from there', () => {
+  it('sends no requests while paused, and continues where it was', () => {
     const scene = new Scene(2)
     const { world, blocks } = scene.swarm
     scene.get()
@@ -292,7 +292,7 @@ describe('pause, resume and remove', () => {
     expect(scene.finish(20_000)).toBe(true)
   })
 
-  it.each([1, 2, 3, 4])('stays paused by the user when the disk is full as well, draw %d', draw => {
+  it.each([1, 2, 3, 4])('stays paused by the user when the disk is full too, draw %d', draw => {
     const scene = new Scene(2, { seed: draw })
     const { world } = scene.swarm
     scene.get()
@@ -312,7 +312,7 @@ describe('pause, resume and remove', () => {
     expect(scene.finish(20_000)).toBe(true)
   })
 
-  it('forgets what is removed, and closes it only when io has let go', () => {
+  it('deletes the state of a removed content, and closes it when io has answered every request', () => {
     const scene = new Scene(2)
     const { world } = scene.swarm
     scene.get()
@@ -330,7 +330,7 @@ describe('pause, resume and remove', () => {
 })
 
 describe('a restart', () => {
-  it('asks for no leaf that was recorded as synced, at 20 random moments', () => {
+  it('requests no leaf that was recorded as synced, at 20 random moments', () => {
     const scene = new Scene(2, { uplinkBytesPerSecond: MIB / 4 })
     const { world } = scene.swarm
     scene.get()
@@ -339,13 +339,13 @@ describe('a restart', () => {
       world.crash(scene.getter)
       world.start(scene.getter)
     }
-    // sim/outside/blocks.ts ends the run when a recorded leaf is asked for.
+    // sim/outside/blocks.ts ends the run when a recorded leaf is requested.
     expect(scene.finish(60_000)).toBe(true)
   })
 })
 
 describe('a holder', () => {
-  it('withdraws a piece whose file has changed, and tells its owner', () => {
+  it('withdraws a piece whose file changed, and notifies its owner', () => {
     const scene = new Scene(2)
     const changed = scene.seeds[0]!
     for (let piece = 0; piece < 32; piece++)
@@ -359,7 +359,7 @@ describe('a holder', () => {
     expect(scene.bytesFrom(changed)).toBeGreaterThan(MIB)
   })
 
-  it('refuses requests of a content that it does not hold, of strangers, and past its queue', () => {
+  it('refuses requests for contents it does not hold, from peers that are not interested, and beyond its queue', () => {
     const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [4_000 * LEAF_BYTES]), uplinkBytesPerSecond: 1_000 })
     const { world } = scene.swarm
     const seed = scene.seeds[0]!
@@ -394,7 +394,7 @@ describe('a holder', () => {
 })
 
 describe('a request number', () => {
-  it('that is queued or being sent is not taken again, and its sender is told of', () => {
+  it('that is queued or being sent is ignored when it is repeated, and its sender is reported', () => {
     const scene = new Scene(1, { layout: new Layout(LEAF_BYTES, [4_000 * LEAF_BYTES]), uplinkBytesPerSecond: 1_000 })
     const { world } = scene.swarm
     const seed = scene.seeds[0]!
@@ -404,19 +404,19 @@ describe('a request number', () => {
     world.run(10)
     const tokens = new Map<number, number>()
     const misbehaved: string[] = []
-    /** The uploads that the machine begins. */
+    /** Returns the requests whose uploads the machine starts. */
     const call = (act: (machine: ExchangeNode['machine'], now: Now) => void): number[] => {
-      const begun: number[] = []
+      const started: number[] = []
       world.call(seed, (machine, now) => {
         act(machine, now)
         for (const effect of machine.drain()) {
           if (effect.kind === 'emit' && effect.event.kind === 'misbehaved') misbehaved.push(effect.event.what)
           if (effect.kind !== 'command' || effect.command.kind !== 'upload') continue
-          begun.push(effect.command.request)
+          started.push(effect.command.request)
           tokens.set(effect.command.request, effect.token)
         }
       })
-      return begun
+      return started
     }
     const ask = (numbers: readonly number[]): number[] => {
       const requests = numbers.map(request => ({
@@ -431,7 +431,7 @@ describe('a request number', () => {
     }
     const first = Array.from({ length: UPLOADS_PER_PEER_MAX + 1 }, (_, i) => i)
     expect([ask(first), misbehaved]).toEqual([first.slice(0, -1), []])
-    // Being sent, and queued.
+    // One that is being sent, the same again, and one that is queued.
     expect(ask([0, 0, UPLOADS_PER_PEER_MAX])).toEqual([])
     expect(ask([0])).toEqual([])
     expect(misbehaved).toEqual(['used a request number twice', 'used a request number twice'])
@@ -444,14 +444,14 @@ describe('a request number', () => {
 })
 
 describe('a swarm', () => {
-  it('of one seed and eight with equal uplinks finishes within 1.3 times the bound of Kumar and Ross', () => {
+  it("of one seed and eight downloaders with equal uplinks finishes within 1.3 times Kumar and Ross's bound", () => {
     const swarm = new Swarm({ seed: 1, uplinkBytesPerSecond: MIB, network: { latencyMinMs: 1, latencyMaxMs: 10 } })
     const bytes = 8 * MIB
     const content = swarm.content('it', new Layout(8 * LEAF_BYTES, [bytes]))
     const [seed, ...getters] = swarm.world.startMany(9)
     swarm.seed(seed!, content)
     for (const getter of getters) swarm.get(getter, content)
-    // max(F / u_s, N F / (u_s + sum of u)) is the time that the seed takes to send it once.
+    // max(F / u_s, N F / (u_s + sum of u)) is here the time in which the seed sends the content once.
     const boundMs = (bytes / MIB) * 1_000
     expect(
       swarm.world.settle(() => getters.every(one => swarm.hasFinished(one, content)), {

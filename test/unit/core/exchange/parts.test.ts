@@ -1,4 +1,4 @@
-/** The small parts: each alone. */
+/** The small parts of the exchange, one by one. */
 import { describe, expect, it } from 'vitest'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import type { ContentId, NodeId } from '../../../../src/base/ids.ts'
@@ -34,7 +34,7 @@ const content = (i: number) => i.toString(16).padStart(64, 'c') as ContentId
 const contact = (i: number) => ({ id: peer(i), address: { host: '10.0.0.1', port: 1 + (i % 60_000) } })
 
 describe('bans', () => {
-  it('reach one content first, and everything with the second', () => {
+  it('are for one content at first, and for all contents after the second one', () => {
     const bans = new Bans()
     expect(bans.ban(peer(1), content(1), 'bad-leaf', instant(0))).toBe('content')
     expect([1, 2].map(i => bans.has(peer(1), content(i), instant(1)))).toEqual([true, false])
@@ -60,7 +60,7 @@ describe('bans', () => {
 })
 
 describe('the pace of a source', () => {
-  it('starts at two requests and doubles in each round trip while its rate grows', () => {
+  it('starts with a window of two requests, and doubles it in each round trip while the rate grows', () => {
     const pace = new Pace()
     const windows: number[] = []
     for (let round = 0; round < 4; round++) {
@@ -71,7 +71,7 @@ describe('the pace of a source', () => {
     expect(windows).toEqual([1, 2, 4, 8].map(factor => factor * WINDOW_START_BYTES))
   })
 
-  it('stays at one second of its rate on a short way, at four round trips on a long one', () => {
+  it('has a window of one second at short round trips, and of four round trips at long ones', () => {
     for (const [rttMs, windowMs] of [
       [20, 1_000],
       [500, 2_000]
@@ -88,13 +88,13 @@ describe('the pace of a source', () => {
     }
   })
 
-  it('never passes 64 MiB', () => {
+  it('has a window of at most 64 MiB', () => {
     const pace = new Pace()
     for (let i = 0; i < 100; i++) pace.arrived(64 << 20, pace.mark(instant(i)), instant(i + 1))
     expect(pace.window).toBe(WINDOW_BYTES_MAX)
   })
 
-  it('asks for a tenth of a second at once, 1 to 16 leaves', () => {
+  it('sizes a request to a tenth of a second, 1 to 16 leaves', () => {
     const leaves = (rate: number) => {
       const pace = new Pace()
       pace.arrived(rate, pace.mark(instant(0)), instant(1_000))
@@ -104,8 +104,8 @@ describe('the pace of a source', () => {
   })
 })
 
-describe('what a peer holds', () => {
-  it('is whole once its parts are', () => {
+describe('the pieces of a peer', () => {
+  it('include a piece once all its leaves are announced', () => {
     const have = new PeerHave(3)
     expect(have.learn({ piece: p(1), leafStart: 0, leafCount: 2 }, 4)).toBe(true)
     expect(have.learn({ piece: p(1), leafStart: 1, leafCount: 2 }, 4)).toBe(false)
@@ -114,7 +114,7 @@ describe('what a peer holds', () => {
     expect([have.hasPiece(p(1)), [...have.held()]]).toEqual([true, [1]])
   })
 
-  it('is noted in part for a bounded number of pieces, and in whole for all', () => {
+  it('include a bounded number of partial pieces, and all complete ones', () => {
     const pieces = PARTIALS_PER_PEER_MAX + 10
     const have = new PeerHave(pieces)
     for (let i = 0; i < pieces; i++) have.learn({ piece: p(i), leafStart: 0, leafCount: 1 }, 2)
@@ -125,7 +125,7 @@ describe('what a peer holds', () => {
 })
 
 describe('rarity', () => {
-  it('keeps its books through anything', () => {
+  it('stays consistent through random actions', () => {
     const random = Random.from(1)
     const rarity = new Rarity(50)
     const counts = new Array<number>(50).fill(0)
@@ -151,15 +151,15 @@ describe('the choker of a cluster', () => {
   const waits = (i: number, since = i) => ({ peer: peer(i), served: false, since: instant(since) })
   const served = (i: number, since = i) => ({ ...waits(i, since), served: true })
 
-  it('serves the longest waiting', () => {
+  it('serves the peers that wait longest', () => {
     expect(clusterChoker.choose([waits(3), waits(1), waits(2)], 2, at(9))).toEqual(new Set([peer(1), peer(2)]))
   })
 
-  it('keeps whom it serves while nobody waits', () => {
+  it('keeps serving the same peers while none waits', () => {
     expect(clusterChoker.choose([served(1), served(2)], 2, at(UNCHOKED_MS * 9)).size).toBe(2)
   })
 
-  it('gives the slot of one that was served for long to one that waits', () => {
+  it('gives the slot of a peer that was served for 10 s to one that waits', () => {
     const peers = [served(1, 0), served(2, 5), waits(3, 6)]
     expect(clusterChoker.choose(peers, 2, at(UNCHOKED_MS - 1))).toEqual(new Set([peer(1), peer(2)]))
     expect(clusterChoker.choose(peers, 2, at(UNCHOKED_MS))).toEqual(new Set([peer(2), peer(3)]))
@@ -173,7 +173,7 @@ describe('sources', () => {
     expect([...sources]).toHaveLength(SOURCES_KNOWN_MAX)
   })
 
-  it('are asked again later and later, and those that failed least first', () => {
+  it('are asked again after growing pauses, those with the fewest failures first', () => {
     const sources = new Sources(Random.from(1))
     sources.add(contact(1), at(0))
     const pauses: number[] = []
@@ -191,7 +191,7 @@ describe('sources', () => {
     expect(sources.due(at(RETRY_MAX_MS * 9))?.contact.id).toBe(peer(2))
   })
 
-  it('are found at their new address', () => {
+  it('have their address replaced by a newer one', () => {
     const sources = new Sources(Random.from(1))
     sources.add(contact(1), at(0))
     const moved = { id: peer(1), address: { host: '10.9.9.9', port: 9 } }
@@ -200,10 +200,10 @@ describe('sources', () => {
   })
 })
 
-describe('a holding', () => {
+describe('the held leaves', () => {
   const layout = new Layout(2 * LEAF_BYTES, [100, 3 * LEAF_BYTES + 1])
 
-  it('counts bytes, whole pieces and pieces in parts', () => {
+  it('are counted as bytes, complete pieces and partial pieces', () => {
     const leaves = new Bitfield(layout.leaves)
     for (const leaf of [0, 1, 2, 4]) leaves.add(leaf)
     const holding = new HeldLeaves(layout, leaves)
@@ -216,7 +216,7 @@ describe('a holding', () => {
     expect([holding.all, holding.bytes]).toEqual([true, layout.bytes])
   })
 
-  it('does not serve a piece that was withdrawn, until it is restored', () => {
+  it('are not served from a withdrawn piece until it is restored', () => {
     const holding = new HeldLeaves(layout, undefined)
     expect([holding.withdraw([p(1)]), holding.withdraw([p(1)]), holding.all]).toEqual([[1], [], false])
     expect([...holding.pieceBits()]).toEqual([0, 2])
@@ -225,7 +225,7 @@ describe('a holding', () => {
     expect(holding.serves({ piece: p(1), leafStart: 0, leafCount: 1 })).toBe(true)
   })
 
-  it('offers all, part or none, whatever was withdrawn', () => {
+  it('are offered as all, part or none, depending on what is withdrawn', () => {
     const whole = new HeldLeaves(layout, undefined)
     expect(whole.offer).toBe('all')
     whole.withdraw([p(0), p(1)])
@@ -237,7 +237,7 @@ describe('a holding', () => {
     expect(new HeldLeaves(layout, new Bitfield(layout.leaves)).offer).toBe('part')
   })
 
-  it('does not tell of the leaves of a partial piece that was withdrawn', () => {
+  it('do not include the leaves of a withdrawn partial piece in the ranges to announce', () => {
     const leaves = new Bitfield(layout.leaves)
     leaves.add(layout.firstLeafOf(p(2)))
     const holding = new HeldLeaves(layout, leaves)
@@ -246,26 +246,26 @@ describe('a holding', () => {
   })
 })
 
-describe('the record of what is synced', () => {
-  it('comes back as it was', () => {
+describe('the record of synced leaves', () => {
+  it('is decoded to the bits that were encoded', () => {
     const bits = new Bitfield(21)
     for (const leaf of [0, 7, 8, 20]) bits.add(leaf)
     expect([...decodeSynced(encodeSynced(21, bits.encode())!)!]).toEqual([0, 7, 8, 20])
   })
 
-  it('is nothing when it is damaged, or larger than 64 MiB', () => {
+  it('is undefined when it is damaged, or larger than 64 MiB', () => {
     expect(decodeSynced(Uint8Array.of(21, 1, 0xff))).toBeUndefined()
     expect(decodeSynced(Uint8Array.of(3, 1, 0xff))).toBeUndefined()
     expect(encodeSynced(8, new Uint8Array(SYNCED_BYTES_MAX + 1))).toBeUndefined()
   })
 
-  it('is written more seldom when it is large', () => {
+  it('is written less often when it is large', () => {
     expect([65_536, 64 << 20].map(syncIntervalMs)).toEqual([2_000, 16_000])
   })
 })
 
 describe('the meter', () => {
-  it('forgets what is more than seconds old', () => {
+  it('ignores bytes that are older than five seconds', () => {
     const meter = new Meter(instant(0))
     for (let ms = 0; ms < 5_000; ms += 100) meter.add(1_000, instant(ms))
     expect(meter.bytesPerSecond(instant(4_999))).toBeCloseTo(10_000, -3)

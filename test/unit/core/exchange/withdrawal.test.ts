@@ -1,4 +1,4 @@
-/** What others hear when files of a holder are gone, and when they are back. */
+/** What other peers receive when files of a holder vanish, and when they return. */
 import { describe, expect, it } from 'vitest'
 import type { ContentId } from '../../../../src/base/ids.ts'
 import type { Shortage } from '../../../../src/core/exchange/contract.ts'
@@ -32,7 +32,7 @@ class Scene {
     for (const holder of this.holders) this.swarm.seed(holder, this.content)
   }
 
-  /** On the disk only: nobody has looked. */
+  /** Removes pieces from the disk. The holder has not noticed yet. */
   lose(holder: ExchangeNode, gone: readonly PieceIndex[]): void {
     for (const piece of gone) this.swarm.blocks.leaves(holder, this.content).changed.add(piece)
   }
@@ -81,7 +81,7 @@ class Scene {
 }
 
 describe('withdrawn pieces', () => {
-  it('are not offered, whoever asks before or after', () => {
+  it('are not offered to peers that asked before or ask after', () => {
     const scene = new Scene(1)
     const [holder] = scene.holders as [ExchangeNode]
     scene.withdraw(holder, MIDDLE)
@@ -93,7 +93,7 @@ describe('withdrawn pieces', () => {
     expect(scene.isDone).toBe(false)
   })
 
-  it('are announced: part of it is held, then none, then all again', () => {
+  it('change the announcement: part, then none, then all again', () => {
     const scene = new Scene(1)
     const [holder] = scene.holders as [ExchangeNode]
     scene.withdraw(holder, MIDDLE)
@@ -105,7 +105,7 @@ describe('withdrawn pieces', () => {
     expect(scene.announced(holder)).toEqual(['part', 'none', 'part', 'all'])
   })
 
-  it('are found by the request for them when nobody has looked, and told to the owner once each', () => {
+  it('are found when a request for them fails, and reported to the owner once each', () => {
     const scene = new Scene(1)
     const [holder] = scene.holders as [ExchangeNode]
     scene.lose(holder, MIDDLE)
@@ -124,7 +124,7 @@ describe('withdrawn pieces', () => {
     expect(scene.finish()).toBe(true)
   })
 
-  it('are fetched at once when they are restored, also when everything was gone', () => {
+  it('are fetched at once when they are restored, also when all pieces were withdrawn', () => {
     for (const gone of [MIDDLE, ALL]) {
       const scene = new Scene(1)
       const [holder] = scene.holders as [ExchangeNode]
@@ -138,8 +138,8 @@ describe('withdrawn pieces', () => {
   })
 })
 
-describe('a download that stands still', () => {
-  it('says which pieces nobody offers and who had them', () => {
+describe('a stalled download', () => {
+  it('reports the pieces that no source offers, and the sources that had them', () => {
     const scene = new Scene(2)
     const [one, other] = scene.holders as [ExchangeNode, ExchangeNode]
     scene.withdraw(one, MIDDLE)
@@ -150,7 +150,7 @@ describe('a download that stands still', () => {
     expect([...scene.shortage!.withdrawnBy].sort()).toEqual([one.id, other.id].sort())
   })
 
-  it('names a holder that has removed the content', () => {
+  it('reports a holder that removed the content', () => {
     const scene = new Scene(1)
     const [holder] = scene.holders as [ExchangeNode]
     scene.get()
@@ -160,7 +160,7 @@ describe('a download that stands still', () => {
     expect(scene.shortage?.withdrawnBy).toEqual([holder.id])
   })
 
-  it('says nothing of the kind while a holder that has it is slow or silent', () => {
+  it('reports no shortage while a holder is slow or does not answer', () => {
     const scene = new Scene(1)
     const [holder] = scene.holders as [ExchangeNode]
     scene.get()

@@ -1,4 +1,4 @@
-/** One search machine, and neighbours and an index that a test speaks for. */
+/** One search machine. The test plays its neighbours and its index. */
 import { nodeId, overlayId, type ContentId, type NodeId } from '../../../../src/base/ids.ts'
 import { Random } from '../../../../src/base/random.ts'
 import { instant, wallMs } from '../../../../src/base/time.ts'
@@ -125,7 +125,7 @@ export class Lone {
     })
   }
 
-  /** Wakes as often as it asks to, up to then. */
+  /** Advances the time to `ms`, and wakes the machine whenever it asks to. */
   until(ms: number): void {
     for (let next = this.search.nextWake(); next !== undefined && next <= ms; next = this.search.nextWake()) {
       this.ms = Math.max(this.ms, next)
@@ -136,7 +136,7 @@ export class Lone {
     this.ms = ms
   }
 
-  /** The index has found these for all that it was asked. */
+  /** The index answers all its open queries with `results`. */
   match(results: readonly SearchResult[] = []): void {
     for (const { token } of this.commands.splice(0)) {
       this.do((search, now) => {
@@ -151,23 +151,24 @@ export class Lone {
     )
   }
 
-  /** On which channel each of a kind was sent. */
+  /** The channel of each sent message of a kind. */
   channels(kind: Kind): Channel[] {
     return this.sent.flatMap(({ channel, message }) => (message.kind === kind ? [channel] : []))
   }
 
-  /** What was sent of a kind, to one or to all. */
+  /** The sent messages of a kind, to one contact or to all. */
   all<K extends Kind>(kind: K, to?: Contact): Array<Of<K>> {
     const wanted = this.sent.filter(({ message, to: whom }) => message.kind === kind && (to ?? whom).id === whom.id)
     return wanted.map(({ message }) => message as Of<K>)
   }
 
-  /** To whom something of a kind went, in order. */
+  /** The receivers of the messages of a kind, in order. */
   to(kind: Kind): NodeId[] {
     return this.sent.filter(({ message }) => message.kind === kind).map(({ to }) => to.id)
   }
 
-  told<K extends SearchEvent['kind']>(kind: K): Array<EventOf<K>> {
+  /** The emitted events of a kind. */
+  emitted<K extends SearchEvent['kind']>(kind: K): Array<EventOf<K>> {
     return this.events.filter(event => event.kind === kind) as Array<EventOf<K>>
   }
 
@@ -178,7 +179,7 @@ export class Lone {
   }
 }
 
-/** A node with these neighbours, who all have six, and nothing sent that has not been looked at. */
+/** A node with these neighbours, each of degree six. Its messages and events so far are discarded. */
 export function among(neighbours: readonly Contact[], settings: Partial<SearchSettings> = {}): Lone {
   const lone = new Lone(settings)
   for (const neighbour of neighbours) lone.hear(neighbour, { kind: 'connect', degree: 6 })

@@ -5,13 +5,13 @@ import { Generations } from '../../../../src/core/search/flood/generations.ts'
 import { reachedBy } from '../../../../src/core/search/tables/horizon.ts'
 
 describe('a bucket', () => {
-  it('gives its burst at once and then its rate', () => {
+  it('allows its burst at once and then its rate', () => {
     const bucket = new Bucket({ perSecond: 10, burst: 3 }, instant(0))
     expect([1, 2, 3, 4].map(() => bucket.spend(instant(0)))).toEqual([true, true, true, false])
     expect([100, 110].map(ms => bucket.spend(instant(ms)))).toEqual([true, false])
   })
 
-  it('counts what was asked for beyond as debt, so that asking harder gets less', () => {
+  it('counts requests beyond the rate as debt, so that sending faster gains nothing', () => {
     const bucket = new Bucket({ perSecond: 10, burst: 1 }, instant(0))
     for (let i = 0; i < 2; i++) bucket.take(instant(0))
     for (let i = 0; i < 6; i++) bucket.take(instant(BACKLOG_MS))
@@ -39,7 +39,7 @@ describe('a bucket', () => {
 })
 
 describe('generations', () => {
-  it('remember for one to two times their time', () => {
+  it('keep an entry for one to two times their duration', () => {
     const map = new Generations<string, number>(10, 1_000)
     map.set('a', 1, instant(0))
     map.set('b', 2, instant(900))
@@ -51,7 +51,7 @@ describe('generations', () => {
     expect(map.get('c', instant(20_000))).toBeUndefined()
   })
 
-  it('hold two times their limit at most, and the latest always', () => {
+  it('hold at most two times their limit, and always the latest entries', () => {
     const map = new Generations<number, number>(10, 1_000)
     for (let i = 0; i < 1_000; i++) {
       map.set(i, i, instant(0))
@@ -64,7 +64,7 @@ describe('generations', () => {
 describe('the horizon', () => {
   const shoal = { nodes: 1_000, degree: 6.5 }
 
-  it('grows about fivefold with each hop at first, and ends at the whole shoal', () => {
+  it('grows about fivefold with each hop at first, and ends at all nodes', () => {
     const rings = [1, 2, 3, 4, 5, 6].map(ttl => reachedBy(shoal, 6.5, ttl))
     expect(rings[0]).toBeCloseTo(6.5, 0)
     expect(rings[1]! / rings[0]!).toBeGreaterThan(5)
@@ -73,12 +73,12 @@ describe('the horizon', () => {
     expect(rings[5]).toBeLessThanOrEqual(999)
   })
 
-  it('is everybody at once where all are neighbours, and nobody for a lone node', () => {
+  it('is all nodes after one hop where all are neighbours, and none for a lone node', () => {
     expect(reachedBy({ nodes: 7, degree: 6 }, 6, 2)).toBeCloseTo(6, 1)
     expect(reachedBy({ nodes: 1, degree: 1 }, 0, 7)).toBe(0)
   })
 
-  it('is smaller by way of one neighbour', () => {
+  it('is smaller through one neighbour', () => {
     expect(reachedBy(shoal, 1, 3)).toBeLessThan(reachedBy(shoal, 6.5, 3) / 5)
   })
 })

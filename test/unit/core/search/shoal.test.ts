@@ -11,7 +11,7 @@ import { searchMessage, type SearchMessage, type SearchResult } from '../../../.
 import { words } from './lone.ts'
 
 type Shoal = Group<SearchMessage, SearchCommand, SearchEvent, Search>
-/** What the nodes have, by number: names of shares. */
+/** The names of the shares of each node, by its number. */
 type Shares = ReadonlyMap<number, readonly string[]>
 
 const contentOf = (node: number, share: number): ContentId => sha256Hex(utf8(`${node}/${share}`)) as ContentId
@@ -95,11 +95,11 @@ describe('a shoal', () => {
     }
   })
 
-  it('of six is one in which all are neighbours', () => {
+  it('of six nodes makes all of them neighbours', () => {
     expect(degrees(shoal(6))).toEqual([5, 5, 5, 5, 5, 5])
   })
 
-  it('lets a tenth node in where nine are full', () => {
+  it('accepts a tenth node when nine are full', () => {
     const group = shoal(9, new Map(), { degreeTarget: 8 })
     expect(new Set(degrees(group))).toEqual(new Set([8]))
     const late = group.world.add()
@@ -113,7 +113,7 @@ describe('a shoal', () => {
     expect(Math.min(...degrees(group))).toBeGreaterThanOrEqual(5)
   })
 
-  it('hears a plain flood once at every node, and drops the other copies', () => {
+  it('processes a plain flood once at every node, and drops the other copies', () => {
     const group = shoal(60, new Map(), { mode: 'flood', tableHops: 0 })
     ask(group, 7, 'whale')
     expect(total(group, search => search.counters().queries)).toBe(59)
@@ -122,7 +122,7 @@ describe('a shoal', () => {
     expect(sent).toBe(59 + dropped + total(group, search => search.counters().widened))
   })
 
-  it('finds the only holder, wherever it is, with less than a flood', () => {
+  it('finds the only holder with fewer messages than a flood', () => {
     const shares = new Map([[42, ['the white whale']]])
     const group = shoal(60, shares)
     const events = ask(group, 7, 'whale')
@@ -136,7 +136,7 @@ describe('a shoal', () => {
     expect(sent(group)).toBeLessThan(0.8 * sent(flood))
   })
 
-  it('tells, when traced, of every node on the way and of the path of each hit', () => {
+  it('reports every node that a traced query reached, and the path of each hit', () => {
     const group = shoal(30, new Map([[20, ['the white whale']]]), { tableHops: 0 })
     const before = total(group, search => search.counters().sent.query)
     const events = ask(group, 7, 'whale', { trace: true })
@@ -147,7 +147,7 @@ describe('a shoal', () => {
     expect(events.at(-1)).toMatchObject({ kind: 'ended', report: { nodes: 29, messages: sent } })
   })
 
-  it('reaches a holder with a push by the way its hit came, and finds the way where there was none', () => {
+  it('reaches a holder with a push along the path of its hit, and finds a path where there was none', () => {
     const shares = new Map([[20, ['the white whale']]])
     const group = shoal(30, shares)
     const push = (from: number): void => {
@@ -172,7 +172,7 @@ describe('a shoal', () => {
     expect(told()).toMatchObject([{}, { to: group.contact(seeker) }])
   })
 
-  it('is quiet and at peace: nobody misbehaves', () => {
+  it('has no node that misbehaves', () => {
     const group = shoal(40)
     group.run(300_000)
     expect(group.events.flat().filter(({ kind }) => kind === 'misbehaved')).toEqual([])

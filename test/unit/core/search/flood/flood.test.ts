@@ -1,4 +1,4 @@
-/** What the 0.4 specification says of descriptors on their way; its sentences are quoted. */
+/** The rules of the 0.4 specification for descriptors, quoted in the titles, and the deviations from it. */
 import { describe, expect, it } from 'vitest'
 import { BACKLOG_MS } from '../../../../../src/core/search/graph/bucket.ts'
 import {
@@ -25,27 +25,27 @@ import { among, descriptor, hitOf, idsOf, type Lone, me, notary, others, queryOf
 const near = others.slice(0, 4)
 const [a, b, c, d] = near as [(typeof near)[0], (typeof near)[0], (typeof near)[0], (typeof near)[0]]
 
-describe('a query that comes in', () => {
-  it('"A servent will forward incoming Ping and Query descriptors to all of its directly connected servents, except the one that delivered"', () => {
+describe('a received query', () => {
+  it('is "forward[ed] to all of its directly connected servents, except the one that delivered" it', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     expect(lone.to('query')).toEqual(idsOf([b, c, d]))
   })
 
-  it('"A servent will decrement a descriptor header\'s TTL field, and increment its Hops field, before it forwards the descriptor"', () => {
+  it('has its TTL decremented and its hops incremented "before it forwards the descriptor"', () => {
     const lone = among(near, { tellAsked: false })
     lone.hear(a, queryOf({ ttl: 5, hops: 2 }))
     expect(lone.all('query', b)).toEqual([queryOf({ ttl: 4, hops: 3 })])
   })
 
-  it('"If, after decrementing the header\'s TTL field, the TTL field is found to be zero, the descriptor is not forwarded along any connection"', () => {
+  it('"is not forwarded along any connection" when its decremented TTL is zero', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ ttl: 1, hops: 6 }))
     expect(lone.all('query')).toEqual([])
     expect(lone.commands).toHaveLength(1)
   })
 
-  it('is dropped and counted when it comes again', () => {
+  it('is dropped and counted when it is a duplicate', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
@@ -55,7 +55,7 @@ describe('a query that comes in', () => {
     expect(lone.search.counters().dropped.duplicate).toBe(2)
   })
 
-  it('goes on once more, and is answered no second time, when a wider round of it comes', () => {
+  it('is forwarded again, and not answered again, when a wider round arrives', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ ttl: 2, hops: 4 }))
     lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
@@ -67,7 +67,7 @@ describe('a query that comes in', () => {
   it.each([
     ['rounds', 3],
     ['detours', 6]
-  ] as const)('that came by a detour first: where %s are sent on again there are %i copies', (widen, copies) => {
+  ] as const)('that took a detour first is forwarded again under `%s`: %i copies', (widen, copies) => {
     const lone = among(near, { widen })
     lone.hear(a, queryOf({ ttl: 2, hops: 5 }))
     lone.hear(b, queryOf({ ttl: 6, hops: 1 }))
@@ -79,7 +79,7 @@ describe('a query that comes in', () => {
     [255, 0],
     [255, 9],
     [10, 12]
-  ])('with a forged TTL of %i after %i hops goes no further than the hard limit', (ttl, hops) => {
+  ])('with a forged TTL of %i after %i hops goes at most to the hard limit', (ttl, hops) => {
     const lone = among(near)
     lone.hear(a, queryOf({ ttl, hops }))
     for (const query of lone.all('query')) expect(query.ttl + query.hops).toBe(TTL_HARD_MAX)
@@ -94,7 +94,7 @@ describe('a query that comes in', () => {
     expect(lone.search.counters().dropped.expired).toBe(2)
   })
 
-  it('is remembered for a minute at least, and with a bounded number of others', () => {
+  it('is remembered for at least a minute, among a bounded number of others', () => {
     const lone = among(near, { ownPerSecond: 1e9, ownBurst: 1e9 })
     const total = 2 * IDS_PER_GENERATION_MAX + 2
     lone.hear(a, queryOf({ id: descriptor(0) }))
@@ -104,14 +104,14 @@ describe('a query that comes in', () => {
     for (let i = 1; i < total; i++) lone.hear(a, queryOf({ id: descriptor(i), ttl: 1 }))
     lone.hear(b, queryOf({ id: descriptor(total - 1), ttl: 1 }))
     expect(lone.search.counters().dropped.duplicate).toBe(2)
-    // The first one is forgotten.
+    // The first query has expired.
     lone.hear(b, queryOf({ id: descriptor(0) }))
     expect(lone.search.counters().dropped.duplicate).toBe(2)
   })
 })
 
 describe('the answer of a holder', () => {
-  it('goes to the one that the query came from, signed for that query', () => {
+  it('goes to the neighbour that sent the query, signed for that query', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ hops: 3, ttl: 4 }))
     lone.match([result('a')])
@@ -122,7 +122,7 @@ describe('the answer of a holder', () => {
     expect(notary.verify(me.id, HIT_DOMAIN, hitClaim(descriptor(2), hit!), hit!.signature)).toBe(false)
   })
 
-  it('is none without results, and an empty hit when the query is traced', () => {
+  it('is omitted without results, and is an empty hit when the query is traced', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     lone.match([])
@@ -132,7 +132,7 @@ describe('the answer of a holder', () => {
     expect(lone.all('query-hit')).toMatchObject([{ page: NO_RESULTS, trace: { forwarded: 3, path: [] } }])
   })
 
-  it('is several hits when one has no room for it', () => {
+  it('is split into several hits when one has no room', () => {
     const lone = among(near)
     const many = Array.from({ length: HIT_RESULTS_MAX + 1 }, (_, i) => ({ ...result('a'), path: `${i}` }))
     lone.hear(a, queryOf())
@@ -141,7 +141,7 @@ describe('the answer of a holder', () => {
     expect(lone.all('query-hit')).toHaveLength(2)
   })
 
-  it('is not given to one that has gone meanwhile, and comes at all when the index fails to answer', () => {
+  it('is not sent to a neighbour that left, and is sent without results when the index does not answer', () => {
     const lone = among(near)
     lone.hear(a, queryOf(), { kind: 'bye' })
     lone.match([result('a')])
@@ -152,7 +152,7 @@ describe('the answer of a holder', () => {
   })
 })
 
-describe('a hit on its way', () => {
+describe('a forwarded hit', () => {
   it('"QueryHit descriptors may only be sent along the same path that carried the incoming Query descriptor"', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
@@ -161,14 +161,14 @@ describe('a hit on its way', () => {
     expect(lone.all('query-hit')).toMatchObject([{ ttl: 4, hops: 3, holder: others[20] }])
   })
 
-  it('"A servent that receives a QueryHit descriptor with Descriptor ID = n, but has not seen a Query descriptor with Descriptor ID = n should remove the QueryHit descriptor from the network"', () => {
+  it('is "remove[d] from the network" by a node that "has not seen a Query descriptor with Descriptor ID = n"', () => {
     const lone = among(near)
     lone.hear(c, hitOf(others[20]!, { id: descriptor(9) }))
     expect(lone.sent).toEqual([])
     expect(lone.search.counters().dropped['no-route']).toBe(1)
   })
 
-  it('does not go back to the one that brings it, and ends with its TTL', () => {
+  it('is not sent back to its sender, and ends with its TTL', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     lone.hear(a, hitOf(others[20]!))
@@ -176,14 +176,14 @@ describe('a hit on its way', () => {
     expect(lone.all('query-hit')).toEqual([])
   })
 
-  it('names each node on its way when it is traced', () => {
+  it('names each node on its path when it is traced', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ trace: true }))
     lone.hear(c, hitOf(others[20]!, { trace: { forwarded: 2, path: [others[21]!.id] } }))
     expect(lone.all('query-hit', a)).toMatchObject([{ trace: { forwarded: 2, path: [others[21]!.id, me.id] } }])
   })
 
-  it('is dropped once a query has brought more than its share', () => {
+  it('is dropped once a query has the highest number of hits', () => {
     const lone = among(near, { queriesPerSecond: 1e6 })
     lone.hear(a, queryOf())
     for (let i = 0; i < HITS_PER_QUERY_MAX + 10; i++) {
@@ -195,23 +195,23 @@ describe('a hit on its way', () => {
   })
 })
 
-describe('those whom a query was sent to', () => {
+describe('the nodes that a query was sent to', () => {
   const tags = (some: readonly Contact[]): NodeTag[] => some.map(({ id }) => nodeTag(id))
 
-  it('are named in it, this node first, and those before behind', () => {
+  it('are named in it: this node, then the receivers, then those named before', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ hops: 2, asked: tags([a, others[20]!]) }))
     for (const { asked } of lone.all('query')) expect(asked).toEqual(tags([me, b, c, d, a, others[20]!]))
   })
 
-  it('are not sent it by others', () => {
+  it('do not get it from others', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ asked: tags([a, b, d]) }))
     expect(lone.to('query')).toEqual([c.id])
     expect(lone.all('query')[0]!.asked).toEqual(tags([me, c, a, b, d]))
   })
 
-  it('are not named where none could be sent: others may reach those', () => {
+  it('are not named when their rate was used up, so that others can send it', () => {
     const lone = among(near)
     for (let i = 0; lone.search.counters().dropped.shaped === 0; i++)
       lone.hear(a, queryOf({ id: descriptor(i), hops: 1 }))
@@ -221,21 +221,21 @@ describe('those whom a query was sent to', () => {
     expect(lone.all('query')[0]!.asked).toEqual(tags([me, a]))
   })
 
-  it('are named as far as they fit', () => {
+  it('are named up to the limit of the list', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ asked: tags(others.slice(5, 5 + QUERY_ASKED_MAX)) }))
     expect(lone.all('query')[0]!.asked).toEqual(tags([me, b, c, d, ...others.slice(5, QUERY_ASKED_MAX + 1)]))
   })
 
-  it('are not named as in 0.4', () => {
+  it('are not named when the setting is off, as in 0.4', () => {
     const lone = among(near, { tellAsked: false })
     lone.hear(a, queryOf())
     expect(lone.all('query').map(({ asked }) => asked)).toEqual([[], [], []])
   })
 })
 
-describe('the way back', () => {
-  it('is the shortest that a copy came by, not the first', () => {
+describe('the reverse path', () => {
+  it('is the shortest path of a copy, not the first', () => {
     const lone = among(near)
     lone.hear(a, queryOf({ ttl: 4, hops: 3 }))
     lone.hear(b, queryOf({ ttl: 5, hops: 2 }))
@@ -246,7 +246,7 @@ describe('the way back', () => {
     expect(lone.to('query-hit')).toEqual([b.id, b.id])
   })
 
-  it('is the shortest of wider rounds too: else two nodes would be the way back of each other', () => {
+  it('is the shortest among wider rounds too: otherwise two nodes would route to each other', () => {
     const lone = among(near, { widen: 'detours' })
     lone.hear(a, queryOf({ ttl: 1, hops: 4 }))
     lone.hear(b, queryOf({ ttl: 4, hops: 1 }))
@@ -255,8 +255,8 @@ describe('the way back', () => {
   })
 })
 
-describe('a hit that comes around', () => {
-  it('is dropped: who forgot that the query was its own has made the ways back a circle', () => {
+describe('a hit that returns in a cycle', () => {
+  it('is dropped: a node that forgot its own query has closed a cycle of reverse paths', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
     const hit = hitOf(others[20]!)
@@ -267,12 +267,12 @@ describe('a hit that comes around', () => {
   })
 })
 
-describe('a neighbour that asks too much', () => {
+describe('a neighbour that sends too many queries', () => {
   const { ownFirst, ownBurst, ownOverMax, ownPerSecond, queriesBurst, queriesOverMax, queriesPerSecond } =
     SEARCH_DEFAULTS
   const passedOn = (i: number) => queryOf({ id: descriptor(i), hops: 1 })
 
-  /** Asks for `first` at once, then for one that exceeds the rate, and for `next` more when no backlog arrives any more. */
+  /** Sends `first` queries and one more, which exceeds the rate, at once, and `next` more after the time of a backlog. */
   const exceed = (lone: Lone, ask: (i: number) => Query, first: number, next: number): void => {
     for (let i = 0; i <= first; i++) lone.hear(a, ask(i))
     lone.ms += BACKLOG_MS
@@ -280,7 +280,7 @@ describe('a neighbour that asks too much', () => {
   }
   const backlogTokens = (perSecond: number): number => (perSecond * BACKLOG_MS) / 1_000
 
-  it('for itself is served less, dropped beyond, and cut off too, whatever it passes on for others', () => {
+  it('has a lower rate for its own queries, and is cut off beyond it, regardless of forwarded ones', () => {
     const lone = among(near)
     const later = backlogTokens(ownPerSecond)
     exceed(lone, i => queryOf({ id: descriptor(i) }), ownFirst, later + ownOverMax)
@@ -292,9 +292,9 @@ describe('a neighbour that asks too much', () => {
     expect(lone.to('bye')).toEqual([a.id])
   })
 
-  it('only because its queries waited in a stalled stream, or this process was stopped, is not cut off', () => {
+  it('is not cut off when its queries arrive at once after a stalled stream or a stopped process', () => {
     const lone = among(near)
-    // At the rate at which nodes send: a link may stall for longer than it is idle between two stalls.
+    // Queries at the rate at which nodes send. Some stalls are longer than the time between two of them.
     for (const stallMs of [11_000, 7_000, 60_000, 3_000, 6_000]) {
       lone.ms += stallMs
       const count = OUT_SHARE * (ownBurst + (ownPerSecond * stallMs) / 1_000)
@@ -304,11 +304,11 @@ describe('a neighbour that asks too much', () => {
       lone.match()
     }
     expect(lone.search.counters().dropped.rate).toBeGreaterThan(ownOverMax)
-    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.emitted('misbehaved')).toEqual([])
     expect(lone.to('bye')).toEqual([])
   })
 
-  it('for itself may ask more at once when it has been a neighbour for a while', () => {
+  it('has a larger burst for its own queries when it has been a neighbour for a while', () => {
     const lone = among(near)
     lone.ms += (1_000 * ownBurst) / ownPerSecond
     for (let i = 0; i <= ownBurst; i++) lone.hear(a, queryOf({ id: descriptor(i) }))
@@ -316,20 +316,20 @@ describe('a neighbour that asks too much', () => {
     expect(lone.search.counters().queries).toBe(ownBurst)
   })
 
-  it('is served up to its rate, dropped beyond, and cut off when it is far over it', () => {
+  it('is served up to its rate, has queries dropped beyond it, and is cut off far beyond it', () => {
     const lone = among(near)
     const later = backlogTokens(queriesPerSecond)
     exceed(lone, passedOn, queriesBurst, later + queriesOverMax)
     expect(lone.search.counters().queries).toBe(queriesBurst + later)
     expect(lone.search.counters().dropped.rate).toBe(1 + queriesOverMax)
-    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.emitted('misbehaved')).toEqual([])
     lone.hear(a, passedOn(9_999))
-    expect(lone.told('misbehaved')).toMatchObject([{ peer: a.id }])
+    expect(lone.emitted('misbehaved')).toMatchObject([{ peer: a.id }])
     expect(lone.to('bye')).toEqual([a.id])
     expect(idsOf(lone.search.neighbours())).toEqual(idsOf([b, c, d]))
   })
 
-  it('keeps its debts when it makes itself a neighbour anew', () => {
+  it('keeps its debts when it reconnects', () => {
     const lone = among(near)
     const later = backlogTokens(queriesPerSecond)
     const ask = (i: number): Query => {
@@ -353,7 +353,7 @@ describe('a neighbour that asks too much', () => {
     expect(lone.search.counters().queries).toBe(30 * queriesPerSecond)
   })
 
-  it('is not cut off for what this node passes on: that stays below what a neighbour takes', () => {
+  it('does not cut this node off: forwarded queries stay below the rate of a neighbour', () => {
     const lone = among(near)
     const other = among(near)
     for (let i = 0; i < 200; i++) {
@@ -368,7 +368,7 @@ describe('a neighbour that asks too much', () => {
     expect(lone.search.counters().dropped.shaped).toBeGreaterThan(0)
   })
 
-  it('waits for itself alone: the index serves neighbours in turn', () => {
+  it('delays only its own queries: the index serves neighbours in turn', () => {
     const lone = among(near)
     const { matchesAtOnce, matchesWaitingMax } = SEARCH_DEFAULTS
     for (let i = 0; i < queriesBurst; i++) lone.hear(a, passedOn(i))

@@ -24,8 +24,8 @@ function request(lone: Lone, of = holder, digit = 'a'): void {
   })
 }
 
-describe('a push that is asked for', () => {
-  it('goes the way that hits of the holder came', () => {
+describe('a requested push', () => {
+  it('goes along the path of hits of the holder', () => {
     const lone = among(near)
     lone.ask()
     lone.match()
@@ -42,7 +42,7 @@ describe('a push that is asked for', () => {
     expect(lone.to('push')).toEqual([b.id])
   })
 
-  it('looks for the holder first when there is no way, without a word to the owner', () => {
+  it('looks for a path first when there is none, without events for the owner', () => {
     const lone = among(near)
     request(lone)
     lone.match([result('a')])
@@ -57,7 +57,7 @@ describe('a push that is asked for', () => {
     expect(lone.events.filter(({ kind }) => kind === 'hit' || kind === 'ended')).toEqual([])
   })
 
-  it('goes to a member in a datagram when there is no way, and by a way that a query found when that did not help', () => {
+  it('goes in a datagram when there is no path, and the second time along a path that a query finds', () => {
     const lone = among(near)
     lone.up(holder)
     request(lone)
@@ -71,7 +71,7 @@ describe('a push that is asked for', () => {
     expect(lone.channels('push')).toEqual(['datagram', 'stream'])
   })
 
-  it('looks for one holder of a content once at a time, and for so many at most', () => {
+  it('looks for one holder of a content once at a time, and for a bounded number of holders', () => {
     const lone = among(near)
     for (let i = 0; i < 3; i++) request(lone)
     expect(lone.commands).toHaveLength(1)
@@ -86,28 +86,28 @@ describe('a push that is asked for', () => {
   })
 })
 
-describe('a push that comes in a datagram', () => {
-  it('makes the holder dial who sent it, and nobody else', () => {
+describe('a push received in a datagram', () => {
+  it('makes the holder dial its sender, and no other node', () => {
     const lone = among(near)
     const [member, other] = [others[30]!, others[31]!]
     lone.up(member, other)
     lone.hearDatagram(member, pushOf({ requester: member }))
     lone.hearDatagram(member, pushOf({ requester: other }))
     lone.hearDatagram(member, pushOf({ requester: member, holder: other.id }))
-    expect(lone.told('push')).toEqual([{ kind: 'push', content: content('a'), to: member }])
-    expect(lone.told('misbehaved')).toHaveLength(2)
+    expect(lone.emitted('push')).toEqual([{ kind: 'push', content: content('a'), to: member }])
+    expect(lone.emitted('misbehaved')).toHaveLength(2)
   })
 
-  it('is dropped beyond the rate of all members', () => {
+  it('is dropped beyond the rate for all members', () => {
     const lone = among(near)
     lone.up(others[30]!)
     for (let i = 0; i < DIRECT_PUSHES_BURST + 3; i++) lone.hearDatagram(others[30]!, pushOf())
-    expect(lone.told('push')).toHaveLength(DIRECT_PUSHES_BURST)
+    expect(lone.emitted('push')).toHaveLength(DIRECT_PUSHES_BURST)
     expect(lone.search.counters().dropped.rate).toBe(3)
   })
 })
 
-describe('a push that comes in', () => {
+describe('a push received from a neighbour', () => {
   it('"may only be sent along the same path that carried the incoming QueryHit descriptor"', () => {
     const lone = among(near)
     lone.hear(a, queryOf())
@@ -117,7 +117,7 @@ describe('a push that comes in', () => {
     expect(lone.all('push')).toMatchObject([{ ttl: 8, hops: 3 }])
   })
 
-  it('is dropped without a way, when seen before, and when it would go back', () => {
+  it('is dropped without a path, as a duplicate, and when it would go back to its sender', () => {
     const lone = among(near)
     lone.hear(a, pushOf({ holder: others[25]!.id }))
     lone.hear(a, queryOf())
@@ -128,14 +128,14 @@ describe('a push that comes in', () => {
     expect(lone.search.counters().dropped).toMatchObject({ 'no-route': 2, duplicate: 1 })
   })
 
-  it('makes the holder dial a member, where the membership says that it is', () => {
+  it('makes the holder dial a member at the address that the membership reports', () => {
     const lone = among(near)
     const [member, stranger] = [others[30]!, others[31]!]
     lone.up(member)
     const elsewhere = { id: member.id, address: { host: '192.0.2.1', port: 53 } }
     lone.hear(a, pushOf({ requester: elsewhere }))
     lone.hear(a, pushOf({ requester: stranger, id: descriptor(2) }))
-    expect(lone.told('push')).toEqual([{ kind: 'push', content: content('a'), to: member }])
+    expect(lone.emitted('push')).toEqual([{ kind: 'push', content: content('a'), to: member }])
     expect(lone.search.counters().dropped['no-route']).toBe(1)
   })
 
@@ -143,7 +143,7 @@ describe('a push that comes in', () => {
     const lone = among(near)
     lone.up(others[30]!)
     for (let i = 0; i < PUSHES_BURST + 3; i++) lone.hear(a, pushOf({ id: descriptor(i) }))
-    expect(lone.told('push')).toHaveLength(PUSHES_BURST)
+    expect(lone.emitted('push')).toHaveLength(PUSHES_BURST)
     expect(lone.search.counters().dropped.rate).toBe(3)
   })
 })

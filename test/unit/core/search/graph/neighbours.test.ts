@@ -10,7 +10,7 @@ const size = (lone: Lone): number => lone.search.neighbours().length
 const contactOf = (lone: Lone, id: string): Contact => others.find(one => one.id === id) ?? lone.search.neighbours()[0]!
 
 describe('looking for neighbours', () => {
-  it('asks members, random ones, and no more than it looks for', () => {
+  it('asks random members, no more than its target', () => {
     const lone = new Lone()
     lone.start()
     lone.up(...others)
@@ -22,7 +22,7 @@ describe('looking for neighbours', () => {
     expect(idsOf(lone.search.neighbours())).not.toEqual(idsOf(others.slice(0, degreeTarget)))
   })
 
-  it('makes everybody a neighbour where there are fewer than it looks for', () => {
+  it('makes all members neighbours when there are fewer than its target', () => {
     const lone = new Lone()
     lone.start()
     lone.up(...others.slice(0, 4))
@@ -34,7 +34,7 @@ describe('looking for neighbours', () => {
     expect(lone.all('connect')).toHaveLength(0)
   })
 
-  it('asks another one when there is no answer in time, and not the same again at once', () => {
+  it('asks another member after the deadline, and not the same one again at once', () => {
     const lone = new Lone()
     lone.start()
     lone.up(...others.slice(0, 3))
@@ -46,7 +46,7 @@ describe('looking for neighbours', () => {
     expect(new Set(lone.to('connect')).size).toBe(3)
   })
 
-  it('asks later after each refusal, and has no more than a bounded number of questions open', () => {
+  it('pauses longer after each refusal, and has a bounded number of open connects', () => {
     const lone = new Lone()
     lone.start()
     lone.up(...others)
@@ -64,7 +64,7 @@ describe('looking for neighbours', () => {
     expect(perMinute[2]).toBeLessThan(120)
   })
 
-  it('asks the same one less and less often', () => {
+  it('asks the same member less and less often', () => {
     const lone = new Lone()
     lone.start()
     lone.up(others[0]!)
@@ -76,12 +76,12 @@ describe('looking for neighbours', () => {
     }
     expect(asked[0]).toBeGreaterThanOrEqual(2)
     const late = asked.slice(-10).reduce((sum, one) => sum + one)
-    // Every half minute, and what it takes to go unanswered; at first it was asked every ten seconds.
+    // Every 30 s plus the deadline of the answer; at first, the pause was 10 s.
     expect(late).toBeGreaterThanOrEqual(12)
     expect(late).toBeLessThanOrEqual(20)
   })
 
-  it('is a neighbour as soon as it hears a question from one that it has asked', () => {
+  it('is a neighbour as soon as an asked member sends a connect', () => {
     const lone = new Lone()
     lone.start()
     lone.up(others[0]!)
@@ -94,7 +94,7 @@ describe('looking for neighbours', () => {
     expect(lone.all('bye')).toHaveLength(0)
   })
 
-  it('says bye to one that accepts too late', () => {
+  it('sends bye to a member that accepts too late', () => {
     const lone = new Lone()
     lone.start()
     lone.up(others[0]!)
@@ -113,20 +113,20 @@ describe('being asked', () => {
     return lone
   }
 
-  it('accepts before it says anything that only a neighbour may say', () => {
+  it('accepts before it sends any descriptor', () => {
     const lone = new Lone()
     lone.hear(others[0]!, connect(3))
     expect(lone.sent[0]!.message).toEqual(accept(1))
   })
 
-  it('refuses at eight neighbours one that has enough', () => {
+  it('refuses a ninth neighbour that has enough', () => {
     const lone = full()
     lone.hear(others[8]!, connect(5))
     expect(lone.sent).toEqual([{ to: others[8], channel: 'stream', message: { kind: 'refuse', degree: degreeMax } }])
     expect(size(lone)).toBe(degreeMax)
   })
 
-  it('lets one in that has too few, in place of the neighbour that has the most', () => {
+  it('accepts a node that has too few, in place of the neighbour with the highest degree', () => {
     const lone = full()
     lone.hear(others[3]!, accept(8))
     lone.hear(others[8]!, connect(4))
@@ -135,7 +135,7 @@ describe('being asked', () => {
     expect(size(lone)).toBe(degreeMax)
   })
 
-  it('refuses even that one when no neighbour has more than enough', () => {
+  it('refuses a node that has too few when no neighbour has more than enough', () => {
     const lone = full()
     for (const one of others.slice(0, degreeMax)) lone.hear(one, accept(5))
     lone.hear(others[8]!, connect(0))
@@ -143,7 +143,7 @@ describe('being asked', () => {
     expect(lone.all('bye')).toHaveLength(0)
   })
 
-  it('takes a neighbour that has forgotten that it is one as a new one', () => {
+  it('accepts a connect from a neighbour that lost its state as a new one', () => {
     const lone = among(others.slice(0, 3))
     lone.hear(others[0]!, connect(0))
     expect(size(lone)).toBe(3)
@@ -151,7 +151,7 @@ describe('being asked', () => {
   })
 })
 
-describe('a peer that says the words of the handshake without end', () => {
+describe('a peer that floods handshake messages', () => {
   it('is answered at a bounded rate', () => {
     const lone = new Lone()
     for (let i = 0; i < 1_000; i++) lone.hear(others[0]!, connect(0))
@@ -161,7 +161,7 @@ describe('a peer that says the words of the handshake without end', () => {
 })
 
 describe('the end of a neighbour', () => {
-  it.each(['bye', 'link', 'member'] as const)('comes with its %s, at once', how => {
+  it.each(['bye', 'link', 'member'] as const)('follows at once from %s', how => {
     const lone = among(others.slice(0, 2))
     lone.do((search, now) => {
       if (how === 'bye') search.receive(others[0]!, 'stream', { kind: 'bye' }, now)
@@ -169,12 +169,12 @@ describe('the end of a neighbour', () => {
       else search.memberDown(others[0]!.id, now)
     })
     expect(idsOf(lone.search.neighbours())).toEqual([others[1]!.id])
-    expect(lone.told('neighbours').at(-1)).toEqual({ kind: 'neighbours', count: 1 })
+    expect(lone.emitted('neighbours').at(-1)).toEqual({ kind: 'neighbours', count: 1 })
     lone.hear(others[1]!, queryOf())
     expect(lone.to('query')).toEqual([])
   })
 
-  it('is followed by a search for another one', () => {
+  it('makes the node ask another member', () => {
     const lone = among(others.slice(0, 6))
     lone.start()
     lone.up(...others)
@@ -188,20 +188,20 @@ describe('the end of a neighbour', () => {
     expect(lone.to('connect')).not.toContain(others[0]!.id)
   })
 
-  it('makes what it sent before it knew no misbehaviour, and what a stranger sends one', () => {
+  it('excuses descriptors that it sent before it knew, and not those of a stranger', () => {
     const lone = among(others.slice(0, 2))
     lone.hear(others[0]!, { kind: 'bye' }, queryOf())
-    expect(lone.told('misbehaved')).toEqual([])
+    expect(lone.emitted('misbehaved')).toEqual([])
     expect(lone.search.counters().dropped.former).toBe(1)
     lone.hear(others[5]!, queryOf({ id: descriptor(2) }))
-    expect(lone.told('misbehaved')).toMatchObject([{ peer: others[5]!.id }])
+    expect(lone.emitted('misbehaved')).toMatchObject([{ peer: others[5]!.id }])
     expect(lone.to('bye')).toEqual([others[5]!.id])
     expect(lone.all('query')).toEqual([])
   })
 })
 
 describe('rewiring', () => {
-  it('gives up one neighbour for a random member now and then', () => {
+  it('replaces one neighbour by a random member periodically', () => {
     const lone = among(others.slice(0, 6))
     lone.start()
     lone.up(...others)
@@ -216,7 +216,7 @@ describe('rewiring', () => {
 })
 
 describe('a ban', () => {
-  it('keeps out one that was cut off for as long as it lasts', () => {
+  it('refuses a neighbour that was cut off until the ban ends', () => {
     const lone = among(others.slice(0, 3))
     for (let i = 0; i < 400; i++) {
       lone.ms += 10

@@ -13,14 +13,14 @@ function pongOf(peer: Contact, fields: Partial<Pong> = {}): Pong {
   return { kind: 'pong', id: descriptor(1), ttl: 1, hops: 0, peer, files: 10, kilobytes: 100, ...fields }
 }
 
-/** The neighbour answers the last ping: with itself, and with others behind it. */
+/** The neighbour answers the last ping with pongs of itself and of nodes behind it. */
 function answered(lone: Lone, by: Contact, behind: readonly Contact[] = []): void {
   const { id } = lone.all('ping', by).at(-1)!
   lone.hear(by, pongOf(by, { id }), ...behind.map((peer, i) => pongOf(peer, { id, hops: i + 1, ttl: 1 })))
 }
 
 describe('a ping', () => {
-  it('goes to a new neighbour at once, and to all now and then', () => {
+  it('goes to a new neighbour at once, and to all neighbours periodically', () => {
     const lone = among([])
     lone.hear(a, { kind: 'connect', degree: 6 })
     expect(lone.all('ping', a)).toMatchObject([{ ttl: 1, hops: 0 }])
@@ -31,7 +31,7 @@ describe('a ping', () => {
     expect(ttls.filter(ttl => ttl === SEARCH_DEFAULTS.ttl).length).toBeGreaterThan(0)
   })
 
-  it('is answered by a pong that says what this node shares, the way it came', () => {
+  it('is answered along its path by a pong with what this node shares', () => {
     const lone = among(near)
     lone.do((search, now) => {
       search.indexed(QrpTable.of([]), 7, 5 << 10, now)
@@ -41,7 +41,7 @@ describe('a ping', () => {
     expect(lone.all('pong')).toMatchObject([{ ttl: 3, hops: 0, peer: me, files: 7, kilobytes: 5 }])
   })
 
-  it('is dropped when it comes again, and beyond its rate', () => {
+  it('is dropped when it is a duplicate, and beyond its rate', () => {
     const lone = among(near)
     lone.hear(a, ping(1))
     lone.hear(b, ping(1))
@@ -52,7 +52,7 @@ describe('a ping', () => {
 })
 
 describe('with the cache', () => {
-  it('a ping for all is not sent on, and answered with pongs of others', () => {
+  it('a ping for all is not forwarded, and is answered with pongs of other nodes', () => {
     const lone = among(near)
     lone.until(SEARCH_DEFAULTS.pingMs * 2)
     answered(lone, b, [others[20]!, others[21]!])
@@ -60,11 +60,11 @@ describe('with the cache', () => {
     expect(lone.all('ping').filter(({ id }) => id === descriptor(1))).toEqual([])
     const pongs = lone.all('pong', a)
     expect(pongs.map(({ peer }) => peer.id).sort()).toEqual(idsOf([me, b, others[20]!, others[21]!]).sort())
-    // One hop further than they were from this node.
+    // One hop further than from this node.
     expect(pongs.find(({ peer }) => peer.id === others[21]!.id)).toMatchObject({ hops: 3, id: descriptor(1) })
   })
 
-  it('a ping for this node alone gets no others', () => {
+  it('a ping for this node alone is not answered with pongs of other nodes', () => {
     const lone = among(near)
     lone.until(SEARCH_DEFAULTS.pingMs * 2)
     answered(lone, b, [others[20]!])
@@ -72,7 +72,7 @@ describe('with the cache', () => {
     expect(lone.all('pong', a)).toHaveLength(1)
   })
 
-  it('gives no pong that is older than three seconds, nor the asker its own', () => {
+  it('answers with no pong older than three seconds, nor with the pong of the asker', () => {
     const lone = among(near)
     lone.until(SEARCH_DEFAULTS.pingMs * 2)
     answered(lone, b, [a])
@@ -88,7 +88,7 @@ describe('with the cache', () => {
     expect(lone.all('pong', a).slice(2)).toMatchObject([{ peer: me }])
   })
 
-  it('gives ten pongs at most', () => {
+  it('answers with at most ten pongs', () => {
     const lone = among(near)
     lone.until(SEARCH_DEFAULTS.pingMs * 2)
     answered(lone, b, others.slice(10, 16))
@@ -99,7 +99,7 @@ describe('with the cache', () => {
 })
 
 describe('without the cache', () => {
-  it('a ping floods, and "Pong descriptors may only be sent along the same path that carried the incoming Ping descriptor"', () => {
+  it('a ping floods, and pongs are sent "along the same path that carried the incoming Ping descriptor"', () => {
     const lone = among(near, { pongCache: false })
     lone.hear(a, ping(1, 5, 2))
     const onward = lone.sent.filter(({ message }) => message.kind === 'ping' && message.id === descriptor(1))
@@ -114,8 +114,8 @@ describe('without the cache', () => {
   })
 })
 
-describe('what pongs tell', () => {
-  it('is how many nodes and files are in reach, until it is long ago', () => {
+describe('the reach that pongs report', () => {
+  it('counts nodes and files until their pongs are too old', () => {
     const lone = among(near)
     lone.until(SEARCH_DEFAULTS.pingMs * 2)
     answered(lone, b, [others[20]!])

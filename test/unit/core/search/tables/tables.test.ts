@@ -28,7 +28,7 @@ function indexed(lone: Lone, list: readonly string[]): void {
 }
 
 describe('the own table', () => {
-  it('is sent to each neighbour, also to those that come later, and not again while it is the same', () => {
+  it('is sent to each neighbour, also to later ones, and not again while it is unchanged', () => {
     const lone = among(near.slice(0, 2))
     indexed(lone, ['whale'])
     lone.until(2_000)
@@ -41,7 +41,7 @@ describe('the own table', () => {
     expect(lone.to('route-table')).toEqual(idsOf([a, b, c]))
   })
 
-  it('that changes often is sent once in a while', () => {
+  it('that changes often is sent at a bounded rate', () => {
     const lone = among([a])
     for (let i = 0; i < 50; i++) {
       indexed(lone, [`word${i}`])
@@ -52,7 +52,7 @@ describe('the own table', () => {
     expect(tableIn(lone.all('route-table').at(-1)!).has('word49')).toBe(true)
   })
 
-  it('spares the index what it cannot have', () => {
+  it('keeps queries without a match from the index', () => {
     const lone = among(near)
     indexed(lone, ['shark'])
     lone.hear(a, queryOf({ trace: true }))
@@ -62,7 +62,7 @@ describe('the own table', () => {
 })
 
 describe('the tables of neighbours', () => {
-  it('are merged for the others: what is one hop further', () => {
+  it('are merged into the table of the words one hop further', () => {
     const lone = among(near)
     lone.hear(a, tableOf(['whale']))
     lone.hear(b, tableOf(['shark']))
@@ -72,7 +72,7 @@ describe('the tables of neighbours', () => {
     expect(['whale', 'shark', 'eel'].map(word => tableIn(beyond[0]!).has(word))).toEqual([true, true, false])
   })
 
-  it('are forgotten with the neighbour', () => {
+  it('are deleted with the neighbour', () => {
     const lone = among(near)
     lone.hear(a, tableOf(['whale']))
     lone.hear(b, tableOf(['shark']))
@@ -84,17 +84,17 @@ describe('the tables of neighbours', () => {
     expect(tableIn(beyond[1]!).has('whale')).toBe(false)
   })
 
-  it('decide on the last hop: a query goes where its words may be', () => {
+  it('decide on the last hop: a query goes where a match is possible', () => {
     const lone = among(near)
     lone.hear(b, tableOf(['whale', 'white']), tableOf([], 1))
     lone.hear(c, tableOf(['shark']), tableOf(['whale'], 1))
     lone.hear(a, queryOf({ ttl: 2 }))
-    // Of d nothing is known.
+    // The table of d is unknown.
     expect(lone.to('query')).toEqual(idsOf([b, d]))
     expect(lone.search.counters().pruned).toBe(1)
   })
 
-  it('decide on the last hop but one by what is behind the neighbour too', () => {
+  it('decide on the hop before the last by both tables of the neighbour', () => {
     const lone = among(near)
     lone.hear(b, tableOf(['shark']), tableOf(['shark'], 1))
     lone.hear(c, tableOf(['shark']), tableOf(['whale'], 1))
@@ -106,7 +106,7 @@ describe('the tables of neighbours', () => {
     expect(lone.to('query').slice(2)).toEqual(idsOf([b, c, d]))
   })
 
-  it('decide on the last hop only, where they go one hop', () => {
+  it('decide on the last hop only when they cover one hop', () => {
     const lone = among(near, { tableHops: 1 })
     lone.hear(b, tableOf(['shark']), tableOf(['shark'], 1))
     lone.hear(a, queryOf({ ttl: 3 }))
@@ -116,7 +116,7 @@ describe('the tables of neighbours', () => {
     expect(lone.to('query').slice(3)).toEqual(idsOf([c, d]))
   })
 
-  it('find every word that begins with what was typed, all words, and a content by its digits', () => {
+  it('match prefixes of words, require all words, and match a content by its digits', () => {
     const [known, unknown] = ['0123456789abcdef', 'fedcba9876543201'].map(digits => digits.repeat(4) as ContentId)
     const lone = among([a, b])
     lone.hear(b, tableOf(['whale', 'white', known!]))
@@ -136,14 +136,14 @@ describe('the tables of neighbours', () => {
   })
 })
 
-describe('a table that comes in', () => {
+describe('a received table', () => {
   const large = QrpTable.of(Array.from({ length: 40_000 }, (_, i) => `${i}w`))
   const header = { kind: 'route-table', id: descriptor(5), ttl: 1, hops: 0 } as const
   const parts = large
     .patches()
     .map((patch, part, all): RouteTable => ({ ...header, bits: large.bits, part, parts: all.length, patch }))
 
-  it('counts once all its parts are there', () => {
+  it('is used once all its parts have arrived', () => {
     const lone = among([a, b])
     lone.hear(b, tableOf(['whale']))
     expect(parts.length).toBeGreaterThan(1)
@@ -156,7 +156,7 @@ describe('a table that comes in', () => {
     expect(lone.to('query')).toEqual([b.id])
   })
 
-  it('is refused in disorder, from too far, or when nobody makes such a one', () => {
+  it('is refused when its parts are out of order, its hops too many, or its bytes malformed', () => {
     const lone = among([a, b])
     const odd = QrpTable.of(['x'])
     const thin: RouteTable = { ...tableOf([]), bits: 16, patch: odd.patches()[0]! }
@@ -164,18 +164,18 @@ describe('a table that comes in', () => {
     lone.hear(b, tableOf(['whale'], 2))
     lone.hear(b, { ...tableOf(['whale']), ttl: 7 })
     lone.hear(b, thin)
-    expect(lone.told('misbehaved').map(({ peer }) => peer)).toEqual(idsOf([b, b, b, b]))
+    expect(lone.emitted('misbehaved').map(({ peer }) => peer)).toEqual(idsOf([b, b, b, b]))
     lone.hear(a, queryOf({ ttl: 2 }))
     expect(lone.to('query')).toEqual([b.id])
   })
 
-  it('is dropped beyond the rate of tables', () => {
+  it('is dropped beyond the rate of table parts', () => {
     const lone = among([a, b])
     for (let i = 0; i < TABLE_PARTS_BURST + 5; i++) lone.hear(b, tableOf([`word${i}`]))
     expect(lone.search.counters().dropped.rate).toBe(5)
   })
 
-  it('is not asked for, nor sent, where tables are off', () => {
+  it('is neither used nor sent when tables are off', () => {
     const lone = among([a, b], { tableHops: 0 })
     indexed(lone, ['shark'])
     lone.hear(b, tableOf(['shark']))
