@@ -42,7 +42,8 @@ export interface Machine<M, C, E> {
   receive(from: Contact, via: Channel, message: M, now: Now): void
   /**
    * The stream to a peer opened or closed. `down` ends all state of the stream, and also reports a failed dial. `epoch`
-   * grows with each stream that opens. `down` has the epoch that ended, or NO_LINK after a failed dial (link-epochs.ts).
+   * grows with each stream that opens. `down` has the epoch that ended, or NO_LINK after a failed dial
+   * (link-epochs.ts).
    */
   link(peer: NodeId, state: 'up' | 'down', now: Now, epoch: number): void
   done(token: number, result: Result, now: Now): void

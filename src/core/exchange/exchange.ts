@@ -47,7 +47,7 @@ interface Entry {
   readonly share: SharedContent
   /** Undefined for a content that was complete from the start. */
   download: Download | undefined
-  /** False: what is held of it is not announced. */
+  /** False: the content is announced as not held. */
   offered: boolean
 }
 
@@ -351,7 +351,7 @@ export class Exchange implements Machine<ExchangeMessage, ExchangeCommand, Excha
     this.tickSoon(now)
   }
 
-  /** Of what is not offered nothing is announced. */
+  /** Emits an event. Announces a content that is not offered as not held. */
   private emit(event: ExchangeEvent): void {
     const isHidden = event.kind === 'announce' && this.entries.get(event.content)?.offered === false
     this.outbox.emit(isHidden ? { ...event, held: 'none' } : event)

@@ -23,8 +23,8 @@ import type { Field, Step, Strategy } from './strategy.ts'
 /** Results assumed when none was found, so that the measured rate is never zero. */
 const RESULTS_UNSEEN = 0.5
 /**
- * Expected unreached nodes for which the query is not widened: a share of the overlay, or in a small one a constant. The
- * estimate is for an average graph: with a constant of 0.05, one search in some ten thousand missed a node.
+ * Expected unreached nodes for which the query is not widened: a share of the overlay, or in a small one a constant.
+ * The estimate is for an average graph: with a constant of 0.05, one search in some ten thousand missed a node.
  */
 const LEFT_SHARE = 0.02
 const LEFT_MIN = 0.005

@@ -1,5 +1,6 @@
 /**
- * Chooses the leaves to request next from a source. Every leaf of a wanted piece that is not complete has one of these states:
+ * Chooses the leaves to request next from a source. Every leaf of a wanted piece that is not complete has one of these
+ * states:
  *
  *   listed   its piece is in `Rarity`: no leaf of the piece is requested or written
  *   free     its piece is active, and no claim counts for the leaf

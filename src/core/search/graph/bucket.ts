@@ -1,15 +1,15 @@
 /**
  * A token bucket that goes below zero: requests beyond the rate become a debt, so that sending faster gains nothing.
  *
- * A backlog adds no debt. While a stream stalls or this process is stopped, the messages of a peer that keeps to its rate
- * wait, and then arrive at once. Those beyond the rate are refused even then. Messages beyond the rate after BACKLOG_MS
- * add to the debt.
+ * A backlog adds no debt. While a stream stalls or this process is stopped, the messages of a peer that keeps to its
+ * rate wait, and then arrive at once. Those beyond the rate are refused even then. Messages beyond the rate after
+ * BACKLOG_MS add to the debt.
  */
 import { after, type Instant } from '../../../base/time.ts'
 
 /** Time in which a backlog arrives in full. */
 export const BACKLOG_MS = 1_000
-/** Shortest interval between the starts of two backlogs. A stall that is shorter than this causes only a small debt. */
+/** Shortest interval between the starts of two backlogs. A shorter stall causes only a small debt. */
 export const BACKLOG_EVERY_MS = 6_000
 
 export interface Rate {
@@ -23,7 +23,7 @@ export class Bucket {
   private readonly rate: Rate
   private tokens: number
   private filledAt: Instant
-  /** When the rate was first exceeded, but at least BACKLOG_EVERY_MS after the time before. */
+  /** Start of the last backlog: the first excess of the rate at least BACKLOG_EVERY_MS after the previous start. */
   private backlogAt: Instant | undefined
 
   constructor(rate: Rate, now: Instant) {

@@ -182,7 +182,7 @@ export class SearchNeighbours {
   private fill(now: Instant): void {
     while (this.lacking() > 0 && this.asked.size < ASKED_MAX) {
       if (this.ask('more', now)) continue
-      // All others are banned, resting or neighbours: looks again later, less and less often.
+      // All other members are banned, resting, asked or neighbours. The pause grows with each attempt.
       this.failures++
       break
     }

@@ -21,7 +21,7 @@ describe('a bucket', () => {
     expect(bucket.debt).toBe(0)
   })
 
-  it('refuses a backlog that exceeds the rate, and counts it as no debt, once in a while', () => {
+  it('refuses a backlog beyond the rate, and adds it to the debt only when backlogs are frequent', () => {
     const bucket = new Bucket({ perSecond: 10, burst: 1 }, instant(0))
     const takeMany = (ms: number): number => {
       let taken = 0

@@ -272,7 +272,9 @@ describe('a neighbour that sends too many queries', () => {
     SEARCH_DEFAULTS
   const passedOn = (i: number) => queryOf({ id: descriptor(i), hops: 1 })
 
-  /** Sends `first` queries and one more, which exceeds the rate, at once, and `next` more after the time of a backlog. */
+  /**
+   * Sends `first` queries and one more, which exceeds the rate, at once, and `next` more after the time of a backlog.
+   */
   const exceed = (lone: Lone, ask: (i: number) => Query, first: number, next: number): void => {
     for (let i = 0; i <= first; i++) lone.hear(a, ask(i))
     lone.ms += BACKLOG_MS

@@ -230,7 +230,7 @@ describe('a ban', () => {
     expect(idsOf(lone.search.neighbours())).toContain(others[0]!.id)
   })
 
-  it('does not wake the node again and again when it leaves nobody to ask', () => {
+  it('makes wakes rare when no member is left to ask', () => {
     const lone = among(others.slice(0, 3))
     lone.start()
     for (let i = 0; i < 400; i++) {
