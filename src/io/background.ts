@@ -1,8 +1,8 @@
-/** Work that nobody waits for. */
+/** Work that no caller awaits. */
 
 /**
- * Lets `work` run to its end without a caller. `work` must not reject: its failures are results, or are handled inside. A
- * rejection is therefore a broken assumption of our own code, and is thrown where the process reports such faults.
+ * Lets `work` run without being awaited. `work` must not reject: its failures are results, or are handled inside. A
+ * rejection is therefore a bug, and is rethrown as an uncaught exception, which the process reports.
  */
 export function inBackground(work: Promise<unknown>): void {
   work.catch((error: unknown) => {

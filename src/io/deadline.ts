@@ -1,11 +1,11 @@
 /** Deadlines for operations that wait for a peer. */
 
-/** A signal that aborts after `ms` milliseconds, or with the other signal. */
+/** A signal that aborts after `ms` milliseconds, or when `signal` does. */
 export function within(ms: number, signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(ms)])
 }
 
-/** A deadline for successive steps of one kind: one timer and one signal for all of them. */
+/** A deadline for successive steps: each step gets `ms`, and all share one timer and one signal. */
 export class Watchdog {
   readonly signal: AbortSignal
   private readonly ms: number

@@ -1,4 +1,4 @@
-/** Chance from the operating system: for secrets, and for the seed of everything else. */
+/** Random bytes from the operating system: for secrets, and to seed the node's Random. */
 import { randomBytes } from 'node:crypto'
 
 const SEED_BYTES = 32
@@ -8,7 +8,7 @@ export function secretBytes(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length))
 }
 
-/** What a node's Random starts from: 32 unpredictable bytes. */
+/** The seed of a node's Random: 32 unpredictable bytes. */
 export function seed(): Uint8Array {
   return secretBytes(SEED_BYTES)
 }

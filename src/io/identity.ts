@@ -1,6 +1,6 @@
 /**
- * Ed25519 keys: a node's, an operator's. A signature covers the domain, the overlay's id and the claim, so a claim made
- * in one overlay or for one purpose means nothing in another.
+ * Ed25519 keys of nodes and operators. A signature covers the domain, the overlay's id and the claim, so a claim made
+ * in one overlay or for one purpose is invalid in another.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto'
 import { assert, expectDefined } from '../base/assert.ts'
@@ -12,12 +12,12 @@ import type { Signer, Verifier } from '../core/machine.ts'
 import { SIGNATURE_BYTES } from '../wire/common.ts'
 
 export const SECRET_KEY_BYTES = 32
-/** Public keys that are kept ready: making one ready costs half of a verification. */
+/** Public keys that are cached as KeyObjects: making one costs half a verification. */
 const READY_KEYS_MAX = 4_096
 
 export interface Identity {
   readonly id: NodeId
-  /** The seed of the private key (RFC 8032), 32 bytes: what is kept in the home. */
+  /** The seed of the private key (RFC 8032), 32 bytes. The home stores it. */
   readonly secret: Uint8Array
 }
 
@@ -32,7 +32,7 @@ function publicKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.from(concat(SPKI_ED25519, raw)), format: 'der', type: 'spki' })
 }
 
-/** Throws ShoalError 'bad-input' unless there are 32 bytes. */
+/** Throws ShoalError 'bad-input' unless `secret` has 32 bytes. */
 export function identityFrom(secret: Uint8Array): Identity {
   if (secret.length !== SECRET_KEY_BYTES) {
     throw new ShoalError('bad-input', `the node key has ${secret.length} bytes, not ${SECRET_KEY_BYTES}`, {
@@ -48,7 +48,9 @@ export function newIdentity(): Identity {
   return identityFrom(key.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_ED25519.length))
 }
 
-/** domain, a zero byte, the overlay's id, the claim: the domain has no zero byte, so no two triples read alike. */
+/**
+ * The signed bytes: domain, zero byte, overlay's id, claim. A domain has no zero byte, so the encoding is unambiguous.
+ */
 function covered(domain: string, overlay: Uint8Array, claim: Uint8Array): Uint8Array {
   assert(!domain.includes('\0'), 'a domain has no zero byte')
   return concat(utf8(domain), Uint8Array.of(0), overlay, claim)
@@ -80,7 +82,7 @@ export function verifier(overlay: OverlayId): Verifier {
   }
 }
 
-/** Stands for no overlay: what a content replaces holds in every overlay that it is shared in. */
+/** Stands for no overlay: a claim about which content replaces which is valid in every overlay. */
 const NO_OVERLAY = '0'.repeat(2 * ID_BYTES) as OverlayId
 
 /** Signs and verifies claims about contents (wire/lineage.ts). */

@@ -1,4 +1,4 @@
-/** Addresses as people and messages write them, as sockets know them, and as libp2p writes them. */
+/** Converts addresses between Shoal's messages, sockets and libp2p's multiaddrs. */
 import { isIP, isIPv6 } from 'node:net'
 import { lookup } from 'node:dns/promises'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
@@ -8,7 +8,7 @@ import { addressText, type Address } from '../../wire/common.ts'
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
-/** An IPv4 address that came in through an IPv6 socket is written as IPv4: one address, one text. */
+/** Turns an IPv4-mapped IPv6 address into plain IPv4, so that one address has one text. */
 export function plainHost(host: string): string {
   return MAPPED_IPV4.exec(host)?.[1] ?? host
 }
@@ -26,7 +26,10 @@ export function fromMultiaddr(address: Multiaddr): Address | undefined {
   return { host: plainHost(host.value), port: Number(port.value) }
 }
 
-/** The same address with an IP literal. Asks the system's resolver. Throws ShoalError 'not-found' or what the signal says. */
+/**
+ * The same address with an IP literal, from the system's resolver. Throws ShoalError 'not-found' or the signal's
+ * reason.
+ */
 export async function resolveAddress(address: Address, signal: AbortSignal): Promise<Address> {
   if (isIP(address.host) !== 0) return address
   const { promise: aborted, reject } = Promise.withResolvers<never>()
@@ -47,7 +50,7 @@ export async function resolveAddress(address: Address, signal: AbortSignal): Pro
   }
 }
 
-/** Says which port is taken and what to do. */
+/** The error for a port that is in use. */
 export function portInUse(lane: 'TCP' | 'UDP', address: Address, cause: unknown): ShoalError {
   return new ShoalError('conflict', `${lane} port ${address.port} on ${address.host} is in use`, {
     hint: 'stop the program that has it, or choose another port, 0 for any free one: shoal config set listen HOST:PORT',

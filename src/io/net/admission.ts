@@ -1,13 +1,13 @@
 /**
- * Who may speak to this node over TCP: only who proves the overlay key, inside the noise session and before any muxer.
+ * The admission: a peer must prove the overlay key over TCP, inside the noise session, before a muxer starts.
  *
  *     initiator                                 responder
- *     version, overlay, nonce I, port, proof 1  ------->      silent, whatever comes, until proof 1 is right
+ *     version, overlay, nonce I, port, proof 1  ------->      sends nothing until proof 1 is verified
  *                                               <-------      nonce R, proof 2
  *     proof 3                                   ------->
  *
- * A proof is HMAC-SHA256(overlay key; label, number, both ids, port, nonce I, nonce R), with zeros for the nonce that is
- * not there yet. Noise has proven both ids and made the session fresh; the proofs bind the overlay key to it.
+ * A proof is HMAC-SHA256(overlay key; label, number, both ids, port, nonce I, nonce R); proof 1 uses zeros for nonce R.
+ * Noise has proven both ids and made the session fresh; the proofs bind the overlay key to it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { ConnectionEncrypter, MessageStream, SecureConnectionOptions, SecuredConnection } from '@libp2p/interface'
@@ -23,7 +23,7 @@ import { ChunkReader } from './stream/chunk-reader.ts'
 import { writeAll } from './stream/write.ts'
 import type { RefusalReason } from './refusals.ts'
 
-/** From the first byte of a connection to its admission. */
+/** Deadline from the first byte of a connection to its admission. */
 export const ADMISSION_MS = 5_000
 export const ADMISSION_VERSION = 1
 const NONCE_BYTES = 32
@@ -31,7 +31,7 @@ const PROOF_BYTES = 32
 const LABEL = utf8('shoal/admission/1')
 const NO_NONCE = new Uint8Array(NONCE_BYTES)
 
-/** Behind one byte of version. */
+/** The first message, after one byte of version. */
 export const admissionFirst = struct({
   overlay: fixed(OVERLAY_TAG_BYTES),
   nonce: fixed(NONCE_BYTES),
@@ -45,11 +45,11 @@ const SECOND_BYTES = NONCE_BYTES + PROOF_BYTES
 export interface AdmissionInit {
   readonly self: NodeId
   readonly overlay: OverlayId
-  /** The first one proves; all are accepted. 32 bytes each. */
+  /** The first key proves; all keys are accepted. 32 bytes each. */
   readonly overlayKeys: readonly Uint8Array[]
   /** The port at which others can dial this node. */
   readonly port: () => number
-  /** A peer proved the overlay key; it says that it can be dialled at `port` (known only when it dialled us). */
+  /** A peer proved the overlay key. `port` is where it says it can be dialled; undefined when this node dialled it. */
   readonly onAdmitted: (connection: MessageStream, peer: NodeId, port: number | undefined) => void
   readonly onRefused: (connection: MessageStream, peer: NodeId | undefined, reason: RefusalReason) => void
 }
@@ -62,7 +62,7 @@ export interface Transcript {
   readonly nonceR: Uint8Array
 }
 
-/** 32 bytes. */
+/** One proof of the admission, 32 bytes. */
 export function proof(key: Uint8Array, number: 1 | 2 | 3, it: Transcript): Uint8Array {
   return createHmac('sha256', key)
     .update(LABEL)
@@ -75,7 +75,7 @@ export function proof(key: Uint8Array, number: 1 | 2 | 3, it: Transcript): Uint8
     .digest()
 }
 
-/** How the message of a refusal ends. */
+/** The end of the error message of a refusal; openError in host.ts looks for it. */
 export function refusalText(reason: RefusalReason): string {
   return `was not admitted: ${reason}`
 }
@@ -150,44 +150,44 @@ export class Admission implements ConnectionEncrypter {
     peer: NodeId,
     signal: AbortSignal
   ): Promise<undefined> {
-    const key = expectDefined(this.init.overlayKeys[0], 'there is an overlay key')
+    const key = expectDefined(this.init.overlayKeys[0], 'the overlay has a key')
     const nonce = secretBytes(NONCE_BYTES)
     const { self, overlay } = this.init
     const port = this.init.port()
-    const begun: Transcript = { initiator: self, responder: peer, port, nonceI: nonce, nonceR: NO_NONCE }
-    const hello = { overlay: overlayTag(overlay), nonce, port, proof: proof(key, 1, begun) }
+    const first: Transcript = { initiator: self, responder: peer, port, nonceI: nonce, nonceR: NO_NONCE }
+    const hello = { overlay: overlayTag(overlay), nonce, port, proof: proof(key, 1, first) }
     await writeAll(stream, concat(encode(u8, ADMISSION_VERSION), encode(admissionFirst, hello)), signal)
 
     const answer = decode(admissionSecond, await reader.read(SECOND_BYTES))
-    const whole = { ...begun, nonceR: answer.nonce }
-    if (!timingSafeEqual(answer.proof, proof(key, 2, whole))) throw new Refused('not-admitted', 'a wrong proof')
+    const whole = { ...first, nonceR: answer.nonce }
+    if (!timingSafeEqual(answer.proof, proof(key, 2, whole))) throw new Refused('not-admitted', 'proof 2 is wrong')
     await writeAll(stream, proof(key, 3, whole), signal)
   }
 
   /** Returns the port that the initiator says it can be dialled at. */
   private async respond(stream: MessageStream, reader: ByteReader, peer: NodeId, signal: AbortSignal): Promise<number> {
     const version = decode(u8, await reader.read(1))
-    if (version !== ADMISSION_VERSION) throw new Refused('malformed', `version ${version} of the admission`)
+    if (version !== ADMISSION_VERSION) throw new Refused('malformed', `unsupported admission version ${version}`)
     const hello = decode(admissionFirst, await reader.read(FIRST_BYTES))
     if (!equal(hello.overlay, overlayTag(this.init.overlay))) throw new Refused('wrong-overlay', 'another overlay')
-    const begun = {
+    const first = {
       initiator: peer,
       responder: this.init.self,
       port: hello.port,
       nonceI: hello.nonce,
       nonceR: NO_NONCE
     }
-    const key = this.keyOf(hello, begun)
-    if (key === undefined) throw new Refused('not-admitted', 'a wrong proof')
+    const key = this.keyOf(hello, first)
+    if (key === undefined) throw new Refused('not-admitted', 'proof 1 is wrong')
 
-    const whole = { ...begun, nonceR: secretBytes(NONCE_BYTES) }
+    const whole = { ...first, nonceR: secretBytes(NONCE_BYTES) }
     await writeAll(stream, encode(admissionSecond, { nonce: whole.nonceR, proof: proof(key, 2, whole) }), signal)
     const last = await reader.read(PROOF_BYTES)
-    if (!timingSafeEqual(last, proof(key, 3, whole))) throw new Refused('not-admitted', 'a wrong last proof')
+    if (!timingSafeEqual(last, proof(key, 3, whole))) throw new Refused('not-admitted', 'proof 3 is wrong')
     return hello.port
   }
 
-  private keyOf(hello: Decoded<typeof admissionFirst>, begun: Transcript): Uint8Array | undefined {
-    return this.init.overlayKeys.find(key => timingSafeEqual(hello.proof, proof(key, 1, begun)))
+  private keyOf(hello: Decoded<typeof admissionFirst>, first: Transcript): Uint8Array | undefined {
+    return this.init.overlayKeys.find(key => timingSafeEqual(hello.proof, proof(key, 1, first)))
   }
 }

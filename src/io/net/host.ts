@@ -1,6 +1,6 @@
 /**
- * The libp2p node: TCP, noise wrapped by the admission, yamux, and nothing else: no identify, no discovery, no relay, no
- * ping. It knows connections and streams; what is said on them is the business of links.ts and requests.ts.
+ * The libp2p node: TCP, noise wrapped by the admission, yamux, and nothing else: no identify, no discovery, no relay,
+ * no ping. It manages connections and streams; links.ts and requests.ts implement the protocols on them.
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -21,36 +21,36 @@ import { Admission, ADMISSION_MS, refusalText } from './admission.ts'
 import { creditLate } from './stream/credit.ts'
 import type { Refusal } from './refusals.ts'
 
-/** From the first packet of a dial to an admitted connection: a slow path's handshakes, and the admission's own limit. */
+/** From the first packet of a dial to an admitted connection: the handshakes on a slow path, plus ADMISSION_MS. */
 export const DIAL_MS = 8_000
-/** The library's own deadline for an admission begins a little before we hear of the connection. */
+/** The library starts its deadline for an admission a little before it announces the connection to this node. */
 const TIMER_SLACK_MS = 500
-/** Connections of one node: a shoal of some hundred members, each at most twice when both dial at once. */
+/** Connections of one node: some hundred members, with two connections each when both sides dial at once. */
 export const CONNECTIONS_MAX = 1_024
-/** New connections a second from one address: a whole cluster may stand behind one. */
+/** New connections a second from one address: a whole cluster may be behind one address. */
 const INBOUND_PER_SECOND_MAX = 256
-/** Connections that are being admitted. */
+/** Incoming connections whose admission is in progress. */
 const INBOUND_PENDING_MAX = 256
 /** Streams of one protocol and direction on one connection, unless the protocol says otherwise. */
 const STREAMS_MAX = 256
 /** Streams of one connection, over all protocols. */
 const CONNECTION_STREAMS_MAX = 1_024
-/** A peer that is silent this long is gone: three of yamux's pings. */
+/** A connection without traffic for this long is closed: three intervals of yamux's ping. */
 const SILENCE_MS = 45_000
 const YAMUX_PING_MS = 15_000
 /**
- * What one stream may have under way: 1 MiB fills 80 Mbit/s over 100 ms. A paused stream keeps this much in its buffer, so
- * the buffer must be larger, or pausing would break the stream.
+ * Receive window of one stream: 1 MiB fills 80 Mbit/s over 100 ms. A paused stream buffers up to a window, so its
+ * buffer must be larger: an overflow resets the stream.
  */
 export const STREAM_WINDOW_BYTES_MAX = 1 << 20
 const STREAM_BUFFER_BYTES_MAX = 4 * STREAM_WINDOW_BYTES_MAX
 export const STREAM_WINDOW_BYTES_MIN = 256 << 10
-/** Members whose last known address is remembered. */
+/** Peers whose last known address is kept. */
 const ADDRESSES_MAX = 65_536
 
-/** On `::` TCP takes IPv4 too, as UDP does. The library passes the socket's options on and knows the type of some. */
+/** On `::` TCP accepts IPv4 too, as UDP does. The library passes these options to the socket, but types only some. */
 const BOTH_FAMILIES = { noDelay: true, ipv6Only: false }
-/** Errors of the library for a connection that is not there any more. */
+/** Names of the library's errors for a connection that has closed. */
 const GONE = new Set(['ConnectionClosedError', 'MuxerClosedError'])
 
 export interface HostInit {
@@ -58,7 +58,7 @@ export interface HostInit {
   readonly overlay: OverlayId
   readonly overlayKeys: readonly Uint8Array[]
   readonly listen: Address
-  /** The port that peers are told to dial; the one listened at unless it is given. */
+  /** The port that peers are told to dial; the listening port unless given. */
   readonly advertisedPort?: number | undefined
   readonly onRefused: (refusal: Omit<Refusal, 'suppressed'>) => void
 }
@@ -70,9 +70,9 @@ export class Libp2pHost {
   private readonly init: HostInit
   private node: Libp2p | undefined
   private port = 0
-  /** Where each peer can be dialled, as far as is known. */
+  /** The last known address at which each peer can be dialled. */
   private readonly addresses = new LruMap<NodeId, Address>(ADDRESSES_MAX)
-  /** Connections that were admitted, or refused and told: their end is no news. */
+  /** Connections that were admitted, or already reported as refused: their close is not reported. */
   private readonly decided = new WeakSet()
 
   private constructor(init: HostInit) {
@@ -80,7 +80,7 @@ export class Libp2pHost {
     this.self = init.identity.id
   }
 
-  /** Listens. Throws ShoalError 'conflict' when the port is taken. */
+  /** Listens. Throws ShoalError 'conflict' when the port is in use. */
   static async start(init: HostInit): Promise<Libp2pHost> {
     const host = new Libp2pHost(init)
     const node = await host.create()
@@ -102,14 +102,17 @@ export class Libp2pHost {
     return { host: this.init.listen.host, port: this.port }
   }
 
-  /** Where a peer can be dialled: where it was last, or as it said when it dialled us. */
+  /**
+   * The address at which a peer can be dialled: where this node dialled it last, or what it stated when it dialled us.
+   */
   addressOf(peer: NodeId): Address | undefined {
     return this.addresses.touch(peer)
   }
 
   disconnect(peer?: NodeId): void {
     const id = peer === undefined ? undefined : peerIdFromString(peerIdText(peer))
-    for (const connection of this.libp2p.getConnections(id)) connection.abort(new Error('the connection leads nowhere'))
+    for (const connection of this.libp2p.getConnections(id))
+      connection.abort(new Error('this node closed the connection'))
   }
 
   connectionCount(direction?: 'inbound' | 'outbound'): number {
@@ -118,9 +121,9 @@ export class Libp2pHost {
   }
 
   /**
-   * A stream over the present connection, whoever opened it, or over a new one to the contact's address. Throws ShoalError
-   * 'unreachable', 'not-admitted' when the peer is there and hung up on our proof, or what the signal says; within DIAL_MS
-   * whatever the signal.
+   * Opens a stream on an existing connection, whichever side opened it, or on a new one to the contact's address.
+   * Throws ShoalError 'unreachable', or 'not-admitted' when the peer rejects our proof, or the signal's reason. Takes
+   * at most DIAL_MS.
    */
   async open(to: Contact, protocol: string, signal: AbortSignal): Promise<Stream> {
     const deadline = AbortSignal.timeout(DIAL_MS)
@@ -130,7 +133,7 @@ export class Libp2pHost {
         try {
           return creditLate(await present.newStream(protocol, options))
         } catch (error) {
-          // The muxer may have ended long before the socket does: such a connection counts as open and opens nothing.
+          // The muxer may have closed long before the socket: such a connection counts as open but opens no stream.
           const gone = error instanceof Error && GONE.has(error.name)
           if (gone || deadline.aborted) present.abort(new Error('the connection opens no stream'))
           if (!gone) throw error
@@ -153,7 +156,7 @@ export class Libp2pHost {
     await this.libp2p.handle(protocol, onStream, { maxInboundStreams: maxInbound, maxOutboundStreams: STREAMS_MAX })
   }
 
-  /** Within `deadlineMs`, whatever the peers do. */
+  /** Closes all connections. Takes at most `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<undefined>()
     const timer = setTimeout(() => resolve(undefined), deadlineMs)
@@ -209,7 +212,7 @@ export class Libp2pHost {
           keepAliveInterval: YAMUX_PING_MS,
           maxInboundStreams: CONNECTION_STREAMS_MAX,
           maxOutboundStreams: CONNECTION_STREAMS_MAX,
-          // Streams that arrive while a new connection is being announced: else the eleventh breaks the connection.
+          // Streams may arrive while a new connection is announced. The library's default of 10 resets the connection.
           maxEarlyStreams: CONNECTION_STREAMS_MAX,
           streamOptions: {
             initialStreamWindowSize: STREAM_WINDOW_BYTES_MIN,
@@ -248,7 +251,7 @@ export class Libp2pHost {
     if (from !== undefined) this.init.onRefused({ lane: 'tcp', from, peer, reason })
   }
 
-  /** Tells of a connection that ends before the admission has begun: garbage, a port scan, silence. */
+  /** Reports a connection that closes before its admission begins: garbage, a port scan, silence. */
   private watch(connection: MultiaddrConnection): void {
     const opened = performance.now()
     connection.addEventListener('close', () => {
@@ -266,7 +269,7 @@ function remoteOf(connection: MessageStream): Address | undefined {
   return 'remoteAddr' in connection ? fromMultiaddr((connection as MultiaddrConnection).remoteAddr) : undefined
 }
 
-/** The library keeps only the text of what an encrypter threw. */
+/** The library keeps only the message of an encrypter's error, so a refusal is recognized by its text. */
 function openError({ id, address }: Contact, cause: unknown): ShoalError {
   const who = `${peerIdText(id)} at ${addressText(address)}`
   if (!(cause instanceof Error) || !cause.message.endsWith(refusalText('not-admitted'))) {
@@ -278,7 +281,7 @@ function openError({ id, address }: Contact, cause: unknown): ShoalError {
   })
 }
 
-/** The library folds the socket's error into a text. */
+/** The library keeps only the message of the socket's error, so the code is read from the text. */
 function listenError(listen: Address, error: unknown): ShoalError {
   const text = error instanceof Error ? error.message : String(error)
   if (text.includes('EADDRINUSE')) return portInUse('TCP', listen, error)

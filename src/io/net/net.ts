@@ -1,16 +1,16 @@
 /**
- * The network of one node: datagrams for what may be lost, message streams for what may not, raw streams and requests for
- * the rest. One port number for TCP and UDP.
+ * The network of one node: datagrams for messages that may be lost, message streams for messages that may not, byte
+ * streams and requests for everything else. TCP and UDP use one port number.
  *
- *     net ── datagrams ── sessions ── seal, window     sealed UDP: who is proven, at which address
+ *     net ── datagrams ── sessions ── seal, window     sealed UDP: which members and addresses are proven
  *         ├─ links ──┐
  *         ├─ requests┼─ frames ── host ── admission    libp2p: TCP, noise, the overlay key, yamux
  *         ├─ streams ┘
  *         └─ refusals, state
  *
- * Participants: members, who hold an overlay key, and outsiders, who get no byte over UDP and nothing behind a noise
- * handshake over TCP. Non-goals: to find members (core does), to hide that a node is there, to withstand a flood, to cross a
- * NAT: a node that cannot be dialled is spoken to over the connections that it opened.
+ * Participants: members, who hold an overlay key, and outsiders, whose forged datagrams get no answer and who get
+ * nothing over TCP but a noise handshake. Non-goals: finding members (core does), hiding that a node exists,
+ * withstanding a flood, traversing a NAT. A node that cannot be dialled is reached over the connections that it opened.
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { NodeId, OverlayId } from '../../base/ids.ts'
@@ -29,25 +29,25 @@ import * as requests from './stream/requests.ts'
 import type { RequestHandler, RequestOptions, ServeOptions } from './stream/requests.ts'
 import { countBoot, saveMemberBoot, type Boots, type NetState } from './datagram/state.ts'
 
-/** With port 0 the system picks a free TCP port; that the same UDP port is taken is rare, 16 times in a row is a fault. */
+/** With port 0 the system picks a free TCP port. The same UDP port is rarely in use; 16 times in a row is an error. */
 const PORT_TRIES_MAX = 16
-/** Closing waits this long for streams to end in good order. */
+/** Closing waits this long for streams to close gracefully. */
 export const CLOSE_MS = 3_000
-/** For the name of the host to listen on. */
+/** Deadline for resolving the host name to listen on. */
 const RESOLVE_MS = 5_000
 
 export interface NetInit {
   readonly identity: Identity
   readonly overlay: OverlayId
-  /** The first one seals and proves; all are accepted. 32 bytes each. */
+  /** The first key seals and proves; all keys are accepted. 32 bytes each. */
   readonly overlayKeys: readonly Uint8Array[]
-  /** An IP literal of this machine, and a port; 0 takes any that is free for both. */
+  /** An address of this machine, by IP literal or name, and a port; 0 takes one that is free for TCP and UDP. */
   readonly listen: Address
-  /** The port that others must dial, where it is another than the one listened at. */
+  /** The port that others must dial, when it differs from the listening port. */
   readonly advertisedPort?: number
   readonly state: NetState
   readonly clock: () => Now
-  /** The state could not be saved: worth a line in the log, nothing else depends on it. */
+  /** Called when the state could not be saved. For the log only. */
   readonly onFault: (error: unknown) => void
 }
 
@@ -55,7 +55,7 @@ export type StreamHandler = (peer: NodeId, stream: ByteStream) => void | Promise
 
 export interface NetCounts {
   readonly connections: number
-  /** Of the connections: those that the peer opened. */
+  /** Connections that the peer opened; included in `connections`. */
   readonly inbound: number
   readonly links: number
   readonly refusals: number
@@ -65,15 +65,15 @@ export interface NetCounts {
 
 export interface Net {
   readonly self: NodeId
-  /** The listening host as it was given, and the port of both lanes. */
+  /** The listening host, and the port of both TCP and UDP. */
   readonly listening: Address
   /**
-   * Best effort: never throws for what the network does. Datagrams wait for a first proof of the address; a stream is
-   * opened where there is none. Handlers are not called from within. Throws RangeError over the channel's limit.
+   * Best effort: network failures are never thrown. Datagrams wait until the address is proven; a stream is opened when
+   * there is none. Never calls a handler synchronously. Throws RangeError for a payload over the channel's limit.
    */
   send(to: Contact, channel: Channel, payload: Uint8Array): void
   onMessage(handler: (from: Contact, via: Channel, payload: Uint8Array) => void): void
-  /** `down` also answers a stream that could not be opened. */
+  /** `down` is also reported when a stream could not be opened. */
   onLink(handler: (peer: NodeId, state: 'up' | 'down') => void): void
   onRefused(handler: (refusal: Refusal) => void): void
   /** Throws ShoalError 'unreachable', 'not-admitted', or the signal's reason. */
@@ -82,17 +82,19 @@ export interface Net {
   handle(protocol: string, handler: StreamHandler, options?: { maxInbound?: number }): Promise<void>
   request(to: Contact, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   serve(protocol: string, handler: RequestHandler, options?: ServeOptions): Promise<void>
-  /** Ends the connections to a peer, or all: what is under way on them fails now, and not when nothing came for long. */
+  /** Aborts the connections to a peer, or all connections, so that their streams fail now instead of at a timeout. */
   disconnect(peer?: NodeId): void
-  /** Where a peer can be dialled, as its connection showed. */
+  /** The last known address at which a peer can be dialled. */
   addressOf(peer: NodeId): Address | undefined
   counts(): NetCounts
   close(): Promise<void>
 }
 
-/** Listens on both lanes. Throws ShoalError 'conflict' when the port is taken, 'not-found' for a host that nobody knows. */
-export async function openNet(told: NetInit): Promise<Net> {
-  const init = { ...told, listen: await resolveAddress(told.listen, AbortSignal.timeout(RESOLVE_MS)) }
+/**
+ * Listens on TCP and UDP. Throws ShoalError 'conflict' when the port is in use, 'not-found' for an unknown host name.
+ */
+export async function openNet(options: NetInit): Promise<Net> {
+  const init = { ...options, listen: await resolveAddress(options.listen, AbortSignal.timeout(RESOLVE_MS)) }
   const boots = await countBoot(init.state, init.clock().wall / 1_000)
   for (let tries = 1; ; tries++) {
     const lanes = new Lanes(init)

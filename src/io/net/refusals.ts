@@ -1,32 +1,33 @@
 /**
- * Who was refused and why, for the log, at a rate that an attacker does not decide: one line a source and period, a few
- * lines a period in all; the others are counted and told with the next line.
+ * Counts refused datagrams and connections, and reports them for the log at a bounded rate: one report per source and
+ * period, and at most REFUSALS_PER_PERIOD_MAX per period in total. Refusals that are not reported are counted, and the
+ * next report carries their number.
  */
 import { LruMap } from '../../base/bounded.ts'
 import type { NodeId } from '../../base/ids.ts'
 import { after, type Instant } from '../../base/time.ts'
 import type { Address } from '../../wire/common.ts'
 
-/** A source is told again after this long. */
+/** Minimum time between two reports about one source. */
 export const REFUSAL_PERIOD_MS = 10_000
-/** Lines in one period, whatever the number of sources. */
+/** Reports per period, over all sources. */
 export const REFUSALS_PER_PERIOD_MAX = 20
 const SOURCES_MAX = 256
 
 export const REFUSAL_REASONS = [
-  /** It says that it is of another overlay. */
+  /** It names another overlay. */
   'wrong-overlay',
-  /** Not sealed with a key of this overlay, or not for us, or changed on the way. */
+  /** Sealed with another key, addressed to another node, or modified in transit. */
   'bad-seal',
-  /** Seen before, or of an earlier boot of its sender. */
+  /** Received before, or sent in an earlier boot of its sender. */
   'replayed',
-  /** Not of this protocol. */
+  /** Does not follow the protocol. */
   'malformed',
-  /** TCP: did not prove the overlay key. */
+  /** TCP: the peer did not prove the overlay key. */
   'not-admitted',
-  /** TCP: did not prove anything in time. */
+  /** TCP: the peer did not complete the admission in time. */
   'timeout',
-  /** A member broke a limit of the message stream. */
+  /** A member exceeded a limit of the message stream. */
   'protocol'
 ] as const
 export type RefusalReason = (typeof REFUSAL_REASONS)[number]
@@ -34,28 +35,28 @@ export type RefusalReason = (typeof REFUSAL_REASONS)[number]
 export interface Refusal {
   readonly lane: 'udp' | 'tcp'
   readonly from: Address
-  /** Proven on TCP by noise; on UDP only what the datagram says. */
+  /** On TCP noise has proven it; on UDP it is the unverified sender field of the datagram. */
   readonly peer: NodeId | undefined
   readonly reason: RefusalReason
-  /** Refusals that were not told since the last one that was. */
+  /** Refusals that were not reported since the previous report. */
   readonly suppressed: number
 }
 
 export class Refusals {
-  private readonly told = new LruMap<string, Instant>(SOURCES_MAX)
-  private readonly tell: (refusal: Refusal) => void
+  private readonly reportedAt = new LruMap<string, Instant>(SOURCES_MAX)
+  private readonly report: (refusal: Refusal) => void
   private periodEnds: Instant | undefined
   private inPeriod = 0
   private suppressed = 0
-  /** All refusals so far, told or not. */
+  /** All refusals so far, reported or not. */
   total = 0
   private readonly counts = new Map<RefusalReason, number>()
 
-  constructor(tell: (refusal: Refusal) => void) {
-    this.tell = tell
+  constructor(report: (refusal: Refusal) => void) {
+    this.report = report
   }
 
-  /** So far, told or not. */
+  /** Number of refusals with this reason so far, reported or not. */
   of(reason: RefusalReason): number {
     return this.counts.get(reason) ?? 0
   }
@@ -68,16 +69,16 @@ export class Refusals {
       this.inPeriod = 0
     }
     const source = `${refusal.lane} ${refusal.from.host}`
-    const last = this.told.get(source)
+    const last = this.reportedAt.get(source)
     const tooSoon = last !== undefined && now < after(last, REFUSAL_PERIOD_MS)
     if (tooSoon || this.inPeriod >= REFUSALS_PER_PERIOD_MAX) {
       this.suppressed++
       return
     }
-    this.told.set(source, now)
+    this.reportedAt.set(source, now)
     this.inPeriod++
     const { suppressed } = this
     this.suppressed = 0
-    this.tell({ ...refusal, suppressed })
+    this.report({ ...refusal, suppressed })
   }
 }

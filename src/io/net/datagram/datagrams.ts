@@ -1,4 +1,4 @@
-/** The UDP socket under Sessions: carries out what they decide, and wakes them. */
+/** The UDP socket of Sessions: passes datagrams in, transmits what Sessions emits, and runs its timer. */
 import { createSocket, type Socket } from 'node:dgram'
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { ShoalError } from '../../../base/errors.ts'
@@ -7,7 +7,7 @@ import type { Address, Contact } from '../../../wire/common.ts'
 import { plainHost, portInUse } from '../address.ts'
 import { Sessions, type SessionEvent, type SessionsInit } from './sessions.ts'
 
-/** Bursts of a large shoal's gossip wait in the kernel while the event loop is busy. */
+/** The kernel buffers bursts of gossip in a large shoal while the event loop is busy. */
 const SOCKET_BUFFER_BYTES = 1 << 20
 
 export interface DatagramsInit extends SessionsInit {
@@ -16,7 +16,7 @@ export interface DatagramsInit extends SessionsInit {
   readonly onEvent: (event: Exclude<SessionEvent, { kind: 'transmit' }>) => void
 }
 
-/** Since the start, as they passed the socket: refused ones too. */
+/** Datagrams that passed the socket since the start, refused ones included. */
 export interface DatagramCounts {
   received: number
   receivedBytes: number
@@ -38,7 +38,7 @@ export class Datagrams {
     this.init = init
     this.sessions = new Sessions(init)
     this.mapped = isIPv6(init.listen.host)
-    // What a send or the network reports of one datagram is nothing to act on: datagrams may be lost.
+    // Errors of single datagrams (such as ICMP unreachable) are ignored: datagrams may be lost.
     socket.on('error', () => undefined)
     socket.on('message', (bytes, source) => {
       this.counts.received++
@@ -48,12 +48,12 @@ export class Datagrams {
     })
   }
 
-  /** Throws ShoalError 'conflict' when the port is taken. */
+  /** Throws ShoalError 'conflict' when the port is in use, 'bad-input' when the address cannot be bound. */
   static async bind(init: DatagramsInit): Promise<Datagrams> {
     const { listen } = init
     const socket = createSocket({
       type: isIPv6(listen.host) ? 'udp6' : 'udp4',
-      // Hosts are literals: nothing to look up, nothing to wait for.
+      // Hosts are IP literals, so no name is resolved.
       lookup: (host, _options, callback) => callback(null, host, isIPv6(host) ? 6 : 4)
     })
     try {
@@ -76,7 +76,7 @@ export class Datagrams {
     return this.socket.address().port
   }
 
-  /** Best effort. A host that is a name, not an IP literal, is not sent to. */
+  /** Best effort. Drops the payload when the host is a name rather than an IP literal. */
   send(to: Contact, payload: Uint8Array): void {
     if (this.closed || isIP(to.address.host) === 0) return
     this.sessions.send(to, payload, this.init.clock().mono)

@@ -1,29 +1,30 @@
 /**
- * Sealed datagrams without a socket: what came in and what to send go in, what to transmit and deliver come out.
+ * Sealed datagrams without a socket. Inputs: received datagrams, payloads to send, the time. Outputs: datagrams to
+ * transmit and payloads to deliver.
  *
- * Participants: this node, members (who hold an overlay key) and outsiders (who do not, but may record, change and replay
- * what members send, from any address). An outsider gets no byte back for anything that it makes up or changes. One that
- * replays what a member sent in its present boot, to a node that was restarted since, draws at most one answer for each
- * of these datagrams, none larger than it, and changes nothing but which counters were seen.
+ * Participants: this node, members (who hold an overlay key) and outsiders (who do not, but may record, modify and
+ * replay datagrams of members, from any address). Forged and modified datagrams get no answer. An outsider that replays
+ * datagrams of a member's current boot to a node that has restarted since gets at most one answer for each, never
+ * larger than the replayed datagram, and only affects which counters were seen.
  *
- * A member is proven by echoing a fresh nonce of ours, which proves two things at once: that its boot counter is of now
- * (only then does what it sent count), and that it can be reached at the address that the nonce was sent to (only then
- * does anything larger than what came from there go there).
+ * A member proves itself by echoing a fresh nonce of ours. The echo proves that its boot counter is current (its
+ * payloads are delivered only then), and that it is reachable at the address to which the nonce was sent (only then is
+ * more sent to that address than arrived from it).
  *
  *     A                                B
- *     hello {a}       ------------->            A has something for B; B knows nothing yet
+ *     hello {a}       ------------->            A has a payload for B; nothing is proven yet
  *                     <-------------   welcome {echo a, nonce b}
- *     confirm {b}     ------------->            A knows B and its address; now B knows A
+ *     confirm {b}     ------------->            B is proven to A; the confirm proves A to B
  *     data ...        ------------->
  *
- * Data of a boot that is not proven (B was restarted, or the confirm was lost) is held back, and answered with a hello.
- * Nothing here is acknowledged or repeated but the hello: protocols above do that.
+ * Data of an unproven boot (B restarted, or the confirm was lost) is held back and answered with a hello. Only hellos
+ * are retransmitted; acknowledgement and retransmission of data are left to the protocols above.
  *
- * A member behind a NAT speaks from another address than the one that it tells, and never answers there. What goes to an
- * address that was silent goes to the one that the member was last heard from too.
+ * A member behind a NAT sends from another address than the one that it announces, and never answers there. Payloads
+ * for a silent address are therefore also sent to the address from which the member was heard last.
  *
- * States of a boot: candidate (opened by our key, not proven), proven. Of a path (an address of a peer): proving, proven,
- * silent (asked in vain).
+ * States of a boot: candidate (opened by our key, not proven), proven. States of a path (an address of a peer):
+ * proving, proven, silent (no answer to any hello).
  */
 import type { KeyObject } from 'node:crypto'
 import { assert, expectDefined } from '../../../base/assert.ts'
@@ -48,36 +49,38 @@ import type { RefusalReason } from '../refusals.ts'
 import { open, seal, sealKey } from './seal.ts'
 import { ReplayWindow } from './window.ts'
 
-/** Members whose boot and addresses are remembered; one that was forgotten proves itself again. */
+/** Members whose boot and addresses are kept; an evicted member must prove itself again. */
 export const PEERS_MAX = 4_096
 /** Addresses of one member. */
 export const PATHS_MAX = 4
-/** Members whose highest boot counter is remembered. */
+/** Members whose highest boot counter is kept. */
 export const BOOTS_MAX = 65_536
-/** Payloads that wait until a path is proven; the oldest gives way. */
+/** Payloads that wait until a path is proven; the oldest is dropped when the queue is full. */
 export const QUEUED_MAX = 8
-/** Payloads of an unproven boot that are held back; what comes after them is dropped. */
+/** Payloads of an unproven boot that are held back; further ones are dropped. */
 export const HELD_MAX = 8
-/** All that is queued and held, over all peers. */
+/** Bytes of all queued and held payloads, over all peers. */
 export const WAITING_BYTES_MAX = 2 << 20
-/** A hello is repeated after this, and at most HELLO_TRIES are sent. */
+/** Time between two hellos; at most HELLO_TRIES are sent. */
 export const HELLO_INTERVAL_MS = 250
 export const HELLO_TRIES = 4
-/** How long a nonce may be echoed and payloads wait: longer than all tries and the slowest round trip. */
+/** How long a nonce is valid and payloads wait: longer than all tries plus the slowest round trip. */
 export const PROOF_MS = 2_000
-/** A path that was quiet this long is proven again: somebody else may have the address by now. */
+/**
+ * A path without a received datagram for this long must be proven again: the address may belong to another host by now.
+ */
 export const PATH_PROVEN_MS = 300_000
 
 export type SessionEvent =
   | { kind: 'transmit'; to: Address; bytes: Uint8Array }
   | { kind: 'deliver'; from: Contact; payload: Uint8Array }
-  /** To be kept on disk: earlier boots of this member are refused from now on. */
+  /** The owner saves this to disk. Earlier boots of this member are refused from now on. */
   | { kind: 'proven'; peer: NodeId; boot: number }
   | { kind: 'refused'; from: Address; peer: NodeId | undefined; reason: RefusalReason }
 
 interface Boot {
   readonly boot: number
-  /** One for every overlay key that is accepted. */
+  /** One key for each accepted overlay key. */
   readonly keys: readonly KeyObject[]
   readonly window: ReplayWindow
 }
@@ -92,7 +95,7 @@ interface Proving {
   readonly address: Address
   readonly nonce: Uint8Array
   readonly until: Instant
-  /** Whether it was asked in vain before. */
+  /** Whether the path was silent before: earlier hellos got no answer. */
   readonly wasSilent: boolean
   /** Hellos sent. */
   tries: number
@@ -103,7 +106,7 @@ interface Proving {
 interface Proven {
   readonly state: 'proven'
   readonly address: Address
-  /** PATH_PROVEN_MS after it was heard from last. */
+  /** PATH_PROVEN_MS after the last datagram received from it. */
   until: Instant
 }
 
@@ -124,11 +127,11 @@ type Unsealed =
 export interface SessionsInit {
   readonly self: NodeId
   readonly overlay: OverlayId
-  /** The first one seals; all open. 32 bytes each. */
+  /** The first key seals; all keys open. 32 bytes each. */
   readonly overlayKeys: readonly Uint8Array[]
-  /** This start's counter, already on disk. */
+  /** The boot counter of this start, already on disk. */
   readonly boot: number
-  /** The highest boot counter that each member ever proved. */
+  /** The highest boot counter that each member has proved. */
   readonly memberBoots: ReadonlyMap<NodeId, number>
   /** PROOF_BYTES unpredictable bytes. */
   readonly nonce: () => Uint8Array
@@ -141,7 +144,7 @@ export class Sessions {
   private readonly ownKey: KeyObject
   private readonly peers = new LruMap<NodeId, Peer>(PEERS_MAX)
   private readonly memberBoots = new LruMap<NodeId, number>(BOOTS_MAX)
-  /** Peers with something that ends by time. */
+  /** Peers with a pending deadline. */
   private readonly waiting = new Set<Peer>()
   private waitingBytes = 0
   private counter = 0
@@ -155,7 +158,9 @@ export class Sessions {
     for (const [peer, boot] of init.memberBoots) this.memberBoots.set(peer, boot)
   }
 
-  /** Best effort: waits, within limits, until the address is proven. Throws RangeError for a payload over the limit. */
+  /**
+   * Best effort. Queues the payload, within limits, until the address is proven. Throws RangeError over the size limit.
+   */
   send(to: Contact, payload: Uint8Array, now: Instant): void {
     if (payload.length > DATAGRAM_PAYLOAD_BYTES_MAX) throw new RangeError(`a datagram of ${payload.length} bytes`)
     if (to.id === this.init.self) return
@@ -175,7 +180,7 @@ export class Sessions {
     if (heard !== undefined) this.transmit(peer, heard.address, { kind: 'data', payload })
   }
 
-  /** One datagram as it came off the network. */
+  /** Takes one datagram from the network. */
   receive(datagram: Uint8Array, from: Address, now: Instant): void {
     const opened = this.unseal(datagram)
     if (opened.kind === 'refused') {
@@ -265,7 +270,7 @@ export class Sessions {
         return
       case 'hello': {
         const path = proven ? this.path(peer, from, now) : this.prove(peer, from, now)
-        // Where nothing is left to prove, an echo of no use is asked for.
+        // On a proven path the nonce is random and its echo is ignored.
         const nonce = path.state === 'proving' ? path.nonce : this.init.nonce()
         this.transmit(peer, from, { kind: 'welcome', echo: body.nonce, nonce })
         return
@@ -291,11 +296,11 @@ export class Sessions {
       this.waiting.add(peer)
     }
     const path = this.prove(peer, from, now)
-    // At most one answer for what came, and none by a timer: `from` may be somebody else's address.
+    // At most one answer per received datagram, and none by a timer: `from` may be spoofed.
     if (path.tries === 0 || now >= path.retryAt) this.hello(peer, path, now)
   }
 
-  /** The candidate echoed a fresh nonce: what it sent so far counts. */
+  /** The candidate echoed a fresh nonce: its held payloads are delivered. */
   private promote(peer: Peer): void {
     const { boot, keys, window, held } = expectDefined(peer.candidate, 'what is not proven is a candidate')
     this.events.push({ kind: 'proven', peer: peer.id, boot })
@@ -335,14 +340,14 @@ export class Sessions {
     return peer
   }
 
-  /** The path to the address, as it stands or new. */
+  /** The path to the address; a new one when there is none or it expired. */
   private path(peer: Peer, address: Address, now: Instant): Proving | Proven {
     const path = peer.paths.touch(addressText(address))
     const usable = path !== undefined && path.state !== 'silent' && now < path.until
     return usable ? path : this.prove(peer, address, now)
   }
 
-  /** Where the peer spoke from last: a new life of it has proven its own path since. */
+  /** The proven path that the peer was heard from last. A restarted peer has proven a path of its own since. */
   private lastHeard(peer: Peer, now: Instant): Proven | undefined {
     let last: Proven | undefined
     for (const path of peer.paths.values()) {
@@ -352,7 +357,10 @@ export class Sessions {
     return last
   }
 
-  /** The path to the address, to be proven unless that is under way: also again, if it was proven for an earlier boot. */
+  /**
+   * The path in state `proving`: a new one unless its proof is in progress. A path proven for an earlier boot starts
+   * over.
+   */
   private prove(peer: Peer, address: Address, now: Instant): Proving {
     const key = addressText(address)
     const old = peer.paths.touch(key)

@@ -1,12 +1,12 @@
-/** What the network keeps on disk: this node's boot counter, and the highest boot counter that each member proved. */
+/** The network's state on disk: this node's boot counter, and the highest boot counter that each member proved. */
 import { isId, type NodeId } from '../../../base/ids.ts'
 import { assert } from '../../../base/assert.ts'
 import { encode, tryDecode, u32 } from '../../../wire/codec/codec.ts'
 
 export interface NetState {
-  /** All that was saved. */
+  /** All saved entries. */
   load(): Promise<ReadonlyMap<string, Uint8Array>>
-  /** Resolves once the value would survive a crash. */
+  /** Resolves once the value is durable. */
   save(key: string, value: Uint8Array): Promise<void>
 }
 
@@ -21,8 +21,8 @@ export interface Boots {
 }
 
 /**
- * Counts this start. The counter is also at least the seconds since 1970, so that a home restored from an old copy does
- * not seal twice with one key and nonce, and its peers do not take it for a replay.
+ * Increments and saves the boot counter. The counter is at least the seconds since 1970, so that a home restored from
+ * an old copy never reuses a key and nonce, and its peers do not refuse its datagrams as replays.
  */
 export async function countBoot(state: NetState, wallSeconds: number): Promise<Boots> {
   const saved = await state.load()
@@ -43,7 +43,7 @@ export async function saveMemberBoot(state: NetState, member: NodeId, boot: numb
   await state.save(`${MEMBER_BOOT}${member}`, encode(u32, boot))
 }
 
-/** A state that forgets when the process ends. */
+/** A state in memory only. */
 export function memoryNetState(): NetState {
   const saved = new Map<string, Uint8Array>()
   return {

@@ -1,6 +1,6 @@
-/** Which counters of one sender were seen (RFC 6479's idea: a ring; older than the window counts as seen). */
+/** Tracks the counters received from one sender in a ring (RFC 6479). Counters older than the window count as seen. */
 
-/** Datagrams that may overtake one another. A gossip burst to one member is tens; 1,024 is generous, and a byte each is cheap. */
+/** How far datagrams may be reordered. A gossip burst to one member has tens of datagrams; a slot costs one byte. */
 export const REPLAY_WINDOW = 1_024
 
 export class ReplayWindow {
@@ -13,7 +13,7 @@ export class ReplayWindow {
     return this.seen[counter % REPLAY_WINDOW] === 1
   }
 
-  /** False when it was there, or is too old to know. */
+  /** False when the counter was seen before, or is older than the window. */
   add(counter: number): boolean {
     if (this.has(counter)) return false
     if (counter > this.highest) {

@@ -1,6 +1,7 @@
 /**
- * Holds the sender of a libp2p stream back while its reader has more than it wants. A stream that nobody reads is not held back by
- * itself: it must be paused before its buffer is full. And a pause while it resumes is undone by the end of the resume.
+ * Pauses a libp2p stream while its reader has too many unread bytes. The library does not pause a stream by itself:
+ * without a pause its buffer overflows. A pause during `resume()` is undone when the resume ends, so it is delayed
+ * until then.
  */
 import type { MessageStream } from '@libp2p/interface'
 
@@ -14,22 +15,23 @@ export class Backpressure {
     this.isFull = isFull
   }
 
-  /** To be called when bytes have arrived. */
+  /** Call when bytes have arrived. */
   holdBack(): void {
     if (this.isFull() && this.readStatus === 'readable' && !this.resuming) this.stream.pause()
   }
 
-  /** To be called when bytes were taken. */
+  /** Call when bytes were read. */
   resume(): void {
     if (this.readStatus !== 'paused' || this.resuming) return
     this.resuming = true
     try {
       this.stream.resume()
     } catch {
-      // Bytes that waited were given before the muxer was told; that it is gone shows as the end.
+      // The stream emits its buffered bytes before it calls the muxer. A closed muxer throws, and the 'close' event
+      // follows.
     }
     this.resuming = false
-    // Not before: the stream hands out what it kept first and tells the muxer to go on after that, whatever was said meanwhile.
+    // Only now: the stream emits its buffered bytes first and then resumes the muxer, even if it was paused in between.
     this.holdBack()
   }
 

@@ -10,21 +10,23 @@ export class ByteReader {
     this.source = source[Symbol.asyncIterator]()
   }
 
-  /** Exactly `length` bytes, maybe a view of a chunk. Throws ShoalError 'unreachable' when the source ends before. */
+  /**
+   * Exactly `length` bytes, possibly a view of a chunk. Throws ShoalError 'unreachable' when the source ends before.
+   */
   async read(length: number): Promise<Uint8Array> {
     const bytes = await this.readOrEnd(length)
     if (bytes === undefined) throw endedEarly()
     return bytes
   }
 
-  /** As read, but undefined when the source ends in good order before the first byte. */
+  /** As read, but undefined when the source ends before the first byte. */
   async readOrEnd(length: number): Promise<Uint8Array | undefined> {
     if (length <= this.rest.length) return this.take(length)
     if (this.rest.length === 0) {
       if (!(await this.pull())) return undefined
       if (length <= this.rest.length) return this.take(length)
     }
-    // Memory that is not touched costs nothing: a claimed length takes memory only as its bytes arrive.
+    // Untouched pages use no memory: a large stated length uses memory only as its bytes arrive.
     const bytes = Buffer.allocUnsafeSlow(length)
     for (let filled = 0; ;) {
       const part = this.take(Math.min(this.rest.length, length - filled))
@@ -35,12 +37,12 @@ export class ByteReader {
     }
   }
 
-  /** The bytes that arrived and were not read. The reader has none after that. */
+  /** Takes the bytes that arrived and were not read. */
   unread(): Uint8Array {
     return this.take(this.rest.length)
   }
 
-  /** What was not read yet, as chunks, until the source ends. */
+  /** The unread bytes as chunks, until the source ends. */
   async *remaining(): AsyncGenerator<Uint8Array, void, undefined> {
     do {
       if (this.rest.length > 0) yield this.unread()

@@ -1,6 +1,6 @@
 /**
- * A stream of bytes to one peer, in both directions, ordered and lossless until it ends. This interface is what the rest of
- * the program sees: the types of libp2p stay inside io/net.
+ * A stream of bytes to one peer, in both directions, ordered and lossless until it ends. Code outside io/net uses this
+ * interface and never libp2p's types.
  */
 import type { Stream } from '@libp2p/interface'
 import { ChunkReader } from './chunk-reader.ts'
@@ -10,13 +10,16 @@ export interface ByteStream {
   /** False once either side closed or aborted it. */
   readonly isOpen: boolean
   /**
-   * The chunks as they arrive, until the peer ends the stream in good order. Throws ShoalError 'unreachable' when the stream
-   * breaks, or the signal's reason. Nothing that arrives before the call is lost; a sender is held back while much is unread.
+   * The chunks as they arrive, until the peer closes the stream. Throws ShoalError 'unreachable' when the stream
+   * breaks, or the signal's reason. Bytes that arrive before the call are kept. The sender is paused while too many
+   * bytes are unread.
    */
   chunks(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined>
-  /** Resolves when there is room for more. Throws ShoalError 'unreachable' or the signal's reason. One call at a time. */
+  /**
+   * Resolves when the stream can take more. Throws ShoalError 'unreachable' or the signal's reason. One call at a time.
+   */
   write(chunk: Uint8Array, signal: AbortSignal): Promise<void>
-  /** Resolves when everything written was sent and the peer knows that no more comes. */
+  /** Resolves when all written bytes and the end of the stream were sent. */
   close(signal: AbortSignal): Promise<void>
   /** Ends both directions at once; unsent bytes are lost. */
   abort(reason: Error): void

@@ -1,22 +1,22 @@
 /**
- * The one reader of libp2p streams. It listens from its construction on, keeps what arrives in order, and holds the
- * sender back while more than a limit is unread. Everything else that reads (exact lengths, frames, messages) is built on
- * its chunks.
+ * The only reader of libp2p streams. It listens from its construction on, keeps arriving chunks in order, and pauses
+ * the sender while too many bytes are unread. All other readers (exact lengths, frames, messages) use its chunks.
  *
- * Two traps of the library's streams: a 'close' can come while a paused stream still has bytes, and a reset emits 'end'
- * before 'close', so only the status tells it from an end in good order. Two more are handled in backpressure.ts.
+ * Two pitfalls of the library's streams: 'close' can be emitted while a paused stream still has buffered bytes, and a
+ * reset emits 'end' before 'close', so only the status distinguishes it from a graceful end. backpressure.ts handles
+ * two more.
  */
 import type { MessageStream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { joined } from '../../../base/bytes.ts'
 import { ShoalError } from '../../../base/errors.ts'
 import { Backpressure } from './backpressure.ts'
 
-/** Unread bytes of one stream above which its sender is held back. */
+/** Unread bytes of one stream at which its sender is paused. */
 export const UNREAD_BYTES_MAX = 1 << 20
 
 type End = { kind: 'clean' } | { kind: 'broken'; cause: unknown }
 
-/** The error for a stream that ended or broke before what was asked for had arrived. */
+/** The error for a stream that ended or broke before the expected bytes arrived. */
 export function endedEarly(cause?: unknown): ShoalError {
   return new ShoalError('unreachable', 'the stream ended early', { cause })
 }
@@ -40,8 +40,8 @@ export class ChunkReader {
   }
 
   /**
-   * The chunks as they arrive, until the stream ends in good order. Throws ShoalError 'unreachable' when it breaks, or the
-   * signal's reason. One consumer at a time; a second call continues where the first one stopped.
+   * The chunks as they arrive, until the peer closes the stream. Throws ShoalError 'unreachable' when the stream
+   * breaks, or the signal's reason. One consumer at a time; a later call continues where the previous one stopped.
    */
   async *chunks(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const onAbort = (): void => this.wake()
@@ -60,7 +60,7 @@ export class ChunkReader {
     }
   }
 
-  /** Stops listening and gives the unread bytes back to the stream, after `first`: the next listener receives them. */
+  /** Stops listening and returns `first` and the unread bytes to the stream, for the next listener. */
   release(first: Uint8Array): void {
     this.stream.removeEventListener('message', this.onMessage)
     this.stream.removeEventListener('end', this.onEnd)
@@ -83,7 +83,7 @@ export class ChunkReader {
       this.queue = []
       this.next = 0
     }
-    // Resume while half of the limit is left, so that the sender does not wait for a round trip.
+    // Resume while half of the limit is still unread, so that the reader does not run dry for a round trip.
     if (this.unreadBytes <= UNREAD_BYTES_MAX / 2) this.backpressure.resume()
     return chunk
   }
@@ -118,7 +118,7 @@ export class ChunkReader {
   }
 
   private readonly onClose = (event: StreamCloseEvent): void => {
-    // A paused stream hands out its buffered bytes now, before the end.
+    // Resuming a paused stream emits its buffered bytes before the end is recorded.
     if (event.error === undefined) this.backpressure.resume()
     this.finish(event.error)
   }

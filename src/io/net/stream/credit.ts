@@ -1,15 +1,17 @@
 /**
- * When the receiver of a stream gives its sender new credit. yamux leaves that to the receiver; the library answers each data frame
- * with a window update, which doubles the frames, ciphers and socket writes of everything that is said in small messages.
- * Here an update goes out once a quarter of the window is used up, so that a sender always has three quarters under way.
+ * Delays the window updates of a yamux stream. yamux lets the receiver choose when to send them. The library sends one
+ * for each data frame, which doubles the frames, encryptions and socket writes of small messages. Here an update is
+ * sent once a quarter of the window is used, so the sender always has at least three quarters of it.
  *
- * The library has no option for it, so the method of a stream is wrapped. Where it looks different one day nothing is
- * wrapped, and test/integration/net/frames.test.ts says so.
+ * The library has no option for this, so the stream's method is wrapped. If a later version of the library has other
+ * fields, nothing is wrapped, and test/integration/net/frames.test.ts fails.
  */
 import type { Stream } from '@libp2p/interface'
 
 const UPDATE_SHARE = 0.25
-/** yamux's states: flags of the handshake ride on an update, and a pause is told to it, in all others. */
+/**
+ * yamux's state of an open stream. In other states the library's method runs unchanged: it also sends handshake flags.
+ */
 const ESTABLISHED = 3
 
 interface Receiver {
@@ -19,7 +21,7 @@ interface Receiver {
   sendWindowUpdate: () => void
 }
 
-/** Returns the stream. */
+/** Wraps the stream's window updates, and returns the stream. */
 export function creditLate(stream: Stream): Stream {
   const receiver = stream as unknown as Partial<Receiver>
   if (isReceiver(receiver)) {

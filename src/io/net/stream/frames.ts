@@ -1,4 +1,4 @@
-/** Frames on a stream: a length of 32 bits, then the payload. */
+/** Frames on a stream: a 32-bit length, then the payload. */
 import { concat } from '../../../base/bytes.ts'
 import { ShoalError } from '../../../base/errors.ts'
 import { ByteReader } from './byte-reader.ts'
@@ -12,9 +12,9 @@ export function frame(payload: Uint8Array): Uint8Array {
 }
 
 /**
- * A stage of a pipeline: chunks in, payloads of frames out, until the source ends between two frames. Throws ShoalError
- * 'limit' for a frame of more than `maxBytes`, before it is read, and 'unreachable' when the source ends within a frame. A
- * payload may be a view of a larger buffer: copy what is kept for long.
+ * A pipeline stage that turns chunks into the payloads of frames, until the source ends between two frames. Throws
+ * ShoalError 'limit' for a frame of more than `maxBytes`, before it is read, and 'unreachable' when the source ends
+ * within a frame. A payload may be a view of a larger buffer: copy it if it is kept for long.
  */
 export function frames({ maxBytes }: { maxBytes: number }) {
   return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {

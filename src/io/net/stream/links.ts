@@ -1,13 +1,13 @@
 /**
- * The message stream to each peer: ordered and lossless between up and down, as core/machine.ts has it.
+ * The message stream to each peer: ordered and lossless between `up` and `down`, as core/machine.ts requires.
  *
- * Each side writes on a stream that it opened itself, so two sides that open at once need no tie-break. A link is the pair
- * of them, and it ends as a whole: when either stream breaks, a queue overflows or nothing moves for long, both streams are
- * reset and `down` is told once. Both sides then agree, for each sees the reset of a stream of its own or of the other.
+ * Each side writes on a stream that it opened itself, so two sides that open at once need no tie-break. A link is the
+ * pair of streams and ends as a whole: when either stream breaks, the queue overflows or the queue stalls, both streams
+ * are reset and `down` is reported once. Both sides agree on the end, because each of them sees a stream reset.
  *
- * A link is named by two random marks, one of each side, so that streams of different lives are never paired: the opener
- * writes its mark first, the other answers with its own. A stream that brings another mark than the link knows ends that
- * link and begins a new one.
+ * Two random marks, one per side, identify a link, so that streams of different links are never paired. The opener
+ * writes its mark first, and the other side answers with its own. A stream with another mark than the one recorded ends
+ * the existing link and begins a new one.
  *
  *     none --send--> opening --answer--> up --break--> none, and after a failed dial a pause
  *     none --stream from the peer--> up
@@ -30,19 +30,21 @@ import { writeAll } from './write.ts'
 import type { Libp2pHost } from '../host.ts'
 
 export const MESSAGES_PROTOCOL = '/shoal/messages/1'
-/** What waits for one peer: several of the largest messages. Overflow ends the link: the peer is too slow for its state. */
+/**
+ * Queued bytes for one peer: several of the largest messages. The link ends on overflow, because the peer is too slow.
+ */
 export const LINK_QUEUE_BYTES_MAX = 8 * STREAM_MESSAGE_BYTES_MAX
 export const LINK_QUEUE_COUNT_MAX = 16_384
-/** A link whose queue does not move for this long is as good as down. */
+/** A link whose queue makes no progress for this long ends. */
 export const LINK_STALL_MS = 20_000
-/** Between the opener's mark and the answer. */
+/** Deadline for the mark of the other side. */
 export const LINK_MARK_MS = 5_000
-/** After a failed dial: 0.5 s, doubled with each further one. */
+/** Pause after a failed dial, doubled with each further failure up to the maximum. */
 export const LINK_BACKOFF_MS_MIN = 500
 export const LINK_BACKOFF_MS_MAX = 30_000
 export const LINKS_MAX = 1_024
 const MARK_BYTES = 16
-/** A peer opens one; a second may come while the first one's end is on its way. */
+/** A peer opens one stream; a second may arrive before the end of the first. */
 const INBOUND_STREAMS_MAX = 4
 const FAILURES_MAX = 4_096
 
@@ -51,7 +53,7 @@ type Out = { kind: 'none' } | { kind: 'opening' } | { kind: 'open'; stream: Stre
 interface Link {
   readonly peer: NodeId
   readonly mark: Uint8Array
-  /** Ends what is under way for the link when the link ends. */
+  /** Aborted when the link ends; stops its pending operations. */
   readonly ended: AbortController
   theirMark: Uint8Array | undefined
   up: boolean
@@ -67,14 +69,14 @@ export interface LinksInit {
   readonly clock: () => Instant
   readonly onMessage: (peer: NodeId, payload: Uint8Array) => void
   readonly onLink: (peer: NodeId, state: 'up' | 'down') => void
-  /** The peer broke a limit of the stream; its link is down. */
+  /** The peer exceeded the limit of a message; its link has ended. */
   readonly onMisbehaved: (peer: NodeId) => void
 }
 
 export class PeerLinks {
   private readonly init: LinksInit
   private readonly links = new Map<NodeId, Link>()
-  /** Of the address that was dialled last: another one has not failed yet. */
+  /** Failures of the address that was dialled last; a dial to another address is not delayed. */
   private readonly failures = new LruMap<NodeId, { address: Address; count: number; notBefore: Instant }>(FAILURES_MAX)
   private closed = false
 
@@ -86,12 +88,15 @@ export class PeerLinks {
     await this.init.host.handle(MESSAGES_PROTOCOL, (peer, stream) => this.accept(peer, stream), INBOUND_STREAMS_MAX)
   }
 
-  /** PeerLinks that are up. */
+  /** Number of links that are up. */
   count(): number {
     return [...this.links.values()].filter(link => link.up).length
   }
 
-  /** Queues; opens a stream if there is none. Handlers are never called from within. Throws RangeError over the limit. */
+  /**
+   * Queues the message and opens a stream if there is none. Never calls a handler synchronously. Throws RangeError over
+   * the limit.
+   */
   send(to: Contact, payload: Uint8Array): void {
     if (payload.length > STREAM_MESSAGE_BYTES_MAX) throw new RangeError(`a message of ${payload.length} bytes`)
     if (this.closed || to.id === this.init.host.self) return
@@ -119,7 +124,7 @@ export class PeerLinks {
     for (const link of [...this.links.values()]) this.end(link)
   }
 
-  /** Undefined while a pause after a failed dial lasts, or when there are too many. */
+  /** Undefined during the pause after a failed dial, or when there are too many links. */
   private begin(peer: NodeId, dialled: Address | undefined): Link | undefined {
     if (dialled !== undefined && this.init.clock() < this.notBefore(peer, dialled)) return undefined
     if (this.links.size >= LINKS_MAX) return undefined
@@ -151,14 +156,15 @@ export class PeerLinks {
       const reader = new ByteReader(chunks.chunks(deadline))
       const mark = await reader.read(MARK_BYTES)
       chunks.release(reader.unread())
-      if (link.theirMark !== undefined && !equal(link.theirMark, mark)) throw new Error('a link of another life')
+      if (link.theirMark !== undefined && !equal(link.theirMark, mark))
+        throw new Error('the mark belongs to another link')
       link.theirMark = mark
       link.out = { kind: 'open', stream }
       stream.addEventListener('close', () => this.endSoon(link))
-      // The peer writes on its own stream; what it writes here after its mark is a fault.
+      // The peer writes messages on its own stream. Writing here after its mark violates the protocol.
       stream.addEventListener('message', () => this.end(link))
       stream.addEventListener('drain', () => this.pump(link))
-      if (stream.status !== 'open') throw new Error('the stream ended at once')
+      if (stream.status !== 'open') throw new Error('the stream closed during setup')
       this.failures.delete(link.peer)
       this.rise(link)
       this.pump(link)
@@ -174,20 +180,20 @@ export class PeerLinks {
     const reader = new ByteReader(chunks.chunks(AbortSignal.timeout(LINK_MARK_MS)))
     const mark = await reader.read(MARK_BYTES)
     const old = this.links.get(peer)
-    const otherLife = old?.theirMark !== undefined && !equal(old.theirMark, mark)
-    if (old !== undefined && (old.in !== undefined || otherLife)) this.end(old)
+    const isOtherLink = old?.theirMark !== undefined && !equal(old.theirMark, mark)
+    if (old !== undefined && (old.in !== undefined || isOtherLink)) this.end(old)
     const link = this.links.get(peer) ?? this.begin(peer, undefined)
     if (link === undefined || this.closed) throw new Error('too many links')
     link.theirMark = mark
     link.in = stream
-    // It can be reached now: over the connection that it opened.
+    // The peer is reachable now, over the connection that it opened.
     this.failures.delete(peer)
     stream.send(link.mark)
     this.rise(link)
     await this.receive(link, stream, prepended(reader.unread(), chunks.chunks(link.ended.signal)))
   }
 
-  /** Delivers the messages of the peer's stream in order. The end of the stream ends the link, after its last message. */
+  /** Delivers the messages of the peer's stream in order, and ends the link after the last one. */
   private async receive(link: Link, stream: Stream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     try {
       await pipe(chunks, frames({ maxBytes: STREAM_MESSAGE_BYTES_MAX }), async payloads => {
@@ -198,7 +204,7 @@ export class PeerLinks {
       })
       this.end(link)
     } catch (error) {
-      // The link may have ended already, and another one may have begun: `end` is about this one only.
+      // The link may have ended already and a new one may exist: `end` affects only this link.
       const overLimit = error instanceof ShoalError && error.code === 'limit' && !link.ended.signal.aborted
       this.end(link)
       if (overLimit) this.init.onMisbehaved(link.peer)
@@ -237,12 +243,12 @@ export class PeerLinks {
     this.init.onLink(link.peer, 'up')
   }
 
-  /** Not at once: a caller of send() may be above us on the stack, and messages that have arrived are delivered first. */
+  /** Ends the link in a later turn: send() may be on the call stack, and arrived messages are delivered first. */
   private endSoon(link: Link): void {
     setImmediate(() => this.end(link))
   }
 
-  /** Ends both streams, once, and tells. Harmless when the link has ended already. */
+  /** Aborts both streams and reports `down`. Does nothing when the link has ended already. */
   private end(link: Link): void {
     if (link.ended.signal.aborted) return
     const reason = new Error('the link ended')

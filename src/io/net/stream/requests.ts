@@ -1,4 +1,4 @@
-/** One request and one response a stream: a frame there, a frame back, both bounded, both with a deadline. */
+/** One request and one response per stream, one frame each. Both have a size limit and a deadline. */
 import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { peerIdText, type NodeId } from '../../../base/ids.ts'
@@ -9,23 +9,23 @@ import { frame, frames } from './frames.ts'
 import { writeAll } from './write.ts'
 import type { Libp2pHost } from '../host.ts'
 
-/** A server that has not answered by then is given up. */
+/** Deadline for a whole request, on both sides. */
 export const REQUEST_MS = 60_000
 export const REQUEST_BYTES_MAX = 1 << 20
 
 export interface RequestOptions {
-  /** A longer response is refused before it is read. */
+  /** Limit of the response; a longer one is refused before it is read. */
   readonly maxResponseBytes: number
   readonly signal: AbortSignal
 }
 
 export interface ServeOptions {
   readonly maxRequestBytes?: number
-  /** Requests of one peer at a time. */
+  /** Concurrent requests of one peer. */
   readonly maxInbound?: number
 }
 
-/** A rejection ends the stream without an answer: the other side hears 'unreachable'. */
+/** A rejection aborts the stream without an answer, and the requester gets 'unreachable'. */
 export type RequestHandler = (peer: NodeId, body: Uint8Array) => Promise<Uint8Array>
 
 function asError(error: unknown): Error {
@@ -42,7 +42,7 @@ async function first(payloads: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   throw new ShoalError('unreachable', 'the stream ended without a frame')
 }
 
-/** Throws ShoalError 'unreachable', 'not-admitted' or 'limit', or what the signal says. */
+/** Throws ShoalError 'unreachable', 'not-admitted' or 'limit', or the signal's reason. */
 export async function request(
   host: Libp2pHost,
   to: Contact,
@@ -61,7 +61,7 @@ export async function request(
     stream.abort(asError(error))
     options.signal.throwIfAborted()
     if (error instanceof ShoalError && error.code === 'limit') throw error
-    throw new ShoalError('unreachable', `no answer of ${peerIdText(to.id)} to ${protocol}`, { cause: error })
+    throw new ShoalError('unreachable', `${peerIdText(to.id)} did not answer a ${protocol} request`, { cause: error })
   }
 }
 

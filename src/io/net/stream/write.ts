@@ -1,12 +1,13 @@
-/** Writing to libp2p streams with a bound on what is in memory. */
+/** Writes to libp2p streams with a bounded buffer. */
 import type { MessageStream, StreamCloseEvent } from '@libp2p/interface'
 import { endedEarly } from './chunk-reader.ts'
 
 /**
- * Resolves when the muxer has taken all of `chunk` and has room for more. At most one call at a time per stream. Throws
- * ShoalError 'unreachable' when the stream ends, or the signal's reason; then it is not known how much was sent.
+ * Resolves when the muxer has taken all of `chunk` and can take more. At most one call at a time per stream. Throws
+ * ShoalError 'unreachable' when the stream ends, or the signal's reason; an unknown part of `chunk` was sent then.
  *
- * The library's `onDrain` returns its first promise for ever, so the 'drain' event is awaited here, again while bytes are left.
+ * The library's `onDrain` always returns its first promise, so this function waits for the 'drain' event itself,
+ * repeatedly until no bytes are left.
  */
 export async function writeAll(stream: MessageStream, chunk: Uint8Array, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
