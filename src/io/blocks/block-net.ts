@@ -1,4 +1,4 @@
-/** The part of the network that blocks and manifests use. */
+/** The part of the network interface that the transfer of blocks and manifests uses. */
 import type { NodeId } from '../../base/ids.ts'
 import type { Address, Contact } from '../../wire/common.ts'
 import type { ByteStream } from '../net/stream/byte-stream.ts'

@@ -1,8 +1,11 @@
-/** Buffers of one size that are used again: at hundreds of megabytes a second the collector would not keep up with them. */
+/** A pool of buffers of one size. At hundreds of megabytes a second the garbage collector would not keep up. */
 
-/** Kept for the next one. */
+/** Bytes of unused buffers in the pool. */
 const KEPT_BYTES_MAX = 8 << 20
-/** Smaller ones are cheap to make, and would waste most of a large one. */
+/**
+ * Requests up to 1/SMALL_PART of the size are allocated anew: that is cheap, and a pooled buffer would be mostly
+ * unused.
+ */
 const SMALL_PART = 4
 
 export class BufferPool {
@@ -13,13 +16,13 @@ export class BufferPool {
     this.bytes = bytes
   }
 
-  /** `length` bytes, uninitialised. */
+  /** A buffer of `length` bytes, uninitialised. */
   take(length: number): Buffer {
     if (length > this.bytes || length <= this.bytes / SMALL_PART) return Buffer.allocUnsafe(length)
     return (this.free.pop() ?? Buffer.allocUnsafeSlow(this.bytes)).subarray(0, length)
   }
 
-  /** Nobody uses it any more. */
+  /** Returns a buffer to the pool. The caller must not use it afterwards. */
   give(buffer: Buffer): void {
     const { buffer: whole } = buffer
     if (whole.byteLength !== this.bytes || this.free.length * this.bytes >= KEPT_BYTES_MAX) return

@@ -1,11 +1,12 @@
 /**
- * Carries out the commands of the exchange (core/exchange/contract.ts) and answers each with `done`.
+ * Executes the commands of the exchange (core/exchange/contract.ts) and answers each with `done`.
  *
- * Purpose: blocks and manifests over libp2p streams, checked before they are written. Participants: the machine decides, the
- * store keeps the files, the network gives streams. Non-goals: choosing peers or pieces, retrying, judging: a wrong leaf is
- * reported by its request, a broken protocol by `misbehaved`.
+ * Purpose: transfer of blocks and manifests over byte streams, verified before they are written. Participants: the
+ * exchange machine decides, the store keeps the files, the network provides streams. Non-goals: choosing peers or
+ * pieces, retrying, banning. A wrong leaf fails its request; a protocol violation is reported by `misbehaved`.
  *
- * Every command is answered exactly once; `forget` and `stop-upload` at once, and the command that they end by its own token.
+ * Every command is answered exactly once. `forget` and `stop-upload` are answered at once; the command that they stop
+ * is answered under its own token.
  */
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { Contact } from '../../wire/common.ts'
@@ -20,18 +21,18 @@ import type { BlockNet } from './block-net.ts'
 import { Traffic } from './traffic.ts'
 import { Uploader, type LeafSource, type UploadOrder } from './uploader.ts'
 
-/** Streams at once that one peer may open, of each protocol. */
+/** Concurrent inbound streams of one peer, per protocol. */
 const INBOUND_STREAMS_MAX = 4
 
 export interface BlockEngineOptions {
   readonly net: BlockNet
   readonly store: ContentStore
-  /** Never called from within `execute`. */
+  /** Never called synchronously from `execute`. */
   readonly done: (token: number, result: Result) => void
   readonly log: { readonly warn: (fields: object, message: string) => void }
-  /** Where uploads are read from: the store unless given. */
+  /** The source of uploaded bytes; the store unless given. */
   readonly source?: LeafSource
-  /** Called with every upload that is begun. */
+  /** Called with every upload that starts. */
   readonly onUpload?: (order: UploadOrder) => void
   readonly onMisbehaved?: (peer: NodeId, what: string) => void
 }
@@ -43,7 +44,7 @@ export class BlockEngine {
   private readonly receiver: Receiver
   private readonly uploader: Uploader
   private readonly manifests: ManifestExchange
-  /** Commands that are not answered yet. */
+  /** Asynchronous commands that are not answered yet. */
   private readonly running = new Set<Promise<void>>()
 
   constructor(options: BlockEngineOptions) {
@@ -62,7 +63,7 @@ export class BlockEngine {
     this.manifests = new ManifestExchange({ net, store, signal })
   }
 
-  /** Serves both protocols. Throws what the network throws. */
+  /** Registers the handlers of both protocols. Throws the network's errors. */
   async start(): Promise<void> {
     const { net } = this.options
     const limits = { maxInbound: INBOUND_STREAMS_MAX }
@@ -108,18 +109,18 @@ export class BlockEngine {
     }
   }
 
-  /** As the command `manifest`, for the owner's own use. Never rejects. */
+  /** Like the command `manifest`, but called by the owner directly. Never rejects. */
   fetchManifest(content: ContentId, peer: Contact): Promise<Result> {
     return this.manifests.fetch(content, peer)
   }
 
-  /** The connection to the peer is gone: its requests and uploads end with 'link'. */
+  /** The connection to the peer closed: its requests and uploads fail with 'link'. */
   peerDown(peer: NodeId): void {
     this.receiver.peerDown(peer)
     this.uploader.peerDown(peer)
   }
 
-  /** Ends all streams and waits for what the disk still does. */
+  /** Ends all streams and waits for the running commands. */
   async close(): Promise<void> {
     this.closing.abort(new Error('closing'))
     await Promise.all(this.running)
@@ -152,7 +153,7 @@ export class BlockEngine {
     this.running.add(running)
   }
 
-  /** In a turn of its own: the driver may be in the middle of something. */
+  /** Asynchronous, so that `done` is never called while the driver is inside `execute`. */
   private answer(token: number, result: Result): void {
     queueMicrotask(() => {
       this.options.done(token, result)

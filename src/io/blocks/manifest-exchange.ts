@@ -1,6 +1,7 @@
 /**
- * Manifests from peer to peer: a stream each, the content's id one way, the raw dictionary and the piece layers the other. What
- * arrives is kept only when it is the content's: the dictionary by its hash, every layer by its root.
+ * Transfers manifests between peers, one stream each. The request is the content's id; the response is the lineage
+ * claim, the raw info dictionary and the piece layers. A received manifest is kept only when the dictionary has the
+ * content's hash and every layer has its root.
  */
 import { hex, sha256 } from '../../base/bytes.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -26,13 +27,15 @@ import { layerBytesOf } from '../store/manifests.ts'
 import type { ContentStore } from '../store/store.ts'
 import type { BlockNet } from './block-net.ts'
 
-/** To open a stream, to ask, and for the first byte of what is asked for. */
+/** Deadline for opening a stream, for writing the request, and for the first byte of the response. */
 export const STEP_DEADLINE_MS = 15_000
-/** Asked for at once. */
+/** Concurrent fetches. */
 export const FETCHES_MAX = 4
-/** Answered at once, over all peers. */
+/** Concurrent requests that are served, over all peers. */
 export const SERVES_MAX = 64
-/** Nothing takes longer than a step and its bytes at this rate: nobody keeps a place for ever by being slow. */
+/**
+ * A transfer may take STEP_DEADLINE_MS plus its bytes at this rate, so that a slow peer cannot occupy a place for long.
+ */
 export const SLOWEST_BYTES_PER_SECOND = 128 << 10
 const CHUNK_BYTES = 256 << 10
 
@@ -52,7 +55,7 @@ export class ManifestExchange {
     this.options = options
   }
 
-  /** Failures are those of the exchange's contract. Never rejects. */
+  /** Fetches a manifest unless it is held. Failure reasons as in core/exchange/contract.ts. Never rejects. */
   async fetch(content: ContentId, from: Contact): Promise<Result> {
     try {
       if ((await this.options.store.manifest(content)) !== undefined) return { ok: true }
@@ -80,7 +83,7 @@ export class ManifestExchange {
     } catch (error) {
       return { ok: false, reason: failureOf(error) }
     } finally {
-      stream?.abort(new Error('done with it'))
+      stream?.abort(new Error('the exchange is complete'))
     }
   }
 
@@ -90,7 +93,7 @@ export class ManifestExchange {
     const lineage = await intake.read(head.lineageBytes)
     const info = await intake.read(head.infoBytes)
     const manifest = this.parsed(content, info)
-    // Before the layers are read: they may be the longer part, and a wrong dictionary has none.
+    // Checked before the layers are read: they may be the longer part.
     if (manifest.contentId !== content || head.layerBytes !== layerBytesOf(manifest))
       return { ok: false, reason: 'bad-manifest' }
     const layers = await intake.read(head.layerBytes)
@@ -98,7 +101,9 @@ export class ManifestExchange {
     return { ok: true }
   }
 
-  /** A dictionary that is the content's own and is refused would be refused from anybody: whoever wants it is told. */
+  /**
+   * When the dictionary has the content's hash but is invalid, no peer can provide a valid one: the store records that.
+   */
   private parsed(content: ContentId, info: Uint8Array): Manifest {
     try {
       return parseInfo(info)
@@ -108,10 +113,10 @@ export class ManifestExchange {
     }
   }
 
-  /** The handler of the protocol. Ends when the stream ends. */
+  /** The handler of the protocol. Resolves when the response is sent or the stream fails. */
   async serve(_peer: NodeId, stream: ByteStream): Promise<void> {
     if (this.serving >= SERVES_MAX) {
-      stream.abort(new Error('too many manifests at once'))
+      stream.abort(new Error('too many concurrent manifest requests'))
       return
     }
     this.serving++
@@ -119,7 +124,7 @@ export class ManifestExchange {
       const request = await new Intake(stream, this.options.signal).read(MANIFEST_REQUEST_BYTES)
       await this.answer(stream, decode(manifestRequest, request).content)
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error('manifest stream'))
+      stream.abort(error instanceof Error ? error : new Error('the manifest stream failed'))
     } finally {
       this.serving--
     }
@@ -160,7 +165,7 @@ function failureOf(error: unknown): string {
     : 'link'
 }
 
-/** Reads exact lengths from a stream, each within a deadline that grows with the length. */
+/** Reads exact lengths from a stream, each with a deadline that grows with the length. */
 class Intake {
   private readonly stream: ByteStream
   private readonly signal: AbortSignal

@@ -1,10 +1,11 @@
 /**
- * The downloader's end of the block streams. A frame belongs to a request that `expect` announced, or is dropped and counted.
- * Each leaf is checked alone against the leaf hashes of its piece, which were held against the piece's root first; what is
- * right is written in one go per frame, what is wrong ends its request. Nothing unchecked reaches the disk.
+ * The downloader's end of the block streams. A frame must belong to a request that `expect` announced; other frames are
+ * dropped and counted. The leaf hashes of a piece are verified against the piece's root, and each leaf against its leaf
+ * hash. Verified leaves are written with one write per frame; a wrong leaf fails its request. Unverified leaves are
+ * never written.
  *
- * Memory: a stream has one frame under way, and frames that wait for the disk are bounded together: above that the streams
- * are not read, and their senders are held back.
+ * Memory: each stream buffers one frame. The frames that wait for the disk have a common limit; above it no stream is
+ * read, and the senders are paused.
  */
 import { hash } from 'node:crypto'
 import { Bitfield } from '../../base/bitfield.ts'
@@ -22,13 +23,13 @@ import type { ContentStore } from '../store/store.ts'
 import { BufferPool } from './buffers.ts'
 import type { Traffic } from './traffic.ts'
 
-/** Checked bytes that wait for the disk, over all peers. */
+/** Verified bytes that wait for the disk, over all peers. */
 export const WRITE_BEHIND_BYTES_MAX = 16 << 20
-/** Bytes of one peer that no request explains, before it is cut off. What a forgotten request still brings is explained. */
+/** Unrequested bytes of one peer before its stream is closed. Late bytes of a forgotten request do not count. */
 export const UNEXPECTED_BYTES_MAX = 4 << 20
-/** Requests of one peer that are over and may still bring bytes. */
+/** Ended requests of one peer whose late bytes are still accepted. */
 export const ENDED_REQUESTS_MAX = 1_024
-/** Streams of one peer at once: a new one may come before the end of the old one is seen. */
+/** Streams of one peer: a new stream may arrive before the end of the old one. */
 export const STREAMS_PER_PEER_MAX = 2
 
 export interface Expectation {
@@ -41,24 +42,24 @@ export interface Expectation {
 
 interface Open extends Expectation {
   readonly layout: Layout
-  /** Of the piece, once they are known. */
+  /** The leaf hashes of the piece, once they are known. */
   hashes: Uint8Array | undefined
-  /** Resolves once the leaf hashes that came are on disk, or the request has failed. Never rejects. */
+  /** Resolves once the received leaf hashes are on disk, or the request has failed. Never rejects. */
   keeping: Promise<void> | undefined
-  /** Leaves of the range that were taken in, and those that are on disk. */
+  /** Leaves of the range that were verified, and leaves that are on disk. */
   readonly taken: Bitfield
   readonly written: Bitfield
   writing: number
-  /** Why it is over, while writes are still under way. */
+  /** Why the request failed; it is answered once the writes in progress are done. */
   failure: string | undefined
-  /** `done` was called: a command is answered once. */
+  /** Whether `done` was called: a command is answered once. */
   answered: boolean
   bytesLeft: number
 }
 
 interface Peer {
   readonly requests: Map<RequestId, Open>
-  /** By request, how many bytes it may still bring. */
+  /** Ended requests, with the number of late bytes that each may still receive. */
   readonly ended: LruMap<RequestId, number>
   readonly streams: Set<ByteStream>
   unexpectedBytes: number
@@ -72,7 +73,7 @@ export interface ReceiverOptions {
   readonly store: ContentStore
   readonly done: (token: number, result: Result) => void
   readonly traffic: Traffic
-  /** A peer broke the protocol; its stream is closed. */
+  /** A peer violated the protocol; its stream is closed. */
   readonly misbehaved: (peer: NodeId, what: string) => void
   readonly signal: AbortSignal
 }
@@ -88,7 +89,7 @@ export class Receiver {
     this.options = options
   }
 
-  /** `layout` is the content's. */
+  /** Announces a request. `layout` is that of its content. */
   expect(expectation: Expectation, layout: Layout): void {
     const peer = this.peerOf(expectation.peer)
     const leaves = expectation.range.leafCount
@@ -111,16 +112,16 @@ export class Receiver {
     if (open !== undefined) this.fail(open, 'forgotten')
   }
 
-  /** The connection is gone: nothing more can come. */
+  /** The connection closed: fails the peer's requests with 'link'. */
   peerDown(id: NodeId): void {
     const peer = this.peers.get(id)
     if (peer === undefined) return
     for (const open of [...peer.requests.values()]) this.fail(open, 'link')
-    for (const stream of peer.streams) stream.abort(new Error('the connection is gone'))
+    for (const stream of peer.streams) stream.abort(new Error('the connection closed'))
     this.peers.delete(id)
   }
 
-  /** Ends when the stream ends. */
+  /** The handler of the protocol. Resolves when the stream ends. */
   async accept(id: NodeId, stream: ByteStream): Promise<void> {
     const peer = this.peerOf(id)
     if (peer.streams.size >= STREAMS_PER_PEER_MAX) {
@@ -132,7 +133,7 @@ export class Receiver {
       await this.readAll(id, peer, stream)
     } catch (error) {
       if (error instanceof DecodeError) this.options.misbehaved(id, `block stream: ${error.message}`)
-      stream.abort(error instanceof Error ? error : new Error('block stream'))
+      stream.abort(error instanceof Error ? error : new Error('the block stream failed'))
     } finally {
       peer.streams.delete(stream)
       if (peer.streams.size === 0) for (const open of [...peer.requests.values()]) this.fail(open, 'link')
@@ -160,13 +161,13 @@ export class Receiver {
           else if (frame !== undefined) {
             const ended = frame
             frame = undefined
-            await this.end(ended)
+            await this.completed(ended)
           }
         }
-        if (this.writingBytes > WRITE_BEHIND_BYTES_MAX) await this.room()
+        if (this.writingBytes > WRITE_BEHIND_BYTES_MAX) await this.waitForRoom()
       }
     } finally {
-      if (frame !== undefined) await this.cut(frame)
+      if (frame !== undefined) await this.truncated(frame)
     }
   }
 
@@ -185,21 +186,20 @@ export class Receiver {
     return { kind: head.kind, head, open, buffer: this.pool.take(head.payloadBytes), filled: 0 }
   }
 
-  /** Throws DecodeError when it is too much. */
+  /** Throws DecodeError when the peer has sent too many unrequested bytes. */
   private unexpected(id: NodeId, peer: Peer, head: FrameHead): void {
     const request = head.request as RequestId
-    const explained = peer.ended.get(request) ?? 0
-    if (explained >= head.payloadBytes) {
-      if (head.payloadBytes > 0) peer.ended.set(request, explained - head.payloadBytes)
+    const lateBytesLeft = peer.ended.get(request) ?? 0
+    if (lateBytesLeft >= head.payloadBytes) {
+      if (head.payloadBytes > 0) peer.ended.set(request, lateBytesLeft - head.payloadBytes)
       return
     }
     peer.unexpectedBytes += head.payloadBytes
     this.options.traffic.unexpected(id, head.payloadBytes)
-    if (peer.unexpectedBytes > UNEXPECTED_BYTES_MAX)
-      throw new DecodeError(`${peer.unexpectedBytes} bytes that nobody asked for`)
+    if (peer.unexpectedBytes > UNEXPECTED_BYTES_MAX) throw new DecodeError(`${peer.unexpectedBytes} unrequested bytes`)
   }
 
-  private async end(frame: Frame): Promise<void> {
+  private async completed(frame: Frame): Promise<void> {
     if (frame.kind === 'dropped') return
     if (frame.kind === 'leaves') {
       await this.leaves(frame)
@@ -210,7 +210,7 @@ export class Receiver {
     this.pool.give(buffer)
   }
 
-  /** At hand at once when they are right, without waiting for the disk: the store writes no leaf of the piece before them. */
+  /** Does not wait for the disk: the store writes the hashes before any leaf of the piece. */
   private takeHashes(open: Open, buffer: Buffer): void {
     const { content, range } = open
     const kept = orDiskFailure(this.options.store.keepLeafHashes(content, range.piece, Uint8Array.from(buffer)))
@@ -223,10 +223,10 @@ export class Receiver {
   private async leaves(frame: Frame & { kind: 'hashes' | 'leaves' }): Promise<void> {
     const { open, head, buffer, filled } = frame
     if (open.failure === undefined) open.hashes ??= await this.options.store.leafHashes(open.content, open.range.piece)
-    // Those that came were wrong, or the disk took none: that is why, and not that none came.
+    // Received hashes that are wrong or cannot be written fail the request with their own reason.
     if (open.hashes === undefined) await open.keeping
     const hashes = open.hashes
-    // Without `hashes` first nothing can be checked: the uploader was asked for them, or they are here.
+    // The hashes are neither on disk nor did the uploader send them before the leaves.
     if (open.failure === undefined && hashes === undefined) this.fail(open, 'refused')
     if (open.failure !== undefined || hashes === undefined) {
       this.pool.give(buffer)
@@ -239,13 +239,13 @@ export class Receiver {
     if (right < whole) this.fail(open, 'bad-leaf')
   }
 
-  /** What came of a frame before its stream ended. */
-  private async cut(frame: Frame): Promise<void> {
+  /** A frame that the end of its stream cut short: its complete leaves are kept. */
+  private async truncated(frame: Frame): Promise<void> {
     if (frame.kind === 'leaves') await this.leaves(frame)
     else if (frame.kind === 'hashes') this.pool.give(frame.buffer)
   }
 
-  /** Gives the buffer back when it is on disk. */
+  /** Writes verified leaves and returns the buffer to the pool afterwards. */
   private write(open: Open, head: FrameHead, buffer: Buffer, leaves: number): void {
     const bytes = buffer.subarray(0, Math.min(head.payloadBytes, leaves * LEAF_BYTES))
     const first = head.leafStart - open.range.leafStart
@@ -261,13 +261,13 @@ export class Receiver {
         this.makeRoom()
         open.writing--
         if (result.ok) for (let i = 0; i < leaves; i++) open.written.add(first + i)
-        else open.failure ??= this.over(open, result.reason)
+        else open.failure ??= this.failed(open, result.reason)
         this.settle(open)
       })
     )
   }
 
-  private room(): Promise<void> {
+  private waitForRoom(): Promise<void> {
     return new Promise(resolve => this.roomWaiters.push(resolve))
   }
 
@@ -278,19 +278,19 @@ export class Receiver {
     for (const resolve of waiters) resolve()
   }
 
-  /** The request is over; it is answered when its last write is. */
+  /** Fails the request; it is answered after its last write. */
   private fail(open: Open, reason: string): void {
-    open.failure ??= this.over(open, reason)
+    open.failure ??= this.failed(open, reason)
     this.settle(open)
   }
 
-  /** No more bytes are taken for it. */
-  private over(open: Open, reason: string): string {
+  /** Stops accepting bytes for the request, and returns `reason`. */
+  private failed(open: Open, reason: string): string {
     this.remove(open)
     return reason
   }
 
-  /** Answers once all of it is written, or once it is over and nothing is being written any more. */
+  /** Answers the request when all leaves are written, or when it has failed and no write is in progress. */
   private settle(open: Open): void {
     if (open.writing > 0 || open.answered) return
     if (open.failure === undefined && !open.written.full) return
@@ -312,7 +312,7 @@ export class Receiver {
   }
 }
 
-/** The store answers with results. Should it reject all the same, that is a failure of its disk. */
+/** The store returns failures as results. An unexpected rejection counts as a disk failure. */
 function orDiskFailure(result: Promise<Result>): Promise<Result> {
   return result.catch((): Result => ({ ok: false, reason: 'disk' }))
 }
@@ -323,7 +323,7 @@ function fill(frame: Frame, bytes: Uint8Array): void {
   frame.filled += bytes.length
 }
 
-/** Whether the frame is part of what was asked, and not a second time. */
+/** Whether the frame belongs to the request and its leaves were not received before. */
 function fits(open: Open, head: FrameHead): boolean {
   const { range, layout } = open
   switch (head.kind) {
@@ -341,7 +341,7 @@ function fits(open: Open, head: FrameHead): boolean {
   }
 }
 
-/** How many of the first `leaves` leaves have these hashes, until one has not. */
+/** The number of leading leaves that match their hashes. */
 function countRight(bytes: Uint8Array, hashes: Uint8Array, leaves: number): number {
   for (let leaf = 0; leaf < leaves; leaf++) {
     const found = hash('sha256', bytes.subarray(leaf * LEAF_BYTES, (leaf + 1) * LEAF_BYTES), 'buffer')

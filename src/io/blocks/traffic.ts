@@ -1,4 +1,4 @@
-/** Bytes of blocks, by peer and by content: for `status`, metrics, and tests that count what was asked for. */
+/** Counts bytes of blocks by peer and by content: for `status`, metrics and tests. */
 import { LruMap } from '../../base/bounded.ts'
 import type { ContentId, NodeId } from '../../base/ids.ts'
 
@@ -14,7 +14,7 @@ export class Traffic {
   private readonly byPeer = new LruMap<NodeId, Count>(PEERS_MAX)
   private readonly byContent = new LruMap<ContentId, Count>(CONTENTS_MAX)
   private readonly all: Count = { upBytes: 0, downBytes: 0 }
-  /** Payloads that no request explained. */
+  /** Payload bytes that no request announced. */
   unexpectedBytes = 0
 
   sent(peer: NodeId, content: ContentId, bytes: number): void {
@@ -33,7 +33,7 @@ export class Traffic {
     this.unexpectedBytes += bytes
   }
 
-  /** With all peers and contents, also those that are forgotten. */
+  /** Over all peers and contents, including evicted ones. */
   get total(): Readonly<Count> {
     return this.all
   }

@@ -1,6 +1,7 @@
 /**
- * The uploader's end: one stream per peer, opened with the first upload. The uploads to a peer take turns, a frame each, so a
- * small one never waits for a large one; while one frame is being sent the next few are read. Peers do not wait for each other.
+ * The uploader's end of the block streams: one stream per peer, opened with the first upload. The uploads to a peer
+ * take turns, one frame each, so that a small upload never waits for a large one. While one frame is sent, the next
+ * ones are read ahead. Peers are served concurrently.
  */
 import type { ContentId, NodeId } from '../../base/ids.ts'
 import type { RequestId } from '../../core/exchange/contract.ts'
@@ -16,17 +17,17 @@ import type { ContentStore } from '../store/store.ts'
 import type { BlockNet } from './block-net.ts'
 import type { Traffic } from './traffic.ts'
 
-/** To open a block stream to a peer that is connected. */
+/** Deadline for opening a block stream to a connected peer. */
 export const OPEN_DEADLINE_MS = 10_000
-/** A frame that the peer does not take for so long ends the stream. */
+/** The stream ends when the peer does not accept a frame within this time. */
 export const STALL_DEADLINE_MS = 30_000
-/** Of one peer: what the machine would ever let a peer ask for at once, and some. */
+/** Uploads of one peer: more than the exchange machine lets a peer request at once. */
 export const UPLOADS_PER_PEER_MAX = 8_192
 
-/** Frames of one peer that are being read, or were read and wait for those before them. */
+/** Frames of one peer that are being read or wait to be sent. */
 export const FRAMES_AHEAD_MAX = 4
 
-/** Where an upload's bytes come from: the store, or in tests something that corrupts them. */
+/** The source of an upload's bytes: the store, or in tests a wrapper that corrupts them. */
 export type LeafSource = Pick<ContentStore, 'read' | 'leafHashesToSend' | 'layout'>
 
 export interface UploadOrder {
@@ -40,21 +41,21 @@ export interface UploadOrder {
 
 interface Upload extends UploadOrder {
   hashesDue: boolean
-  /** Leaves of the range for which a frame was begun. */
-  leavesBegun: number
+  /** Leaves of the range that are already in a frame. */
+  leavesFramed: number
   stopped: boolean
 }
 
 interface Frame {
   readonly upload: Upload
-  /** Head and payload, or why there are none. Never rejects: nobody may be waiting for it when it ends. */
+  /** Head and payload, or the reason of the failure. Never rejects: it may settle before anything awaits it. */
   readonly bytes: Promise<Buffer | string>
   readonly last: boolean
 }
 
 interface Peer {
   readonly turns: Upload[]
-  /** All that are not answered yet. */
+  /** All uploads that are not answered yet. */
   readonly uploads: Map<RequestId, Upload>
   readonly gone: AbortController
   stream: ByteStream | undefined
@@ -87,7 +88,7 @@ export class Uploader {
       this.options.done(order.token, { ok: false, reason: 'stopped' })
       return
     }
-    const upload: Upload = { ...order, hashesDue: order.hashes, leavesBegun: 0, stopped: false }
+    const upload: Upload = { ...order, hashesDue: order.hashes, leavesFramed: 0, stopped: false }
     peer.uploads.set(order.request, upload)
     peer.turns.push(upload)
     if (!peer.running) inBackground(this.run(order.peer, peer))
@@ -104,11 +105,11 @@ export class Uploader {
   peerDown(id: NodeId): void {
     const peer = this.peers.get(id)
     if (peer === undefined) return
-    peer.gone.abort(new Error('the connection is gone'))
-    this.lose(id, peer)
+    peer.gone.abort(new Error('the connection closed'))
+    this.failAll(id, peer)
   }
 
-  /** Sends until nothing is left to send. Never rejects: a stream or a peer that fails loses its uploads. */
+  /** Sends frames until no upload is left. Never rejects: when the stream fails, all uploads of the peer fail. */
   private async run(id: NodeId, peer: Peer): Promise<void> {
     peer.running = true
     const stall = new Watchdog(STALL_DEADLINE_MS, AbortSignal.any([this.options.signal, peer.gone.signal]))
@@ -120,22 +121,22 @@ export class Uploader {
         if (frame === undefined) return
         const bytes = await frame.bytes
         this.readAhead(peer, ahead)
-        if (typeof bytes === 'string') await this.giveUp(id, peer, frame.upload, bytes, stall)
+        if (typeof bytes === 'string') await this.refuse(id, peer, frame.upload, bytes, stall)
         else await this.send(id, peer, frame, bytes, stall)
       }
     } catch (error) {
-      peer.stream?.abort(error instanceof Error ? error : new Error('block stream'))
-      this.lose(id, peer)
+      peer.stream?.abort(error instanceof Error ? error : new Error('the block stream failed'))
+      this.failAll(id, peer)
     } finally {
       peer.running = false
     }
   }
 
-  /** All of its uploads are answered; the next one opens another stream. */
-  private lose(id: NodeId, peer: Peer): void {
+  /** Answers all uploads of the peer with 'link'. The next upload opens a new stream. */
+  private failAll(id: NodeId, peer: Peer): void {
     if (this.peers.get(id) === peer) this.peers.delete(id)
     peer.turns.length = 0
-    peer.stream?.abort(new Error('the connection is gone'))
+    peer.stream?.abort(new Error('the connection closed'))
     for (const upload of [...peer.uploads.values()]) {
       upload.stopped = true
       this.answer(peer, upload, { ok: false, reason: 'link' })
@@ -157,7 +158,8 @@ export class Uploader {
     if (last) this.answer(peer, upload, { ok: true })
   }
 
-  private async giveUp(id: NodeId, peer: Peer, upload: Upload, reason: string, stall: Watchdog): Promise<void> {
+  /** Answers the upload with `reason`, and sends the peer a `failed` frame. */
+  private async refuse(id: NodeId, peer: Peer, upload: Upload, reason: string, stall: Watchdog): Promise<void> {
     if (upload.stopped) return
     upload.stopped = true
     this.answer(peer, upload, { ok: false, reason })
@@ -182,22 +184,22 @@ export class Uploader {
     }
   }
 
-  /** Takes the next turn and begins to read. */
+  /** Starts reading the frame of the next upload. */
   private nextFrame(peer: Peer): Frame | undefined {
     for (let upload = peer.turns.shift(); upload !== undefined; upload = peer.turns.shift()) {
       if (upload.stopped) continue
       if (upload.hashesDue) {
         upload.hashesDue = false
-        // The leaves of this request mean nothing before its hashes: it keeps its turn.
+        // The peer needs the hashes before the leaves, so this upload goes next again.
         peer.turns.unshift(upload)
         return { upload, bytes: bytesOrFailure(this.readHashes(upload)), last: false }
       }
       const { piece, leafStart, leafCount } = upload.range
-      const start = upload.leavesBegun
-      upload.leavesBegun = Math.min(leafCount, start + FRAME_LEAVES_MAX)
-      const last = upload.leavesBegun === leafCount
+      const start = upload.leavesFramed
+      upload.leavesFramed = Math.min(leafCount, start + FRAME_LEAVES_MAX)
+      const last = upload.leavesFramed === leafCount
       if (!last) peer.turns.push(upload)
-      const range = { piece, leafStart: leafStart + start, leafCount: upload.leavesBegun - start }
+      const range = { piece, leafStart: leafStart + start, leafCount: upload.leavesFramed - start }
       return { upload, bytes: bytesOrFailure(this.readLeaves(upload, range)), last }
     }
     return undefined
@@ -217,7 +219,7 @@ export class Uploader {
     return Buffer.concat([head, hashes])
   }
 
-  /** The payload is read to where the stream takes it from: head and bytes are one buffer. */
+  /** Reads the payload into the frame's buffer, behind the head, without a copy. */
   private async readLeaves(upload: Upload, range: LeafRange): Promise<Buffer | string> {
     const layout = await this.options.source.layout(upload.content)
     if (layout?.holds(range) !== true) return 'changed'
@@ -230,7 +232,7 @@ export class Uploader {
   }
 }
 
-/** The source answers with results. Should it reject all the same, that is a failure of its disk. */
+/** The source returns failures as results. An unexpected rejection counts as a disk failure. */
 function bytesOrFailure(bytes: Promise<Buffer | string>): Promise<Buffer | string> {
   return bytes.catch(() => 'disk')
 }

@@ -1,13 +1,15 @@
 /**
- * The index of what this node offers: names of shares and of the files inside, found by words. Participants: this class in the
- * daemon's thread, which waits; a worker (worker.ts) that owns the file; a writer and a reader there (writer.ts, reader.ts).
+ * The search index of this node's shares: names of shares and of their files, found by words. Participants: this class
+ * in the daemon's thread; a worker (worker.ts) that owns the file; a writer and a reader in the worker (writer.ts,
+ * reader.ts).
  *
- * It keeps no truth of its own: the caller compares `contents()` with its shares after `openIndex`, and puts what is missing. An index
- * that is damaged, or made by other rules, is empty then. A share is found whole or not at all, also after a kill in the middle.
+ * The index is derived data: after `openIndex` the caller compares `contents()` with its shares and puts the missing
+ * ones. A damaged index, or one made by other rules, is replaced by an empty one. A put is atomic: a share is found
+ * whole or not at all, also after a crash during the put.
  *
- * Everything has a deadline and a bound: matches wait in a queue here, and only few of them in the worker's, so that one
- * who stopped waiting costs nothing there; puts and removals take turns, a share crosses in small parts, and queries
- * are answered between them.
+ * Every operation has a deadline and every queue a limit. Matches wait in a queue of this class and only a few in the
+ * worker's, so a match that timed out costs the worker nothing. Puts and removals run one after another. A share is
+ * sent to the worker in small parts, and queries are answered between them.
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
@@ -17,41 +19,41 @@ import { inBackground } from '../background.ts'
 import { FILES_AT_ONCE } from './messages.ts'
 import { IndexThread, goneError, lateError } from './thread.ts'
 
-/** Matches that wait for their turn; further ones are refused. */
+/** Waiting matches; further ones are refused. */
 export const MATCHES_WAITING_MAX = 64
-/** Matches in the worker's own queue: one that is served, and the next. */
+/** Matches in the worker's queue: the running one and the next. */
 const MATCHES_AT_ONCE = 2
-/** From the call on: a search waits some seconds for all who answer. */
+/** Deadline of a match, queueing included: a search waits only some seconds for all answers. */
 export const MATCH_MS_MAX = 1_000
-/** Puts and removals that wait for their turn. */
+/** Waiting puts and removals; further ones are refused. */
 export const WRITES_WAITING_MAX = 1_024
-/** One step of a put, or a removal of the largest share. */
+/** Deadline for one step of a put, or for the removal of the largest share. */
 const WRITE_MS_MAX = 60_000
-/** All words of 4,000,000 names, with queries between them. */
+/** Deadline for a summary: all words of 4,000,000 names, with queries in between. */
 const SUMMARY_MS_MAX = 120_000
 const CONTENTS_MS_MAX = 60_000
 const CLOSE_MS_MAX = 10_000
 
 export interface IndexOptions {
-  /** The file; SQLite keeps two more beside it. */
+  /** The index file; SQLite keeps two more files beside it. */
   readonly path: string
-  /** What an operator would want to know. */
+  /** Reports a recreated index and the end of the worker. */
   readonly log?: (text: string) => void
-  /** The file was damaged and begun anew while it was open: everything must be put again. */
+  /** The open file was damaged and has been recreated empty: every share must be put again. */
   readonly onLost?: () => void
 }
 
 export interface IndexedShare {
   readonly content: ContentId
   readonly name: string
-  /** Of all its files. */
+  /** Total bytes of all files. */
   readonly bytes: number
-  /** Its files, with `/` between the names of a path; none for a share that is one file itself. */
+  /** The files, with `/` between the names of a path; empty for a share that is a single file. */
   readonly entries: ReadonlyArray<{ readonly path: string; readonly bytes: number }>
 }
 
 export interface Summary {
-  /** Every word of every name with its prefixes, and the IDs of the contents. */
+  /** The query routing table: every word of every name with its prefixes, and the IDs of the contents. */
   readonly table: QrpTable
   readonly files: number
   readonly bytes: number
@@ -65,7 +67,7 @@ interface WaitingMatch {
   readonly reject: (error: unknown) => void
 }
 
-/** Opens or makes the index. Throws ShoalError: 'timeout', 'disk-full', 'internal'. */
+/** Opens or creates the index. Throws ShoalError: 'timeout', 'disk-full', 'internal'. */
 export async function openIndex(options: IndexOptions): Promise<ShareIndex> {
   return new ShareIndex(await IndexThread.start(options.path), options)
 }
@@ -78,25 +80,26 @@ export class ShareIndex {
   private writes = 0
   private lastWrite: Promise<void> = Promise.resolve()
 
-  /** By `openIndex` only. */
+  /** Use `openIndex`. */
   constructor(thread: IndexThread, { path, log, onLost }: IndexOptions) {
     this.thread = thread
-    if (thread.rebuilt) log?.(`the search index begins anew: ${path}`)
+    if (thread.rebuilt) log?.(`created an empty search index: ${path}`)
     thread.listen({
       lost: () => {
-        log?.(`the search index was damaged, and begins anew: ${path}`)
+        log?.(`the search index was damaged; created an empty one: ${path}`)
         onLost?.()
       },
       ended: why => {
         if (this.closing === undefined)
-          log?.(`nothing is found here until the next start, the search index is gone: ${why}`)
+          log?.(`the search index has stopped, searches find nothing on this node until the next start: ${why}`)
       }
     })
   }
 
   /**
-   * Shares that answer, and files that do so by a word of their own path, best first (rank.ts); at most `limit` and `RESULTS_MAX`.
-   * Throws ShoalError 'busy' when too many wait, 'timeout' after a second, 'interrupted' when closed.
+   * Matching shares, and files that match with at least one word of their own path, best first (rank.ts); at most
+   * `limit` and `RESULTS_MAX`. Throws ShoalError 'busy' when too many matches wait, 'timeout' after MATCH_MS_MAX,
+   * 'interrupted' when closed.
    */
   match(query: SearchQuery, limit: number): Promise<SearchResult[]> {
     if (this.closing !== undefined) return Promise.reject(goneError())
@@ -109,7 +112,9 @@ export class ShareIndex {
     })
   }
 
-  /** Puts a share, in the place of what had its content ID. Throws ShoalError 'limit', 'busy', 'disk-full', 'interrupted'. */
+  /**
+   * Puts a share; replaces one with the same content ID. Throws ShoalError 'limit', 'busy', 'disk-full', 'interrupted'.
+   */
   put(share: IndexedShare): Promise<void> {
     return this.write(async () => {
       const { content, name, bytes } = share
@@ -118,32 +123,32 @@ export class ShareIndex {
         await this.add(share)
         await this.thread.ask({ kind: 'commit' }, WRITE_MS_MAX)
       } catch (error) {
-        // The first failure is the one to tell; a file that is closed rolls back as well.
+        // The first error is thrown, not one of the rollback. Closing the file rolls back too.
         await this.thread.ask({ kind: 'rollback' }, WRITE_MS_MAX).catch(() => undefined)
         throw error
       }
     })
   }
 
-  /** Does nothing when it is not there. */
+  /** Removes a share. Does nothing when it is not in the index. */
   remove(content: ContentId): Promise<void> {
     return this.write(() => this.thread.ask({ kind: 'remove', content }, WRITE_MS_MAX))
   }
 
-  /** Of all shares that are in it whole. */
+  /** The content IDs of all committed shares. */
   contents(): Promise<ContentId[]> {
     return this.thread.ask({ kind: 'contents' }, CONTENTS_MS_MAX)
   }
 
-  /** What comes or goes meanwhile may be in it or not. */
+  /** May or may not include shares that are put or removed while it runs. */
   async summary(): Promise<Summary> {
     const { bits, patches, files, bytes } = await this.thread.ask({ kind: 'summary' }, SUMMARY_MS_MAX)
     const table = QrpTable.fromPatches(bits, patches)
-    if (table === undefined) throw new ShoalError('internal', 'the search index made a table that nobody can read')
+    if (table === undefined) throw new ShoalError('internal', 'the search index returned an invalid routing table')
     return { table, files, bytes }
   }
 
-  /** Gives up what waits, a put in its middle too, and lets go of the file. */
+  /** Rejects waiting matches and writes, aborts a running put, and closes the file. */
   close(): Promise<void> {
     this.closing ??= this.lastWrite.then(() => this.thread.close(CLOSE_MS_MAX))
     for (const { reject } of this.matches.splice(0)) reject(goneError())
@@ -160,7 +165,7 @@ export class ShareIndex {
     }
   }
 
-  /** One after another: a put is several requests. */
+  /** Runs one write after another: a put consists of several requests. */
   private async write(act: () => Promise<void>): Promise<void> {
     if (this.writes >= WRITES_WAITING_MAX) {
       throw new ShoalError('busy', `${WRITES_WAITING_MAX} changes wait for the search index`)

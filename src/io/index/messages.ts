@@ -1,13 +1,15 @@
-/** What the index's two threads say to each other: every request is answered once, in the order that the answers are ready. */
+/**
+ * Messages between the daemon's thread and the index worker. Every request is answered once, in order of completion.
+ */
 import type { ErrorCode } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 import type { SearchQuery, SearchResult } from '../../wire/gnutella/search.ts'
 import type { FileRows, ShareRow } from './writer.ts'
 
-/** Files that cross at once: the worker answers a query at the latest after so many. */
+/** Files per `add` request: the longest write between two queries. */
 export const FILES_AT_ONCE = 256
 
-/** A table of words as it travels. */
+/** A summary in a form that can be posted between threads. */
 export interface PackedSummary {
   readonly bits: number
   readonly patches: Uint8Array[]
@@ -15,7 +17,7 @@ export interface PackedSummary {
   readonly bytes: number
 }
 
-/** The answer of each kind of request. */
+/** The result of each kind of request. */
 export interface Answers {
   match: SearchResult[]
   contents: ContentId[]
@@ -32,13 +34,13 @@ export type Request =
   | { readonly kind: 'match'; readonly query: SearchQuery; readonly limit: number }
   | { readonly kind: 'contents' }
   | { readonly kind: 'summary' }
-  /** A put: `begin`, any number of `add`, and `commit` or `rollback`. One at a time. */
+  /** A put consists of `begin`, any number of `add`, and `commit` or `rollback`. One put at a time. */
   | { readonly kind: 'begin'; readonly share: ShareRow }
   | { readonly kind: 'add'; readonly rows: FileRows }
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
   | { readonly kind: 'remove'; readonly content: ContentId }
-  /** Answered when the file is let go of; the worker then ends. */
+  /** Answered when the file is closed; then the worker exits. */
   | { readonly kind: 'close' }
 
 export interface Numbered {
@@ -55,7 +57,7 @@ export interface Failure {
 export type Reply =
   | { readonly kind: 'ready'; readonly rebuilt: boolean }
   | { readonly kind: 'failed'; readonly failure: Failure }
-  /** The file was found damaged, and begun anew: it is empty. */
+  /** The file was damaged and has been recreated empty. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'done'; readonly number: number; readonly value: Answers[keyof Answers] }
   | { readonly kind: 'refused'; readonly number: number; readonly failure: Failure }

@@ -1,8 +1,7 @@
 /**
- * Whether and how well a name answers: words that are whole before words that only begin so (in the name itself, where they stand
- * there), those of the name before those of
- * the folders and the share around it, shorter names before longer, shares before files; what is equal in all of that goes by
- * its content ID and path, so that two runs give one order.
+ * Whether a name matches a query, and how well. The order: fewer prefix matches first (whole-word matches rank higher),
+ * then fewer words that match only in the folders or the share, then shorter names, then shares before files. Ties are
+ * broken by content ID and path, so that the order is deterministic.
  */
 import { wordsOf } from '../../wire/gnutella/words.ts'
 import type { SearchFilter, SearchResult } from '../../wire/gnutella/search.ts'
@@ -10,27 +9,30 @@ import { fitsType } from '../../wire/control/kinds.ts'
 
 export interface Ranked {
   readonly result: SearchResult
-  /** Words that only begin so. */
-  readonly begun: number
-  /** Words that stand only around the name. */
-  readonly around: number
-  /** Code units of the name itself. */
+  /** Query words that match only as a prefix. */
+  readonly prefixMatches: number
+  /** Query words that match only in the folders or the share, not in the name. */
+  readonly outsideName: number
+  /** Length of the name in code units. */
   readonly length: number
 }
 
-/** Of one query: names are given their words here, and words of the names around them are kept from one to the next. */
+/** Ranks the candidates of one query. Splits names into words, and caches the words of folders and shares. */
 export class Ranking {
   private readonly asked: readonly string[]
   private readonly filter: SearchFilter
-  private readonly kept = new Map<string, string[]>()
+  private readonly wordsByText = new Map<string, string[]>()
 
-  /** `asked` is what `queryWordsOf` gave; at least one. */
+  /** `asked` are the words of the query, from `queryWordsOf`; at least one. */
   constructor(asked: readonly string[], filter: SearchFilter) {
     this.asked = asked
     this.filter = filter
   }
 
-  /** Undefined: it does not answer. A share answers by its name; a file needs at least one of the words in its own path. */
+  /**
+   * Undefined when it does not match. A share matches by its name; a file needs at least one query word in its own
+   * path.
+   */
   rank(result: SearchResult): Ranked | undefined {
     const { name: share, path } = result
     if (!this.fits(result)) return undefined
@@ -42,20 +44,20 @@ export class Ranking {
 
   private count(result: SearchResult, name: string, words: { folders: string[]; share: string[] }): Ranked | undefined {
     const ownWords = wordsOf(name)
-    let [begun, around, inPath] = [0, 0, 0]
+    let [prefixMatches, outsideName, inPath] = [0, 0, 0]
     for (const asked of this.asked) {
       const own = degree(ownWords, asked)
       const folders = degree(words.folders, asked)
       const best = own > 0 ? own : Math.max(folders, degree(words.share, asked))
       if (best === 0) return undefined
-      if (best < 2) begun++
-      if (own === 0) around++
+      if (best < 2) prefixMatches++
+      if (own === 0) outsideName++
       if (own > 0 || folders > 0) inPath++
     }
-    return inPath === 0 ? undefined : { result, begun, around, length: name.length }
+    return inPath === 0 ? undefined : { result, prefixMatches, outsideName, length: name.length }
   }
 
-  /** A share of several files is of every type that they are: the index has looked at that. */
+  /** A share has every type of its files; the marks in the index have checked that already. */
   private fits({ path, bytes }: SearchResult): boolean {
     const { type, minBytes = 0, maxBytes = Infinity } = this.filter
     if (bytes < minBytes || bytes > maxBytes) return false
@@ -63,13 +65,13 @@ export class Ranking {
   }
 
   private wordsAround(text: string): string[] {
-    let words = this.kept.get(text)
-    if (words === undefined) this.kept.set(text, (words = wordsOf(text)))
+    let words = this.wordsByText.get(text)
+    if (words === undefined) this.wordsByText.set(text, (words = wordsOf(text)))
     return words
   }
 }
 
-/** 2: the word itself; 1: one that begins so; 0: neither. */
+/** 2 when `asked` is one of the words, 1 when it is a prefix of one, else 0. */
 function degree(words: readonly string[], asked: string): 0 | 1 | 2 {
   let found: 0 | 1 = 0
   for (const word of words) {
@@ -83,8 +85,8 @@ function degree(words: readonly string[], asked: string): 0 | 1 | 2 {
 /** Negative when `a` comes first. */
 export function byRank(a: Ranked, b: Ranked): number {
   return (
-    a.begun - b.begun ||
-    a.around - b.around ||
+    a.prefixMatches - b.prefixMatches ||
+    a.outsideName - b.outsideName ||
     a.length - b.length ||
     Number(a.result.path !== undefined) - Number(b.result.path !== undefined) ||
     order(a.result.content, b.result.content) ||
@@ -92,7 +94,7 @@ export function byRank(a: Ranked, b: Ranked): number {
   )
 }
 
-/** By code units: no locale decides. */
+/** Compares by code units, independent of the locale. */
 function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

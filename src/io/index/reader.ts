@@ -1,7 +1,7 @@
 /**
- * Answers from the index. Any single letter begins a word of a good part of a million names, so no query looks at all that
- * match: when more than `CANDIDATES_MAX` do, candidates are taken in tiers (all words whole and in the name; all words whole; all words as
- * prefixes) up to that number, and those are ranked. Below it the answer is exact.
+ * Answers queries from the index. A short prefix matches a large part of a million names, so a query ranks at most
+ * `CANDIDATES_MAX` names. When more match, candidates are taken in tiers (all words whole and in the name; all words
+ * whole; all words as prefixes) up to that number. With fewer matches the answer is exact.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { ContentId } from '../../base/ids.ts'
@@ -11,25 +11,27 @@ import { filterMarks, isMark } from './marks.ts'
 import { Ranking, byRank, type Ranked } from './rank.ts'
 import { PREFIX_POINTS_MAX, SHARE_SPAN } from './schema.ts'
 
-/** Results of one query. */
+/** Results per query. */
 export const RESULTS_MAX = 256
-/** Names that are ranked for one query, of files and of shares each. */
+/** Names that are ranked per query, for files and shares each. */
 export const CANDIDATES_MAX = 300
-/** In the place of a long prefix, whose list is not at hand, so many that begin as it does are checked. */
+/**
+ * Names that are checked one by one in place of a long prefix, which has no prefix list: they match its first letters.
+ */
 export const CHECKED_MAX = 400
-/** Rows that are looked at for their size, which only steps of it are indexed for, before a tier is given up. */
+/** Rows per tier whose size is checked: the index itself has only size steps. */
 export const EXAMINED_MAX = 4_000
-/** Words that the index is asked for: the longest, as they are the rarest. Candidates are checked for the others. */
+/** Words per index query: the longest, because they are the rarest. The ranking checks candidates for the others. */
 export const ASKED_WORDS_MAX = 6
 
-/** Of fewer words than this, all of them whole, CANDIDATES_MAX names are often enough found. */
+/** With fewer whole words than this, a query often has CANDIDATES_MAX names or more. */
 const MANY_WORDS = 3
-/** Words that are asked for in the place of a prefix that is not indexed as such. */
+/** Words that may replace a prefix that has no prefix list. */
 export const EXPANSIONS_MAX = 16
-/** Behind a word, and before all longer words that begin with it: no word has it. */
+/** Sorts after a word and before all longer words that begin with it. No word contains it. */
 const AFTER_WORD = '\u0001'
 
-/** Of a file, in this order: its number, path and size, and the content ID and name of its share. */
+/** A file: its number, path and size, and the content ID and name of its share. */
 type FileRow = readonly [id: number, path: string, bytes: number, content: ContentId, name: string]
 
 type ShareRow = readonly [seq: number, content: ContentId, name: string, bytes: number]
@@ -76,7 +78,9 @@ export class IndexReader {
     return { ...(row as { files: number; bytes: number }) }
   }
 
-  /** At most `limit` and `RESULTS_MAX`, best first. A query for a content is answered by its share, whatever else it says. */
+  /**
+   * At most `limit` and `RESULTS_MAX`, best first. A query with a content ID returns that share and ignores the rest.
+   */
   match({ text, content, filter }: SearchQuery, limit: number): SearchResult[] {
     if (content !== undefined) {
       const found = this.shareOf.get(content) as unknown as ShareRow | undefined
@@ -96,7 +100,7 @@ export class IndexReader {
       .map(({ result }) => result)
   }
 
-  /** Distinct words of the index in order, from after `last` on; at most `limit`, and fewer only at the end. */
+  /** At most `limit` distinct terms of the index after `last`, in order; fewer only at the end. */
   terms(table: 'share_terms' | 'file_terms', last: string, limit: number): string[] {
     const rows = this.db.prepare(`SELECT term FROM temp.${table} WHERE term > ? LIMIT ?`).all(last, limit)
     return (rows as Array<{ term: string }>).map(({ term }) => term)
@@ -119,9 +123,9 @@ export class IndexReader {
   }
 
   /**
-   * All that match as prefixes, when those are few. Otherwise the best tiers first, and of the last one what still has room. The
-   * list of a prefix too long to have one at hand is made anew, of all its names, for every query: so it is asked for last, after
-   * those that begin as it does and have been checked.
+   * All files that match as prefixes, when those are few. Otherwise the tiers in order until CANDIDATES_MAX files are
+   * found. For a prefix longer than the indexed ones, SQLite collects the rows of all matching words at each query.
+   * Such a tier comes last, after the files that match the prefix's first letters and have been checked one by one.
    */
   private matchingFiles(words: readonly string[], filter: SearchFilter, ranking: Ranking): Ranked[] {
     const asked = words.map(word => this.expanded(word))
@@ -132,14 +136,14 @@ export class IndexReader {
     const begins = asked.map((one, i) => (one === prefix(words[i] ?? '') ? prefix(beginOf(words[i] ?? '')) : one))
     const isChecked = begins.some((one, i) => one !== asked[i])
     const limit = isChecked ? CHECKED_MAX : CANDIDATES_MAX
-    const begun = has(this.inPath(words, begins), limit)
-    if (isAll(begun, limit)) return files.rank(begun)
+    const byPrefix = has(this.inPath(words, begins), limit)
+    if (isAll(byPrefix, limit)) return files.rank(byPrefix)
     const wholes = words.map(whole)
     const inPath = (): number[] => has(this.inPath(words, wholes))
     const inPaths = words.length < MANY_WORDS ? undefined : inPath()
-    // Those that have them in their names are among all of those that have them in their paths.
+    // When all matches in paths are known, they include the matches in names.
     const found = new Set(inPaths === undefined || !isAll(inPaths) ? has(`{name} : (${allOf(wholes)})`) : [])
-    const tiers = [() => inPaths ?? inPath(), () => (isChecked ? files.fitting(begun) : begun)]
+    const tiers = [() => inPaths ?? inPath(), () => (isChecked ? files.matching(byPrefix) : byPrefix)]
     if (isChecked) tiers.push(() => has(this.inPath(words, asked)))
     for (const tier of tiers) {
       if (found.size >= CANDIDATES_MAX) break
@@ -148,7 +152,10 @@ export class IndexReader {
     return files.rank([...found].slice(0, CANDIDATES_MAX))
   }
 
-  /** Of files that have all of it; where a share has all of it in its name, of those that have some of it in their path. */
+  /**
+   * The expression for files that match all terms. When the name of some share matches all words, files must also match
+   * one term in their own path.
+   */
   private inPath(words: readonly string[], asked: readonly string[]): string {
     if (asked.length === 1) return `{name folders} : (${allOf(asked)})`
     const inShares = this.anyShare.get(allOf(words.map(prefix))) !== undefined
@@ -156,8 +163,9 @@ export class IndexReader {
   }
 
   /**
-   * A word as the words that begin with it, when they are few: each has its list at hand, while that of a long prefix is made for
-   * every query, of all its names. Short ones have theirs made (schema.ts). Empty: no name has such a word.
+   * The expression for a word as a prefix. A short prefix has a prefix list (schema.ts). A longer one is replaced by
+   * the words that begin with it, when they are few: looking up each is cheaper than collecting the prefix at each
+   * query. Empty when no name has such a word.
    */
   private expanded(word: string): string {
     if (lengthOf(word) <= PREFIX_POINTS_MAX) return prefix(word)
@@ -183,7 +191,7 @@ export class IndexReader {
   }
 }
 
-/** Files of one query, by their numbers: each is read and ranked once, whatever tiers it is in. */
+/** The ranked files of one query, by number. Each file is read and ranked once, even when it is in several tiers. */
 class RankedFiles {
   private readonly ranked = new Map<number, Ranked | undefined>()
   private readonly read: (ids: readonly number[]) => FileRow[]
@@ -194,20 +202,21 @@ class RankedFiles {
     this.ranking = ranking
   }
 
-  /** Those that answer. */
+  /** The files that match, ranked. */
   rank(ids: readonly number[]): Ranked[] {
     const others = ids.filter(id => !this.ranked.has(id))
     for (const row of this.read(others)) this.ranked.set(row[0], this.ranking.rank(fileResult(row)))
     return ids.map(id => this.ranked.get(id)).filter(one => one !== undefined)
   }
 
-  fitting(ids: readonly number[]): number[] {
+  /** The numbers of the files that match. */
+  matching(ids: readonly number[]): number[] {
     this.rank(ids)
     return ids.filter(id => this.ranked.get(id) !== undefined)
   }
 }
 
-/** Words of the index that names have, without the marks. */
+/** The terms that are words of names, without the marks. */
 export function namesOnly(terms: readonly string[]): string[] {
   return terms.filter(term => !isMark(term))
 }
@@ -228,7 +237,7 @@ function shareResult([, content, name, bytes]: ShareRow): SearchResult {
   return { content, name, path: undefined, bytes }
 }
 
-/** Words have letters and digits only (wire/gnutella/words.ts), so nothing in them can end the quotes. */
+/** Words contain only letters and digits (wire/gnutella/words.ts), so they need no escaping inside the quotes. */
 const whole = (word: string): string => `"${word}"`
 const prefix = (word: string): string => `"${word}"*`
 const beginOf = (word: string): string => [...word].slice(0, PREFIX_POINTS_MAX).join('')

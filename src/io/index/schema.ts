@@ -1,41 +1,39 @@
 /**
- * The file of the index. It holds nothing that the shares themselves do not say, so whatever is wrong with it (damage, another
- * layout, words that were split by other rules) has one cure: begin anew, and be told by `contents` what is missing.
+ * The index file. It contains only data derived from the shares, so every problem with it (damage, another layout,
+ * words split by other rules) has one remedy: recreate it empty. The owner then puts the shares that `contents` does
+ * not list.
  *
- * A share has a number `seq`; its files are rows `seq * SHARE_SPAN + 1` and up in `file` and in `file_words`. The two indexes
- * keep no text of their own (contentless): they get words that wire/gnutella/words.ts has split, separated by spaces, and the tokenizer
- * `ascii` leaves those as they are, since they have no ASCII but letters and digits.
+ * A share has a number `seq`; its files are rows `seq * SHARE_SPAN + 1` and up in `file` and in `file_words`. The two
+ * full-text indexes store no text (contentless). They get words that wire/gnutella/words.ts has split, separated by
+ * spaces. The tokenizer `ascii` keeps those unchanged, since their only ASCII characters are letters and digits.
  */
 import { rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { FILES_MAX } from '../../wire/bittorrent/layout.ts'
 
-/** Grows with every change of the tables, or of the rules by which words are split. */
+/** Increases with every change of the tables, or of the rules that split words. */
 export const SCHEMA_VERSION = 1
-/** Numbers of rows that a share has to itself: the power of two above `FILES_MAX`. */
+/** Row numbers reserved per share: the power of two above `FILES_MAX`. */
 export const SHARE_SPAN = 2 ** Math.ceil(Math.log2(FILES_MAX + 1))
-/** Pages that a connection keeps: what 1,000,000 names need for their frequent words. */
+/** Page cache of a connection: enough for the frequent words of 1,000,000 names. */
 const CACHE_KIB = 16 << 10
-/** A damaged page is looked for at the start only below this size: the check reads all of the file. */
+/** The start checks for damaged pages only below this size, because the check reads the whole file. */
 const CHECK_BYTES_MAX = 64 << 20
-/** The log is cut back to this after it grew with a large share. */
+/** The WAL is truncated to this size after a large share has grown it. */
 const WAL_KEPT_BYTES = 4 << 20
-/** A reader never waits for a writer in this mode; the two meet only where the log begins anew. */
+/** In WAL mode a reader never waits for a writer, except when the WAL restarts. */
 const LOCK_WAIT_MS = 5_000
 
-/** Words are folded and split by its tables. */
+/** The Unicode version whose tables fold and split words. */
 const UNICODE = process.versions.unicode ?? ''
 
-/** SQLite's primary codes for a file that is damaged, or no database. */
+/** SQLite's primary result codes for a damaged file and for a file that is no database. */
 const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26]
 
-/** Prefixes of up to so many code points have lists of their own: those are the frequent ones. */
+/** Prefixes of up to this many code points have prefix lists in the index: those are the frequent ones. */
 export const PREFIX_POINTS_MAX = 6
 const PREFIXES = Array.from({ length: PREFIX_POINTS_MAX }, (_, i) => i + 1).join(' ')
-/**
- * Columns rather than positions are kept:
- * ranking asks in which of them a word stands, and nothing asks for phrases.
- */
+/** The indexes store columns and no positions: ranking needs only the columns, and there are no phrase queries. */
 const WORD_TABLE = `content='', contentless_delete=1, tokenize='ascii', detail=column, prefix='${PREFIXES}'`
 const TABLES = `
   CREATE TABLE share (seq INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL);
@@ -44,14 +42,16 @@ const TABLES = `
   CREATE VIRTUAL TABLE file_words USING fts5(name, folders, share, marks, ${WORD_TABLE});
   CREATE TABLE made (unicode TEXT NOT NULL);
 `
-/** Of a connection that reads: the distinct words of each index, and where they stand. Temporary tables are no part of the file. */
+/**
+ * Temporary tables of a reading connection: the distinct terms of each index, and their occurrences. Not in the file.
+ */
 const VOCABULARIES = `
   CREATE VIRTUAL TABLE temp.share_terms USING fts5vocab(main, share_words, row);
   CREATE VIRTUAL TABLE temp.file_terms USING fts5vocab(main, file_words, row);
   CREATE VIRTUAL TABLE temp.file_instances USING fts5vocab(main, file_words, instance);
 `
 
-/** Brings the file into being or up to date, and says whether it had to begin anew. Throws what SQLite throws. */
+/** Creates or recreates the file when needed; `rebuilt` says whether. Throws SQLite's errors. */
 export function prepareFile(path: string): { rebuilt: boolean } {
   try {
     if (statSync(path, { throwIfNoEntry: false }) !== undefined && isWhole(path)) return { rebuilt: false }
@@ -74,7 +74,10 @@ export function removeFile(path: string): void {
   for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
 }
 
-/** One that writes: its commits survive a kill at once and a power cut later; a lost one is missing in `contents`. */
+/**
+ * A writing connection. A commit survives a crash of the process, but not always a power cut: `contents` does not list
+ * a lost share.
+ */
 export function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS })
   for (const setting of [
@@ -96,7 +99,7 @@ export function connectToRead(path: string): DatabaseSync {
   return db
 }
 
-/** Whether the file itself is at fault, so that beginning anew helps. */
+/** Whether the file itself is damaged, so that recreating it helps. */
 export function isDamage(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode
   return typeof code === 'number' && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff)

@@ -1,17 +1,19 @@
-/** The daemon's end of the worker: requests out, each with a deadline; answers in; and the news that there will be none. */
+/**
+ * The daemon's end of the index worker: sends requests with deadlines, matches replies, and reports the worker's end.
+ */
 import { Worker } from 'node:worker_threads'
 import { ShoalError } from '../../base/errors.ts'
 import type { Answers, Failure, Reply, Request } from './messages.ts'
 
-/** A check of 64 MiB, or the log of a large share that was written when the process died. */
+/** Deadline for opening: a check of 64 MiB, or the recovery of the WAL of a large share after a crash. */
 const OPEN_MS_MAX = 60_000
-/** The worker's own heap; SQLite's pages come on top (schema.ts). */
+/** The worker's heap; SQLite's page cache (schema.ts) is not part of it. */
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 }
 
 export interface Listener {
-  /** The file was damaged, and begun anew. */
+  /** The file was damaged and has been recreated empty. */
   lost(): void
-  /** Nothing is answered from now on, whether that was asked for or not. */
+  /** The worker has ended, by `close` or by a failure. No further request is answered. */
   ended(why: string): void
 }
 
@@ -22,7 +24,7 @@ interface Waiting {
 }
 
 export class IndexThread {
-  /** Whether the file had to begin anew. */
+  /** Whether an empty file was created at the start. */
   readonly rebuilt: boolean
   private readonly worker: Worker
   private readonly waiting = new Map<number, Waiting>()
@@ -34,19 +36,19 @@ export class IndexThread {
     this.worker = worker
     this.rebuilt = rebuilt
     worker.on('message', (reply: Reply) => {
-      this.hear(reply)
+      this.receive(reply)
     })
     worker.on('error', error => {
       this.end((error as Error).message)
     })
     worker.on('exit', () => {
-      this.end('its thread has ended')
+      this.end('the thread has exited')
     })
   }
 
   /** Throws ShoalError 'timeout', 'disk-full', 'internal'. */
   static async start(path: string): Promise<IndexThread> {
-    // The build rewrites no URLs: the worker's name ends as this file's does.
+    // The build does not rewrite URLs, so the worker's file has the same extension as this file.
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
     const worker = new Worker(new URL(file, import.meta.url), {
       ...{ name: 'index', workerData: { path }, resourceLimits: WORKER_LIMITS, execArgv: [] }
@@ -65,7 +67,7 @@ export class IndexThread {
     this.listener = listener
   }
 
-  /** Throws ShoalError: what the worker says, 'timeout' after `withinMs`, 'interrupted' when the thread ends. */
+  /** Throws ShoalError: the worker's error, 'timeout' after `withinMs`, 'interrupted' when the thread ends. */
   ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>, withinMs: number): Promise<Answers[K]> {
     if (this.hasEnded) return Promise.reject(goneError())
     return new Promise((resolve, reject) => {
@@ -79,7 +81,7 @@ export class IndexThread {
     })
   }
 
-  /** Asks the thread to let go of the file and to end; after `withinMs` it is ended. */
+  /** Asks the worker to close the file and exit; terminates it after `withinMs`. */
   async close(withinMs: number): Promise<void> {
     if (this.hasEnded) return
     const exited = new Promise(resolve => this.worker.once('exit', resolve))
@@ -91,11 +93,11 @@ export class IndexThread {
     }
   }
 
-  private hear(reply: Reply): void {
+  private receive(reply: Reply): void {
     if (reply.kind === 'lost') this.listener?.lost()
     if (reply.kind !== 'done' && reply.kind !== 'refused') return
     const waiting = this.waiting.get(reply.number)
-    // It waits no longer.
+    // The request has timed out.
     if (waiting === undefined) return
     this.waiting.delete(reply.number)
     clearTimeout(waiting.timer)
@@ -130,11 +132,11 @@ function errorOf({ code, message, hint }: Failure): ShoalError {
 function firstReply(worker: Worker, path: string): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new ShoalError('timeout', `the search index ${path} was not open after ${OPEN_MS_MAX / 1_000} s`))
+      reject(new ShoalError('timeout', `the search index ${path} did not open within ${OPEN_MS_MAX / 1_000} s`))
     }, OPEN_MS_MAX)
     const failed = (cause: unknown): void => {
       clearTimeout(timer)
-      reject(new ShoalError('internal', `the search index ${path} did not open: its thread has ended`, { cause }))
+      reject(new ShoalError('internal', `the search index ${path} did not open: its thread has exited`, { cause }))
     }
     worker.once('error', failed)
     worker.once('exit', failed)

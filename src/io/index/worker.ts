@@ -1,7 +1,7 @@
 /**
- * The thread in which the index lives: SQLite is synchronous, and neither a query nor a checkpoint may hold up the daemon's event
- * loop. Requests are served one after another; only what takes
- * long (a summary, a removal) goes in steps, between which others are served.
+ * The worker thread of the index. SQLite is synchronous, and neither a query nor a checkpoint may block the daemon's
+ * event loop. Requests are served one after another; long ones (a summary, a removal) run in steps, and other requests
+ * are served between the steps.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -13,9 +13,9 @@ import { IndexReader, namesOnly } from './reader.ts'
 import { connect, connectToRead, isDamage, prepareFile, removeFile } from './schema.ts'
 import { IndexWriter } from './writer.ts'
 
-/** Words of a summary between two turns: some milliseconds. */
+/** Terms per step of a summary: some milliseconds. */
 const TERMS_AT_ONCE = 2_000
-/** The connection that writes, and its pages, are let go after so long without a write. */
+/** The writing connection is closed after this long without a write, to free its page cache. */
 const WRITER_IDLE_MS = 5_000
 const SQLITE_FULL = 13
 
@@ -45,7 +45,7 @@ try {
   say({ kind: 'failed', failure: failureOf(error) })
 }
 
-/** One that has failed leaves nothing behind. */
+/** A failed request of these kinds is rolled back. */
 const isWrite = ({ kind }: Request): boolean => ['begin', 'add', 'commit', 'remove'].includes(kind)
 
 async function serve(number: number, request: Request): Promise<void> {
@@ -53,14 +53,14 @@ async function serve(number: number, request: Request): Promise<void> {
     const value = await answer(request)
     say({ kind: 'done', number, value })
   } catch (error) {
-    if (isDamage(error)) beginAnew()
+    if (isDamage(error)) recreate()
     else if (isWrite(request)) writer?.index.rollback()
     say({ kind: 'refused', number, failure: failureOf(error) })
   }
   if (request.kind === 'close') port.close()
 }
 
-/** What takes long is a promise; everything else is done when this returns. */
+/** Returns a promise for long requests; all others are complete when this returns. */
 function answer(request: Request): Answers[keyof Answers] | Promise<Answers[keyof Answers]> {
   switch (request.kind) {
     case 'match':
@@ -103,7 +103,9 @@ function toWrite(): IndexWriter {
   return writer.index
 }
 
-/** In the middle of a put it stays: whoever puts must still end it, and does at the latest when it waits no longer. */
+/**
+ * Closes the writer when it is idle. During a put it tries again later: the put ends by commit, rollback or timeout.
+ */
 function closeWriter(): void {
   if (writer?.db.isTransaction === true) {
     idle = setTimeout(closeWriter, WRITER_IDLE_MS).unref()
@@ -120,7 +122,7 @@ function closeFile(): void {
   reader.close()
 }
 
-function beginAnew(): void {
+function recreate(): void {
   closeFile()
   removeFile(path)
   prepareFile(path)
@@ -128,7 +130,7 @@ function beginAnew(): void {
   say({ kind: 'lost' })
 }
 
-/** Every word of every name, and the IDs of the contents. What comes or goes meanwhile may be in it or not. */
+/** Summarizes every word of every name and all content IDs. Concurrent puts and removals may be included or not. */
 async function summary(): Promise<PackedSummary> {
   const builder = QrpTable.builder()
   builder.add(reader.contents())
@@ -150,7 +152,7 @@ function failureOf(error: unknown): Failure {
   if (error instanceof ShoalError) return { code: error.code, message: error.message, hint: error.hint }
   const { message, errcode } = error as Error & { errcode?: number }
   if (isDamage(error)) {
-    const hint = 'nothing is lost but the index: it was begun anew, and the next start fills it'
+    const hint = 'shares and downloads are not affected: an empty index was created, and the next start fills it'
     return { code: 'integrity', message: `the search index ${path} is damaged: ${message}`, hint }
   }
   const isFull = errcode !== undefined && (errcode & 0xff) === SQLITE_FULL

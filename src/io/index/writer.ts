@@ -1,4 +1,4 @@
-/** Shares come and go: one transaction each, so that a share is in the index whole or not at all, whenever the process dies. */
+/** Puts and removes shares, one transaction each: a share is in the index whole or not at all, even after a crash. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { assert } from '../../base/assert.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -8,21 +8,21 @@ import { FILES_MAX } from '../../wire/bittorrent/layout.ts'
 import { sizeMarks, typeMarks } from './marks.ts'
 import { SHARE_SPAN } from './schema.ts'
 
-/** Names in all shares together: four times what is promised to stay small and fast. */
+/** Names in all shares together: four times the 1,000,000 for which size and speed are promised. */
 export const NAMES_MAX = 4_000_000
-/** Files of a share that go in one step. */
+/** Files that one step of a removal deletes. */
 export const ERASED_AT_ONCE = 512
-/** Distinct marks of a share, which has those of all its files. */
+/** Distinct type marks of a share, which has the marks of all its files. */
 const SHARE_MARKS_MAX = 128
 
 export interface ShareRow {
   readonly content: ContentId
   readonly name: string
-  /** Of all its files. */
+  /** Total bytes of all files. */
   readonly bytes: number
 }
 
-/** Files of a share, as they cross from one thread to another: as many sizes as paths, and NUL between paths, which holds none. */
+/** Files of a share in a form that can be posted between threads: paths joined by NUL, and one size per path. */
 export interface FileRows {
   readonly paths: string
   readonly bytes: Float64Array
@@ -54,7 +54,10 @@ export class IndexWriter {
     )
   }
 
-  /** Begins to put a share in the place of what has its content ID; `add` and `commit` follow, or `rollback`. In steps, as `remove`. */
+  /**
+   * Begins to put a share, which replaces one with its content ID; `add` and `commit` follow, or `rollback`. Runs in
+   * steps, as `remove`.
+   */
   *begin(share: ShareRow): Generator<undefined, void> {
     this.db.exec('BEGIN IMMEDIATE')
     yield* this.erase(share.content)
@@ -63,13 +66,13 @@ export class IndexWriter {
     this.put = { share, seq: (last ?? 0) + 1, shareWords, marks: new Set(), files: 0 }
   }
 
-  /** Throws ShoalError 'limit' when a share or the index becomes too large. */
+  /** Throws ShoalError 'limit' when the share becomes too large. */
   add({ paths, bytes }: FileRows): void {
-    const put = this.underWay()
+    const put = this.currentPut()
     if (put.files + bytes.length > FILES_MAX) throw tooMany(`the share "${put.share.name}"`, FILES_MAX)
     const own = put.seq * SHARE_SPAN
     const each = paths.split('\0')
-    assert(each.length === bytes.length, 'each path has a size, and none has a NUL')
+    assert(each.length === bytes.length, 'each path has a size, and no path contains NUL')
     for (const [i, path] of each.entries()) {
       const id = own + ++put.files
       const size = bytes[i] ?? 0
@@ -88,9 +91,9 @@ export class IndexWriter {
     }
   }
 
-  /** A share without files of its own is one file itself. */
+  /** A share without files is a single file itself. Throws ShoalError 'limit' when the index becomes too large. */
   commit(): void {
-    const { share, seq, shareWords, ...put } = this.underWay()
+    const { share, seq, shareWords, ...put } = this.currentPut()
     const marks = put.files === 0 ? typeMarks(share.name) : [...put.marks]
     const files = Math.max(put.files, 1)
     const { names } = this.db.prepare('SELECT total(files) AS names FROM share').get() as { names: number }
@@ -101,13 +104,13 @@ export class IndexWriter {
     this.put = undefined
   }
 
-  /** Forgets what was begun, if anything was. */
+  /** Rolls back a put or removal in progress, if there is one. */
   rollback(): void {
     if (this.db.isTransaction) this.db.exec('ROLLBACK')
     this.put = undefined
   }
 
-  /** In steps of some milliseconds: a large share takes seconds, and queries come between. */
+  /** Removes a share in steps of some milliseconds: a large share takes seconds, and queries run between the steps. */
   *remove(content: ContentId): Generator<undefined, void> {
     this.db.exec('BEGIN IMMEDIATE')
     yield* this.erase(content)
@@ -128,7 +131,7 @@ export class IndexWriter {
     const last = seq * SHARE_SPAN + files
     for (let from = seq * SHARE_SPAN; from <= last; from += ERASED_AT_ONCE) {
       if (!this.db.isTransaction)
-        throw new ShoalError('interrupted', 'the share stays in the index: its removal was given up')
+        throw new ShoalError('interrupted', 'the removal was rolled back: the share stays in the index')
       const to = Math.min(from + ERASED_AT_ONCE - 1, last)
       eraseWords.run(from, to)
       eraseFiles.run(from, to)
@@ -138,14 +141,14 @@ export class IndexWriter {
     this.db.prepare('DELETE FROM share WHERE seq = ?').run(seq)
   }
 
-  private underWay(): Put {
-    if (this.put === undefined) throw new ShoalError('internal', 'the index was given files of no share')
+  private currentPut(): Put {
+    if (this.put === undefined) throw new ShoalError('internal', 'no put is in progress in the search index')
     return this.put
   }
 }
 
 function tooMany(what: string, limit: number): ShoalError {
-  return new ShoalError('limit', `${what} would have more than ${limit} names to search`, {
+  return new ShoalError('limit', `${what} would have more than ${limit} searchable names`, {
     hint: 'share it with --unlisted: it is then found by its ID only'
   })
 }

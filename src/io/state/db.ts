@@ -1,14 +1,14 @@
 /**
- * The state database: one table of keys and values on `node:sqlite`. What `put` acknowledged survives a power cut.
+ * The state database: one table of keys and values on `node:sqlite`. An acknowledged `put` survives a power cut.
  *
- * SQLite is synchronous and an fsync on the event loop is a stall that the failure detector sees, so the two halves of a
- * commit are taken apart: the transaction only writes to the page cache (WAL, synchronous=NORMAL, no automatic checkpoint),
- * and the -wal file is then synced by fdatasync on the thread pool, through a descriptor of our own. The database file itself
- * is never opened here: closing any descriptor of it would drop SQLite's POSIX locks. One process owns the file
- * (locking_mode=EXCLUSIVE), which also spares the shared memory file.
+ * SQLite is synchronous, and an fsync on the event loop would block it long enough for the failure detector to notice.
+ * A commit therefore has two steps: the transaction only writes to the page cache (WAL, synchronous=NORMAL, no
+ * automatic checkpoint), and then the thread pool syncs the -wal file by fdatasync, through a descriptor of our own.
+ * The database file itself is never opened here: closing any descriptor of it would drop SQLite's POSIX locks. One
+ * process owns the file (locking_mode=EXCLUSIVE), so no shared memory file is needed.
  *
- * While one sync runs, further writes gather and share the next transaction: group commit without a timer.
- * A checkpoint does sync on the event loop; it runs at open and close, and when the WAL has outgrown its bound.
+ * Writes that arrive during a sync share the next transaction: group commit without a timer. Only a checkpoint syncs on
+ * the event loop. It runs at open and close, and when the WAL exceeds its limit.
  */
 import { close, fdatasync, fsync, open, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -22,14 +22,16 @@ const closeFile = promisify(close)
 const syncData = promisify(fdatasync)
 const syncAll = promisify(fsync)
 
-/** The layout of a home. A home with a higher number is refused, one with a lower is brought up by `open`. */
+/**
+ * The version of a home's layout. `open` refuses a home with a higher version and upgrades one with a lower version.
+ */
 export const HOME_VERSION = 1
-/** The WAL is written back when it is longer: what a start has to read again at most, beside one batch. */
+/** A WAL longer than this is checkpointed. A start reads at most this much of it, plus one batch. */
 export const WAL_BYTES_MAX = 16 << 20
-/** One transaction takes at most so many writes or bytes, so that it does not hold up the event loop. */
+/** Limits of one transaction, so that it does not block the event loop for long. */
 export const BATCH_WRITES_MAX = 1_000
 export const BATCH_BYTES_MAX = 4 << 20
-/** A damaged page is looked for at the start only below this size: the check reads all of the file. */
+/** The start checks for damaged pages only below this size: the check reads the whole file. */
 const CHECK_BYTES_MAX = 64 << 20
 
 const SQLITE_BUSY = 5
@@ -60,7 +62,7 @@ function refusal(path: string, error: unknown): ShoalError {
     })
   }
   if (code === SQLITE_FULL) {
-    return new ShoalError('disk-full', `no room to open the state database ${path}`, {
+    return new ShoalError('disk-full', `the disk is full: cannot open the state database ${path}`, {
       hint: 'make room on that disk and start again',
       cause: error
     })
@@ -82,7 +84,7 @@ export class StateDb {
   private flushing: Promise<void> | undefined
   private walFd: number | undefined
   private closed = false
-  /** Set when a sync failed: the kernel may have dropped the pages, so nothing later can be promised either. */
+  /** Set when a sync failed: the kernel may have dropped the pages, so later writes would not be durable either. */
   private broken = false
 
   private constructor(path: string, db: DatabaseSync) {
@@ -97,8 +99,8 @@ export class StateDb {
   }
 
   /**
-   * Opens or makes the database. Throws ShoalError: 'conflict' for a home of a newer version, 'busy' when another process
-   * has it, 'integrity' when it is damaged, 'disk-full'.
+   * Opens or creates the database. Throws ShoalError: 'conflict' for a home of a newer version, 'busy' when another
+   * process uses it, 'integrity' when it is damaged, 'disk-full'.
    */
   static open(path: string): StateDb {
     let db: DatabaseSync | undefined
@@ -116,7 +118,7 @@ export class StateDb {
       if (version > HOME_VERSION) {
         throw new ShoalError(
           'conflict',
-          `this home has version ${version}, and this shoal knows up to ${HOME_VERSION} (${path})`,
+          `this home has version ${version}, but this shoal supports only versions up to ${HOME_VERSION} (${path})`,
           {
             hint: 'run the newer shoal that wrote it, or choose another home with --home'
           }
@@ -135,7 +137,7 @@ export class StateDb {
     }
   }
 
-  /** What was put last, acknowledged or not. */
+  /** The latest value, acknowledged or not. */
   get(key: string): Uint8Array | undefined {
     const pending = this.pending.get(key)
     if (pending !== undefined) return pending.value
@@ -143,7 +145,7 @@ export class StateDb {
     return row?.value
   }
 
-  /** All keys that begin with `prefix`, in the order of their bytes. */
+  /** All entries whose key begins with `prefix`. */
   scan(prefix: string): Map<string, Uint8Array> {
     const found = new Map<string, Uint8Array>()
     for (const row of this.range.iterate(prefix, `${prefix}\u{10ffff}`) as Iterable<{
@@ -160,7 +162,7 @@ export class StateDb {
     return found
   }
 
-  /** The latest value wins; undefined deletes. Ok once it would survive a power cut; else 'disk-full', 'disk' or 'closed'. */
+  /** Sets a value; undefined deletes it. Resolves once it is durable, or with 'disk-full', 'disk' or 'closed'. */
   put(key: string, value: Uint8Array | undefined): Promise<Result> {
     if (this.closed) return Promise.resolve({ ok: false, reason: 'closed' })
     if (this.broken) return Promise.resolve({ ok: false, reason: 'disk' })
@@ -176,7 +178,7 @@ export class StateDb {
     })
   }
 
-  /** Waits for what is under way, writes the WAL back and lets go of the file. */
+  /** Waits for pending writes, checkpoints the WAL and closes the file. */
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
@@ -186,13 +188,13 @@ export class StateDb {
   }
 
   private async flush(): Promise<void> {
-    // All writes of this turn of the event loop belong to one transaction.
+    // All writes of this turn of the event loop share one transaction.
     await new Promise(setImmediate)
     while (this.pending.size > 0) {
       const batch = this.takeBatch()
       const result = await this.commit(batch)
       for (const { waiting } of batch.values()) for (const resolve of waiting) resolve(result)
-      this.writeBackWhenLong()
+      this.checkpointWhenLong()
     }
     this.flushing = undefined
   }
@@ -208,7 +210,7 @@ export class StateDb {
     return batch
   }
 
-  /** The batch leaves `pending` once it is in the page cache, so that readers see each value throughout. */
+  /** Removes the batch from `pending` only once it is in the page cache, so that readers always see the values. */
   private async commit(batch: Map<string, Pending>): Promise<Result> {
     try {
       this.transact(batch)
@@ -243,13 +245,13 @@ export class StateDb {
 
   private async openWal(): Promise<void> {
     this.walFd = await openFile(`${this.path}-wal`, 'r+')
-    // The WAL is a new file: its name must be as durable as its bytes.
+    // The WAL is a new file: its directory entry must be synced too.
     const folder = await openFile(dirname(this.path), 'r')
     await syncAll(folder).finally(() => closeFile(folder))
   }
 
-  /** A checkpoint that finds no room is tried again after the next batch: the WAL keeps everything meanwhile. */
-  private writeBackWhenLong(): void {
+  /** A checkpoint on a full disk is retried after the next batch: the WAL keeps all entries until then. */
+  private checkpointWhenLong(): void {
     try {
       if (statSync(`${this.path}-wal`).size > WAL_BYTES_MAX) this.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } catch (error) {

@@ -1,13 +1,13 @@
-/** Which leaves of a content that is being fetched are checked and written, and who waits for which. */
+/** Tracks which leaves of a download are verified and written, and wakes the readers that wait for them. */
 import type { Bitfield } from '../../base/bitfield.ts'
 
 export class Arrivals {
   private readonly leaves: Bitfield
-  /** By leaf, numbered through the content. */
+  /** Waiters by leaf; leaves are numbered through the content. */
   private readonly waiting = new Map<number, Set<() => void>>()
   private ended = false
 
-  /** `have` is kept and grows. */
+  /** Takes ownership of `have` and adds leaves to it. */
   constructor(have: Bitfield) {
     this.leaves = have
   }
@@ -16,7 +16,7 @@ export class Arrivals {
     return this.leaves.has(leaf)
   }
 
-  /** Leaves side by side that are on disk now, verified before. */
+  /** Records contiguous leaves that were verified and are now on disk. */
   add(first: number, count: number): void {
     for (let leaf = first; leaf < first + count; leaf++) {
       this.leaves.add(leaf)
@@ -30,7 +30,7 @@ export class Arrivals {
     for (const resolve of waiters ?? []) resolve()
   }
 
-  /** Resolves when the leaf is here, when nothing arrives here any more, or when the signal aborts: whoever waited looks again. */
+  /** Resolves when the leaf is on disk, after `end`, or when the signal aborts. The caller must check `has` again. */
   wait(leaf: number, signal: AbortSignal): Promise<void> {
     return new Promise(resolve => {
       if (this.ended || this.has(leaf) || signal.aborted) {
@@ -50,12 +50,12 @@ export class Arrivals {
     })
   }
 
-  /** Those who wait now: for tests. */
+  /** Number of waiters, for tests. */
   get waiters(): number {
     return [...this.waiting.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
-  /** The content is prepared anew, or closed. */
+  /** Wakes all waiters: the content is prepared again, or closed. */
   end(): void {
     this.ended = true
     for (const leaf of [...this.waiting.keys()]) this.wake(leaf)

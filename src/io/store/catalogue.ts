@@ -1,6 +1,7 @@
 /**
- * What this node holds or fetches, and where on disk: one record per content in the state database. Beside it, under keys of
- * their own, the contents that stand in no index and no listing: also those that were only looked at, as their manifest says it.
+ * The contents that this node holds or fetches, and their place on disk: one record per content in the state database.
+ * Separate keys mark the unlisted contents, which appear in no index and no listing. A content can be marked without
+ * being held: its manifest says that it is unlisted.
  */
 import type { ContentId } from '../../base/ids.ts'
 import { ShoalError } from '../../base/errors.ts'
@@ -26,20 +27,20 @@ const UNLISTED = Uint8Array.of(1)
 const PATH_BYTES_MAX = 4_096
 
 const holdingCodec = struct({
-  /** `share`: files of the user, never written. `download`: files that Shoal made. */
+  /** `share`: files of the user, never written. `download`: files that Shoal creates. */
   kind: oneOf(['share', 'download']),
   content: contentIdCodec,
-  /** The folder below which every name is looked up, absolute. */
+  /** Absolute path of the folder below which all names are resolved. */
   root: text(PATH_BYTES_MAX),
-  /** The content's own name below `root`; none when `root` itself is the shared folder. */
+  /** The content's own name below `root`; empty when `root` itself is the shared folder. */
   top: list(text(FILE_NAME_BYTES_MAX), 1),
   include: list(text(GLOB_BYTES_MAX), GLOBS_MAX),
   overwrite: bool,
-  /** False for `--no-share`: it is fetched and never offered. */
+  /** False for `--no-share`: it is fetched and never served. */
   serve: bool,
-  /** Give other names to what the file system cannot hold. */
+  /** Whether files get another name when the file system cannot hold their own. */
   rename: bool,
-  /** Unfinished files of these names are ours: set before the first of them is made. */
+  /** Whether unfinished files with this content's names are ours. Set before the first one is created. */
   begun: bool,
   complete: bool
 })
@@ -69,7 +70,7 @@ export class Catalogue {
     return [...this.holdings.values()]
   }
 
-  /** Durable when it returns; only then do readers see it. Throws ShoalError 'disk-full' or 'internal'. */
+  /** Durable when it resolves; readers see it only then. Throws ShoalError 'disk-full' or 'internal'. */
   async set(holding: Holding): Promise<void> {
     const record = { ...holding, top: [...holding.top], include: [...holding.include] }
     mustBeStored(await this.db.put(PREFIX + holding.content, encode(holdingCodec, record)))
@@ -95,11 +96,11 @@ export class Catalogue {
   }
 }
 
-/** Throws ShoalError 'disk-full' or 'internal' when the state database did not take it. */
+/** Throws ShoalError 'disk-full' or 'internal' when the state database failed to store the value. */
 export function mustBeStored(result: Result): void {
   if (result.ok) return
   const isFull = result.reason === 'disk-full'
   throw new ShoalError(isFull ? 'disk-full' : 'internal', 'the state database cannot be written', {
-    hint: isFull ? 'make room on the disk of the home' : 'look at the disk of the home'
+    hint: isFull ? 'make room on the disk of the home' : 'check the disk of the home'
   })
 }

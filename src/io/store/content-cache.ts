@@ -1,6 +1,6 @@
 /**
- * Contents whose files are at hand: downloads from `prepare` until they are finished or closed, and complete ones that somebody
- * reads. Their descriptors are in one cache (fds.ts) and are closed when nobody uses them.
+ * Open contents: downloads from `prepare` until they are finished or closed, and complete contents that are being read.
+ * Their descriptors are in one cache (files/open-files.ts), which closes unused ones.
  */
 import { join } from 'node:path'
 import { LruMap } from '../../base/bounded.ts'
@@ -22,12 +22,12 @@ import type { Lineages } from './lineages.ts'
 import { PartRecords } from './files/part-records.ts'
 import { FileStats, type Seen } from './files/stats.ts'
 
-/** Complete contents that are open at once. Downloads under way count beyond it. */
+/** Complete contents in the cache. Active downloads do not count. */
 export const CONTENTS_OPEN_MAX = 64
 
-/** Leaf hashes of files that were hashed here: io/share keeps them by root. */
+/** Leaf hashes of files that this node hashed: io/share stores them by root. */
 export interface SharedLeafHashes {
-  /** Right or undefined. */
+  /** The leaf hashes of a piece, verified against `expected`, or undefined. */
   piece(
     root: Uint8Array,
     which: { leafCount: number; leavesPerPiece: number; piece: number; expected: Uint8Array }
@@ -69,8 +69,9 @@ export class ContentCache {
   }
 
   /**
-   * With what was recorded of its files; no file of the target is opened yet. Throws ShoalError 'conflict' for names that cannot
-   * be, ChangedError when the target of a complete download is gone, or the system's error.
+   * Builds a content with the records of its files, and opens no file of the target. Throws ShoalError 'conflict' when
+   * two files would have one name, ChangedError when the target of a complete download does not exist, or the system's
+   * error.
    */
   async build(holding: Holding, held: Held): Promise<Content> {
     const { content, rename } = holding
@@ -96,24 +97,23 @@ export class ContentCache {
       return await foldsCase(holding.root)
     } catch (error) {
       if (holding.complete && MISSING.has(errno(error) ?? ''))
-        throw new ChangedError(`${holding.root} is gone`, { cause: error })
+        throw new ChangedError(`${holding.root} does not exist any more`, { cause: error })
       throw error
     }
   }
 
-  /**
-   * Where a copy of the content stands: the folder, and the names in it. Throws as build. The caller closes the folder.
-   */
+  /** Naming and target folder for a copy of the content. Throws as build. The caller closes `target`. */
   async place(root: string, held: Held, rename: boolean): Promise<{ target: SafeDir; naming: Naming }> {
     const naming = new Naming(held.manifest, { foldsCase: await foldsCase(root), rename })
     return { target: new SafeDir(root, this.files, `${held.manifest.contentId}/${++this.built}/`), naming }
   }
 
+  /** A prepared download; undefined when the content is none. */
   prepared(content: ContentId): Content | undefined {
     return this.active.get(content)
   }
 
-  /** A download that was prepared, until it is forgotten. */
+  /** Adds a prepared download. It stays until `settle` or `forget`. */
   keep(opened: Content): void {
     const { contentId } = opened.manifest
     this.forget(contentId)
@@ -143,7 +143,7 @@ export class ContentCache {
     })
   }
 
-  /** A download is finished: it is kept at hand as other complete contents are, and its descriptors are closed. */
+  /** Moves a finished download to the complete contents, and closes its descriptors. */
   settle(content: ContentId): void {
     const opened = this.active.get(content)
     if (opened === undefined) return
@@ -152,7 +152,7 @@ export class ContentCache {
     this.passive.set(content, opened)?.value.close()
   }
 
-  /** Undefined for what is neither prepared nor complete. Throws as build, and the system's error. */
+  /** The content, opened if necessary; undefined when it is neither prepared nor complete. Throws as build. */
   opened(content: ContentId): Promise<Content | undefined> {
     const known = this.active.get(content) ?? this.passive.touch(content)
     if (known !== undefined) return Promise.resolve(known)
@@ -170,7 +170,7 @@ export class ContentCache {
     return opened
   }
 
-  /** A complete content for somebody who only looks: one that is open already, else one that is not kept open. */
+  /** A prepared or complete content for a short inspection: the cached one, else one that is not added to the cache. */
   async glance(content: ContentId): Promise<Content | undefined> {
     return this.active.get(content) ?? this.passive.get(content) ?? (await this.buildComplete(content))
   }
@@ -197,13 +197,13 @@ export class ContentCache {
     for (const content of [...this.active.keys(), ...this.passive.keys()]) this.forget(content)
   }
 
-  /** Files that Shoal made for versions which this content replaces. */
+  /** Files that Shoal created for versions which this content replaces. */
   replaceableBy(holding: Holding): Promise<Map<string, Seen>> {
     const { lineages } = this.parts
     return filesAtPlace(holding, this.placeParts, other => lineages.replaces(holding.content, other))
   }
 
-  /** Files that Shoal made for other contents at the same place. */
+  /** Files that Shoal created for other contents at the same place. */
   othersBeside(holding: Holding): Promise<Map<string, Seen>> {
     return filesAtPlace(holding, this.placeParts, () => true)
   }
@@ -213,7 +213,7 @@ export class ContentCache {
     return { catalogue, manifests, seenPath: content => this.seenPath(content) }
   }
 
-  /** What io/share keeps of a piece's file. */
+  /** The leaf hashes of a piece from io/share, if it has them. */
   async sharedHashes(opened: Content, piece: PieceIndex): Promise<Uint8Array | undefined> {
     const { layout, files } = opened.manifest
     const file = layout.fileOf(piece)

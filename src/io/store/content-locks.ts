@@ -1,12 +1,11 @@
 /**
- * Who works on a content, and who removes it: a removal waits for all work on that content, and work that comes meanwhile waits for the
- * removal. Work goes side by side (a readers-writer lock a content, in which the removal writes). Nothing is kept of a content that nobody
- * works on.
+ * One readers-writer lock per content: work on a content runs concurrently, and a removal is exclusive. A removal waits
+ * for all running work, and later work waits for the removal. An unused lock takes no memory.
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { ContentId } from '../../base/ids.ts'
 
-/** A disk that takes longer to end what was asked of it is stuck. */
+/** How long a removal waits for running work. When work takes longer, the disk is stuck. */
 export const QUIET_MS_MAX = 60_000
 
 export class ContentLocks {
@@ -14,12 +13,12 @@ export class ContentLocks {
   private readonly removing = new Map<ContentId, Promise<unknown>>()
   private readonly quietMs: number
 
-  /** `quietMs`: for tests. */
+  /** `quietMs` is the limit of that wait; tests set it. */
   constructor(quietMs = QUIET_MS_MAX) {
     this.quietMs = quietMs
   }
 
-  /** Work must not wait for other work on the same content: a removal may stand between. */
+  /** `act` must not wait for other work on the same content: a removal in between would be a deadlock. */
   async work<T>(content: ContentId, act: () => Promise<T>): Promise<T> {
     for (let before; (before = this.removing.get(content)) !== undefined;) await before
     const worked = this.working.get(content) ?? { count: 0 }
@@ -36,7 +35,7 @@ export class ContentLocks {
     }
   }
 
-  /** Throws ShoalError 'timeout' when the work before it does not end, and what `act` throws. */
+  /** Throws ShoalError 'timeout' when the running work does not end in time, and whatever `act` throws. */
   async remove<T>(content: ContentId, act: () => Promise<T>): Promise<T> {
     for (let before; (before = this.removing.get(content)) !== undefined;) await before
     const removal = this.quiet(content).then(act)
@@ -56,7 +55,7 @@ export class ContentLocks {
       const timer = setTimeout(() => {
         reject(
           new ShoalError('timeout', `${content} is still being written after ${this.quietMs / 1_000} s`, {
-            hint: 'its disk may be stuck: `shoal doctor` looks; then try again'
+            hint: 'the disk may be stuck: run `shoal doctor`, then try again'
           })
         )
       }, this.quietMs)

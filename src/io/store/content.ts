@@ -1,6 +1,6 @@
 /**
- * One content on disk: where each file stands, what is read from it and written to it, and what is not synced yet. Unfinished
- * files have a name of their own; which of the two names a file has is `placed`.
+ * One content on disk: the paths of its files, reads, writes, and the files that are not synced yet. An unfinished file
+ * has a separate name; `placed` holds the files that have their final name.
  */
 import { constants, type BigIntStats } from 'node:fs'
 import { Bitfield } from '../../base/bitfield.ts'
@@ -24,15 +24,15 @@ import type { Naming } from './files/names.ts'
 import type { PartRecords } from './files/part-records.ts'
 import { sameSeen, seenOf, type FileStats } from './files/stats.ts'
 
-/** Pieces whose leaf hashes are kept in memory, a content. */
+/** Pieces per content whose leaf hashes are cached in memory. */
 const HASHES_AT_HAND_MAX = 64
-/** Read and hashed between two turns of the event loop. */
+/** Bytes read and hashed between two turns of the event loop. */
 const SLICE_BYTES = 1 << 20
-/** As many as the thread pool has threads. */
+/** Concurrent syncs: the number of threads in the pool. */
 const SYNCS_AT_ONCE = 4
-/** An unfinished file is looked at before a write when the last look is longer ago: a system call for each write costs 5 %. */
-const LOOK_MS = 50
-/** Errors of a file that was there, and whose folder or disk may have gone. */
+/** Minimum time between two stats of an unfinished file before a write: a stat for each write would cost 5 %. */
+const RECHECK_MS = 50
+/** Error codes of a file that existed before: it, its folder or its disk may be missing now. */
 export const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE'])
 export const NEVER: AbortSignal = new AbortController().signal
 
@@ -41,22 +41,22 @@ export interface ContentParts {
   readonly held: Held
   readonly naming: Naming
   readonly files: OpenFiles
-  /** Of the keys in `files`: no other content, and no earlier opening of this one, has it. */
+  /** Prefix of this content's keys in `files`. Unique to this instance. */
   readonly keyPrefix: string
-  /** Undefined for the user's own files: io/share keeps their leaf hashes. */
+  /** Undefined for a share: io/share stores its leaf hashes. */
   readonly leaves: LeafFile | undefined
-  /** Leaf hashes that io/share keeps of a piece: right, or undefined. */
+  /** The verified leaf hashes of a piece from io/share, or undefined. */
   readonly shared: (piece: PieceIndex) => Promise<Uint8Array | undefined>
   readonly seen: FileStats
   readonly records: PartRecords
 }
 
-/** An unfinished file as this process knows it. */
+/** An unfinished file, as this process last found or wrote it. */
 interface Part {
   readonly ino: bigint
-  /** The end of what was found at the start or written since. A file that is shorter was cut by somebody else. */
+  /** The size at the start, or the end of the last write behind it. A shorter file was truncated by another program. */
   sizeBytes: number
-  lookedAtMs: number
+  checkedAtMs: number
 }
 
 export class Content {
@@ -65,7 +65,7 @@ export class Content {
   readonly manifest: Manifest
   readonly safeDir: SafeDir
   readonly seen: FileStats
-  /** Files that stand under their final name and are right. */
+  /** Files that have their final name and the right bytes. */
   readonly placed: Bitfield
   readonly leaves: LeafFile | undefined
   readonly records: PartRecords
@@ -74,13 +74,13 @@ export class Content {
   private readonly keyPrefix: string
   private readonly shared: ContentParts['shared']
   private readonly hashesAtHand = new LruMap<PieceIndex, Uint8Array>(HASHES_AT_HAND_MAX)
-  /** Leaf hashes on their way to the disk. */
+  /** Pieces whose leaf hashes are being written. */
   private readonly keeping = new Map<PieceIndex, Promise<void>>()
   private readonly parts = new Map<number, Part>()
-  /** Leaves that are on disk and right; known from `prepare` to the end of the download. */
+  /** Verified leaves on disk; defined from `prepare` to the end of the download. */
   arrivals: Arrivals | undefined
   private dirtyFiles = new Set<number>()
-  /** Folders that hold a new name, by their path below the root. */
+  /** Folders with a new entry, by their path below the root. */
   private dirtyFolders = new Map<string, readonly string[]>()
 
   constructor(parts: ContentParts) {
@@ -120,25 +120,25 @@ export class Content {
     return this.manifest.files[file]?.executable === true ? 0o777 : 0o666
   }
 
-  /** The unfinished file as it was found at the start: another one in its place is not taken for it later. */
+  /** Records the identity of an unfinished file, so that a replacement is detected later. */
   foundPart(file: number, { ino, size }: BigIntStats): void {
-    this.parts.set(file, { ino, sizeBytes: Number(size), lookedAtMs: performance.now() })
+    this.parts.set(file, { ino, sizeBytes: Number(size), checkedAtMs: performance.now() })
   }
 
   /**
-   * A descriptor of the unfinished file; makes it the first time. Throws ShoalError 'conflict' when another file has taken its
-   * place, LostError when it was deleted or cut.
+   * Opens the unfinished file; creates it the first time. Throws ShoalError 'conflict' when another file has replaced
+   * it, LostError when it was deleted or truncated.
    */
   async openPart(file: number): Promise<OpenedFile> {
     const names = this.partNames(file)
     const known = this.parts.get(file)
     const flags = constants.O_RDWR | (known === undefined ? constants.O_CREAT : 0)
-    const opened = await this.finding(() =>
+    const opened = await this.orLost(() =>
       this.safeDir.openFile(names, flags, { mode: this.mode(file), makeFolders: known === undefined })
     )
     if (known !== undefined) {
       try {
-        this.judgePart(file, known, opened.stats)
+        this.checkPart(file, known, opened.stats)
       } catch (error) {
         await closeFd(opened.fd)
         throw error
@@ -150,32 +150,32 @@ export class Content {
     return opened
   }
 
-  /** What this process wrote to has vanished, or a folder above it. */
-  private async finding<T>(act: () => Promise<T>): Promise<T> {
+  /** Runs `act`. Throws LostError when a file or folder that this process wrote does not exist any more. */
+  private async orLost<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } catch (error) {
       if (errno(error) === 'ENOENT' || errno(error) === 'ESTALE')
-        throw new LostError(`an unfinished file of ${this.top} was deleted while it was fetched`, { cause: error })
+        throw new LostError(`an unfinished file of ${this.top} was deleted during the download`, { cause: error })
       throw error
     }
   }
 
-  /** Where the content stands or will stand. */
+  /** The path of the content's file or folder. */
   private get top(): string {
     return this.safeDir.pathOf(this.holding.top)
   }
 
-  private judgePart(file: number, known: Part, { ino, size, nlink }: BigIntStats): void {
+  private checkPart(file: number, known: Part, { ino, size, nlink }: BigIntStats): void {
     const path = this.safeDir.pathOf(this.partNames(file))
     if (known.ino !== ino) {
-      throw new ShoalError('conflict', `another file was put in the place of ${path} while it was fetched`, {
+      throw new ShoalError('conflict', `another file replaced ${path} during the download`, {
         hint: 'move it away, then `shoal get` again; or choose another folder with -o'
       })
     }
-    if (nlink === 0n) throw new LostError(`${path} was deleted while it was fetched`)
-    if (size < BigInt(known.sizeBytes)) throw new LostError(`${path} was cut while it was fetched`)
-    known.lookedAtMs = performance.now()
+    if (nlink === 0n) throw new LostError(`${path} was deleted during the download`)
+    if (size < BigInt(known.sizeBytes)) throw new LostError(`${path} was truncated during the download`)
+    known.checkedAtMs = performance.now()
   }
 
   private usePart<T>(file: number, act: (fd: number) => Promise<T>): Promise<T> {
@@ -183,13 +183,13 @@ export class Content {
   }
 
   /** Throws as openPart. */
-  private async lookAtPart(file: number, fd: number): Promise<void> {
+  private async recheckPart(file: number, fd: number): Promise<void> {
     const known = this.parts.get(file)
-    if (known === undefined || performance.now() - known.lookedAtMs < LOOK_MS) return
-    this.judgePart(file, known, await fstatBig(fd))
+    if (known === undefined || performance.now() - known.checkedAtMs < RECHECK_MS) return
+    this.checkPart(file, known, await fstatBig(fd))
   }
 
-  /** Every folder above the name may be new. */
+  /** Marks all folders above the name as not synced: each of them may be new. */
   touchFolders(names: readonly string[]): void {
     for (let depth = 0; depth < names.length; depth++) {
       const folder = names.slice(0, depth)
@@ -197,32 +197,32 @@ export class Content {
     }
   }
 
-  /** Bytes of a piece from a leaf on, verified by the caller. Throws the system's error, or as openPart. */
+  /** Writes verified bytes of a piece from leaf `leafStart` on. Throws the system's error, or as openPart. */
   async write(piece: PieceIndex, leafStart: number, bytes: Uint8Array): Promise<void> {
     const { layout } = this.manifest
     const file = layout.fileOf(piece)
     const position = layout.offsetInFile(piece) + leafStart * LEAF_BYTES
     await this.keeping.get(piece)
     await this.usePart(file, async fd => {
-      await this.lookAtPart(file, fd)
+      await this.recheckPart(file, fd)
       await writeAt(fd, bytes, position)
     })
     const known = this.parts.get(file)
     if (known !== undefined) known.sizeBytes = Math.max(known.sizeBytes, position + bytes.length)
-    // After the write: a sync that began before it must not count it as done.
+    // After the write: a sync that began before the write must not clear the mark.
     this.touchFile(file)
     this.arrivals?.add(layout.firstLeafOf(piece) + leafStart, Math.ceil(bytes.length / LEAF_BYTES))
   }
 
-  /** Bytes of this file may be in the page cache only: they are here, and not safe before the next sync. */
+  /** Marks the file as not synced: its bytes may be in the page cache only. */
   touchFile(file: number): void {
     this.dirtyFiles.add(file)
   }
 
   /**
-   * Fills `into` from that leaf on. A file that looks otherwise than it was recorded, but has its size, is checked leaf
-   * by leaf: equal bytes are equal bytes. Throws ChangedError when they are not, or when the file is gone or has
-   * another size.
+   * Fills `into` from leaf `leafStart` on. When the file has its recorded size but another mtime or inode, every leaf
+   * is verified, and equal bytes are served. Throws ChangedError when a leaf is wrong, or when the file is missing or
+   * has another size.
    */
   async read(piece: PieceIndex, leafStart: number, into: Uint8Array): Promise<void> {
     if (await this.fill(piece, leafStart, into)) return
@@ -234,7 +234,7 @@ export class Content {
   }
 
   /**
-   * As read, without the check. False when the file looks otherwise than it was recorded: the bytes must be checked.
+   * As read, without the verification. False when the file does not match its record: the bytes must be verified.
    */
   private async fill(piece: PieceIndex, leafStart: number, into: Uint8Array): Promise<boolean> {
     const { layout } = this.manifest
@@ -248,26 +248,26 @@ export class Content {
         async fd => {
           const filled = await readAt(fd, into, position)
           if (filled < into.length) throw new ChangedError(`file ${file} is shorter than it was`)
-          // The stat comes after the read: it shows a change that came before the read.
+          // The stat follows the read, so it detects every change before the read.
           return !placed || (await this.looksAsRecorded(file, fd))
         }
       )
     } catch (error) {
-      // The file or its folder may be another one by now: the next read opens both again.
+      // The file or its folder may have been replaced: the next read opens both again.
       this.release()
       if (MISSING.has(errno(error) ?? '') || error instanceof LostError)
-        throw new ChangedError(`file ${file} is gone`, { cause: error })
+        throw new ChangedError(`file ${file} is missing`, { cause: error })
       throw error
     }
   }
 
   private async openToRead(file: number): Promise<number> {
     if (this.placed.has(file)) return (await this.safeDir.openFile(this.finalNames(file), constants.O_RDONLY)).fd
-    if (!this.parts.has(file)) throw new ChangedError(`file ${file} is not there`)
+    if (!this.parts.has(file)) throw new ChangedError(`file ${file} does not exist`)
     return (await this.openPart(file)).fd
   }
 
-  /** Throws ChangedError when it has another size. */
+  /** Whether the file matches its record. Throws ChangedError when it has another size. */
   private async looksAsRecorded(file: number, fd: number): Promise<boolean> {
     const found = seenOf(await fstatBig(fd))
     if (found.size !== BigInt(this.manifest.layout.fileLengths[file] ?? 0))
@@ -275,12 +275,12 @@ export class Content {
     return sameSeen(this.seen.get(file), found)
   }
 
-  /** A piece of one leaf whose root is that leaf's hash: nothing has to be kept of it. */
+  /** Whether the piece has one leaf whose hash is the piece's root: no leaf hashes need to be stored for it. */
   private isOwnHash(piece: PieceIndex): boolean {
     return this.manifest.layout.leavesOf(piece) === 1 && this.held.proves(piece, this.held.pieceHash(piece))
   }
 
-  /** The leaf hashes of a piece, right, as far as they are kept. */
+  /** The verified leaf hashes of a piece from memory or disk; undefined when they are not stored. */
   async leafHashes(piece: PieceIndex): Promise<Uint8Array | undefined> {
     if (this.isOwnHash(piece)) return this.held.pieceHash(piece)
     const known = this.hashesAtHand.touch(piece)
@@ -291,14 +291,17 @@ export class Content {
   }
 
   /**
-   * The leaf hashes of a piece from wherever they are had: kept here, kept by io/share, or made from the disk and
-   * proved.
+   * The verified leaf hashes of a piece from the first source that has them: this content, io/share, or computed from
+   * the bytes on disk.
    */
   private async provenHashes(piece: PieceIndex): Promise<Uint8Array | undefined> {
     return (await this.leafHashes(piece)) ?? (await this.shared(piece)) ?? (await this.hashPiece(piece))
   }
 
-  /** Keeps a copy, at hand at once; `hashes` were proved. Resolves when it is on disk; no leaf of the piece is written before. */
+  /**
+   * Stores a copy of verified leaf hashes; it is readable at once. Resolves when it is written. `write` waits for that
+   * before it writes a leaf of the piece.
+   */
   async keepLeafHashes(piece: PieceIndex, hashes: Uint8Array): Promise<void> {
     if (this.hashesAtHand.has(piece) || this.isOwnHash(piece)) return
     const copy = hashes.slice()
@@ -316,14 +319,14 @@ export class Content {
     }
   }
 
-  /** As leafHashes, from the bytes on disk where nothing is kept; undefined when those are not (all) right. */
+  /** Computes the leaf hashes of a piece from the bytes on disk; undefined when not all bytes are right. */
   async hashPiece(piece: PieceIndex): Promise<Uint8Array | undefined> {
     const bytes = this.manifest.layout.pieceBytes(piece)
     const hashes = Buffer.allocUnsafe(Math.ceil(bytes / LEAF_BYTES) * HASH_BYTES)
     const slice = Buffer.allocUnsafeSlow(Math.min(bytes, SLICE_BYTES))
     for (let at = 0; at < bytes; at += SLICE_BYTES) {
       const part = slice.subarray(0, Math.min(SLICE_BYTES, bytes - at))
-      // Unchecked: the root that is proved below covers every byte.
+      // The bytes need no check here: the piece's root, verified below, covers every byte.
       await this.fill(piece, at / LEAF_BYTES, part)
       hashLeaves(part).copy(hashes, (at / LEAF_BYTES) * HASH_BYTES)
     }
@@ -333,8 +336,8 @@ export class Content {
   }
 
   /**
-   * All that was written before the call is safe when it returns. Throws the system's error, or as openPart: then nothing is
-   * forgotten, and what was written to a file that did not sync is not trusted again (part-records.ts).
+   * Makes all writes before the call durable. Throws the system's error, or as openPart: then the files stay marked as
+   * not synced, and leaves of a file whose sync failed are not trusted again (part-records.ts).
    */
   async sync(): Promise<void> {
     const [files, folders] = [this.dirtyFiles, this.dirtyFolders]
@@ -343,7 +346,7 @@ export class Content {
     try {
       await this.leaves?.sync()
       await eachOf(files, { limit: SYNCS_AT_ONCE, signal: NEVER }, file => this.syncFile(file))
-      await this.finding(async () => {
+      await this.orLost(async () => {
         for (const names of folders.values()) await this.safeDir.syncFolder(names)
       })
       await this.records.flush()
@@ -361,10 +364,10 @@ export class Content {
       return
     }
     await this.usePart(file, async fd => {
-      // Before the sync: what is written meanwhile is not covered by it.
+      // The stat precedes the sync: the sync does not cover writes during it.
       const stats = await fstatBig(fd)
       const known = this.parts.get(file)
-      if (known !== undefined) this.judgePart(file, known, stats)
+      if (known !== undefined) this.checkPart(file, known, stats)
       try {
         await syncFdData(fd)
       } catch (error) {
@@ -375,7 +378,7 @@ export class Content {
     })
   }
 
-  /** Closes its descriptors, each as soon as nobody uses it. They open again when somebody reads or writes. */
+  /** Closes the descriptors of this content, each when its last user is done. Reads and writes open them again. */
   release(): void {
     this.files.drop(this.keyPrefix)
   }
@@ -387,7 +390,7 @@ export class Content {
   }
 }
 
-/** The SHA-256 of every 16 KiB, one after the other. */
+/** The concatenated SHA-256 hashes of all 16 KiB leaves. */
 export function hashLeaves(bytes: Uint8Array): Buffer {
   const hashes = Buffer.allocUnsafe(Math.ceil(bytes.length / LEAF_BYTES) * HASH_BYTES)
   for (let leaf = 0; leaf * LEAF_BYTES < bytes.length; leaf++) {

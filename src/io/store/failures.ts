@@ -1,4 +1,4 @@
-/** What the disk says, in the words of the exchange's contract; and the error that `status` shows beside it. */
+/** Maps errors of the disk to the failure reasons of the exchange's contract, and to the errors that `status` shows. */
 import { ShoalError } from '../../base/errors.ts'
 import { errno } from './files/safe-dir.ts'
 
@@ -11,14 +11,14 @@ export interface Failed {
 
 export type ReadResult = { readonly ok: true } | Failed
 
-/** Thrown inside the store when a file is no longer what was recorded. */
+/** Thrown inside the store when a file does not match its record any more. */
 export class ChangedError extends Error {
   override readonly name = 'ChangedError'
 }
 
 /**
- * Thrown inside the store when what was written to an unfinished file is not there any more: somebody deleted or cut it. What
- * is left is found out by `prepare`, and the rest is fetched again.
+ * Thrown inside the store when another program deleted or truncated an unfinished file. `prepare` then finds the leaves
+ * that are left, and the others are fetched again.
  */
 export class LostError extends Error {
   override readonly name = 'LostError'
@@ -35,7 +35,7 @@ export function reasonOf(error: unknown): StoreFailure {
   return code === 'ENOSPC' || code === 'EDQUOT' ? 'disk-full' : 'disk'
 }
 
-/** `where` is the folder that the content stands in. An error that is not the disk's comes back as 'internal'. */
+/** The error to show for a failure. `where` is the content's path. An unknown error becomes 'internal'. */
 export function problemOf(error: unknown, where: string): ShoalError {
   if (error instanceof ShoalError) return error
   if (error instanceof ChangedError) {
@@ -43,7 +43,7 @@ export function problemOf(error: unknown, where: string): ShoalError {
   }
   if (error instanceof LostError) {
     return new ShoalError('conflict', error.message, {
-      hint: 'get it again: what is left of it is kept',
+      hint: 'get it again: the remaining parts are reused',
       cause: error
     })
   }
@@ -53,7 +53,7 @@ export function problemOf(error: unknown, where: string): ShoalError {
     case 'ENOSPC':
     case 'EDQUOT':
       return new ShoalError('disk-full', `the disk of ${where} is full`, {
-        hint: 'make room: it goes on by itself',
+        hint: 'make room: it then continues by itself',
         ...cause
       })
     case 'EACCES':
@@ -75,7 +75,7 @@ export function problemOf(error: unknown, where: string): ShoalError {
       })
     case 'ENOENT':
     case 'ELOOP':
-      return new ShoalError('not-found', `the folder of ${where} is not there, and cannot be made`, {
+      return new ShoalError('not-found', `the folder of ${where} does not exist and cannot be created`, {
         hint: 'choose another folder with -o',
         ...cause
       })
@@ -88,7 +88,7 @@ export function problemOf(error: unknown, where: string): ShoalError {
       })
     default:
       return new ShoalError('internal', `the disk of ${where} fails: ${(error as Error).message}`, {
-        hint: 'look at the disk, then get it again',
+        hint: 'check the disk, then get it again',
         ...cause
       })
   }

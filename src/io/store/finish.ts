@@ -1,6 +1,6 @@
 /**
- * The end of a download: every wanted file gets its final name, empty files and folders are made, and all of it is safe on
- * disk before it counts. May be cut short by a crash at any point and run again.
+ * Finishes a download: gives every wanted file its final name, creates empty files and folders, and syncs everything
+ * before the download counts as complete. Can be run again after a crash at any point.
  */
 import { constants, type BigIntStats } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
@@ -15,7 +15,7 @@ import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 const FILES_AT_ONCE = 8
 const ALL_EXECUTE = 0o111n
-/** Of `blocks` in a file's stats. */
+/** Unit of `blocks` in a file's stats. */
 const BLOCK_BYTES = 512n
 
 export interface FinishOptions {
@@ -24,8 +24,8 @@ export interface FinishOptions {
 }
 
 /**
- * Throws ShoalError 'conflict' when something came into the way meanwhile, LostError when an unfinished file was deleted or
- * cut, or the system's error.
+ * Throws ShoalError 'conflict' when another file has appeared under a final name, LostError when an unfinished file was
+ * deleted or truncated, or the system's error.
  */
 export async function finish(content: Content, options: FinishOptions): Promise<void> {
   const wanted = wantedFiles(content)
@@ -40,7 +40,7 @@ export async function finish(content: Content, options: FinishOptions): Promise<
   await content.sync()
 }
 
-/** A file that was there with the right bytes may lack the bit. */
+/** Sets the executable bit on a file that existed before with the right bytes but without the bit. */
 async function makeExecutable(content: Content, file: number): Promise<void> {
   const { fd, stats } = await content.safeDir.openFile(content.finalNames(file), constants.O_RDONLY)
   try {
@@ -64,7 +64,7 @@ async function placeFile(content: Content, file: number, options: FinishOptions)
     await refuseHoles(content, file, stat)
     if (entry?.executable === true && (stat.mode & ALL_EXECUTE) === 0n) await safeDir.makeExecutable(fd, stat.mode)
     await giveFinalName(content, file, options)
-    // A new name leaves inode and mtime alone.
+    // A rename keeps inode and mtime, so the stats are still valid.
     content.seen.set(file, seenOf(stat))
     content.placed.add(file)
     content.touchFolders(content.finalNames(file))
@@ -74,8 +74,8 @@ async function placeFile(content: Content, file: number, options: FinishOptions)
 }
 
 /**
- * A file that was cut and then written behind the cut has its length again, and a hole. A file that has fewer blocks than its
- * length needs is read and checked before it counts: it has a hole, or its file system compresses.
+ * Refuses a file with a hole: one that was truncated and then written further behind has its full length again. A file
+ * with fewer blocks than its length needs has a hole or is compressed by the file system, so it is read and verified.
  */
 async function refuseHoles(content: Content, file: number, stat: BigIntStats): Promise<void> {
   const { layout } = content.manifest
@@ -86,10 +86,10 @@ async function refuseHoles(content: Content, file: number, stat: BigIntStats): P
   for (let piece: number = first; isRight && piece < end; piece++)
     isRight = (await content.hashPiece(piece as PieceIndex)) !== undefined
   if (isRight) return
-  // Else `prepare` would take its synced leaves unchecked.
+  // Otherwise `prepare` would trust its synced leaves without a check.
   content.records.suspect(file)
   await content.records.flush()
-  throw new LostError(`${content.safeDir.pathOf(content.partNames(file))} was cut while it was fetched`)
+  throw new LostError(`${content.safeDir.pathOf(content.partNames(file))} was truncated during the download`)
 }
 
 async function giveFinalName(content: Content, file: number, options: FinishOptions): Promise<void> {
@@ -105,7 +105,7 @@ async function giveFinalName(content: Content, file: number, options: FinishOpti
       inTheWay !== undefined &&
       !(await mayReplace(content, final, inTheWay.isFile() ? seenOf(inTheWay) : undefined, options))
     ) {
-      throw new ShoalError('conflict', `${safeDir.pathOf(final)} came into the way`, {
+      throw new ShoalError('conflict', `another file has appeared at ${safeDir.pathOf(final)}`, {
         hint: 'move it away, then `shoal get` it again; or replace it with --overwrite',
         cause: error
       })

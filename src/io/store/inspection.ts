@@ -1,11 +1,11 @@
 /**
- * Complete contents compared with what was recorded of them, for whoever watches that they can still be served.
+ * Compares complete contents with their records, so that the daemon can withdraw what cannot be served any more.
  *
- * `look` only stats: a file is as recorded, touched (same size, other mtime or inode), changed (other size) or missing.
- * `verify` reads a touched file and checks its pieces; `refresh` records how a verified file looks now. Every call
- * resolves names anew from the root, so that a folder that was exchanged or remounted is seen as it is now.
+ * `look` only stats: a file is unchanged, touched (same size, other mtime or inode), changed (other size) or missing.
+ * `verify` reads a touched file and checks its pieces; `refresh` records the current stats of a verified file. Every
+ * call resolves all names from the root again, so that it sees a folder that was replaced or remounted.
  *
- * Non-goals: deciding what to withdraw, when to look, what to do about it (daemon/sharing/monitor.ts).
+ * Non-goals: deciding what to withdraw, when to look, and what to do (daemon/sharing/monitor.ts).
  */
 import { constants, promises as fs } from 'node:fs'
 import { join } from 'node:path'
@@ -25,19 +25,19 @@ import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 const STATS_AT_ONCE = 8
 const SLICE_BYTES = 1 << 20
 
-/** A file beside what was recorded of it. */
+/** A file compared with its record. */
 export type FileLook =
   | { readonly kind: 'same'; readonly seen: Seen }
-  /** It has its size, and another mtime or inode: its bytes may be the same. */
+  /** Same size, but another mtime or inode: the bytes may be the same. */
   | { readonly kind: 'touched'; readonly seen: Seen }
   | { readonly kind: 'changed' }
-  /** It is not there, is no regular file, or cannot be looked at. */
+  /** It does not exist, is no regular file, or cannot be inspected. */
   | { readonly kind: 'missing' }
 
 export type Verification =
-  /** Pieces up to `next` were read; those of them in `wrong` have other bytes, or could not be read. */
+  /** Pieces before `next` were read. Those in `wrong` have other bytes or could not be read. */
   | { readonly kind: 'read'; readonly next: PieceIndex; readonly wrong: readonly PieceIndex[] }
-  /** The file looks otherwise than it did when the verification began: look again. */
+  /** The file changed since it was looked at: look again. */
   | { readonly kind: 'moved' }
 
 export interface InspectionParts {
@@ -48,7 +48,7 @@ export interface InspectionParts {
 
 export class Inspection {
   private readonly parts: InspectionParts
-  /** Folders of one look: nothing is kept open between two looks, so that a file system can be unmounted. */
+  /** Folders that are open during a call. None stays open between calls, so that the file system can be unmounted. */
   private readonly files = new OpenFiles()
   private looks = 0
 
@@ -62,8 +62,8 @@ export class Inspection {
   }
 
   /**
-   * Whether the file or folder of a content is not there at all. An empty folder counts as not there: so looks the
-   * mount point of a drive that was unplugged.
+   * Whether the file or folder of a content is missing. An empty folder counts as missing: the mount point of an
+   * unplugged drive is one.
    */
   async isAway(content: ContentId): Promise<boolean> {
     const holding = this.parts.catalogue.get(content)
@@ -82,7 +82,7 @@ export class Inspection {
     }
   }
 
-  /** How these files look now, by number. Files of which nothing was recorded are left out: they are not held. */
+  /** Compares these files with their records. Files without a record are left out: they are not held. */
   async look(content: ContentId, files: Iterable<number>, signal: AbortSignal): Promise<Map<number, FileLook>> {
     const looks = new Map<number, FileLook>()
     const opened = await this.parts.cache.glance(content)
@@ -100,8 +100,8 @@ export class Inspection {
   }
 
   /**
-   * Reads pieces of a file that looks like `seen`, from `from` on, until at least `bytesMax` were read or the file
-   * ends. A piece longer than that is read whole.
+   * Reads and checks pieces of a file whose stats are `seen`, starting with piece `from`, until at least `bytesMax`
+   * bytes were read or the file ends. Pieces are always read whole.
    */
   async verify(
     content: ContentId,
@@ -122,7 +122,7 @@ export class Inspection {
       }
     } catch {
       signal.throwIfAborted()
-      // It cannot be opened, so nothing of it can be served.
+      // The file cannot be opened, so none of its pieces can be served.
       const { first, end } = opened.manifest.layout.piecesOf(file)
       return { kind: 'read', next: end, wrong: piecesFrom(first, end) }
     } finally {
@@ -130,7 +130,7 @@ export class Inspection {
     }
   }
 
-  /** Records how verified files look now. Durable when it returns. Throws the system's error. */
+  /** Records the stats of verified files. Durable when it resolves. Throws the system's error. */
   async refresh(content: ContentId, files: ReadonlyMap<number, Seen>): Promise<void> {
     await this.parts.removals.work(content, async () => {
       const opened = await this.parts.cache.glance(content)
@@ -141,8 +141,8 @@ export class Inspection {
   }
 
   /**
-   * Closes what is open of a complete content: it may be another file by now, and a drive that is to be unmounted is
-   * not kept busy.
+   * Closes the files of a complete content: they may have been replaced, and an open file would keep a drive from being
+   * unmounted.
    */
   release(content: ContentId): void {
     if (this.parts.catalogue.get(content)?.complete === true) this.parts.cache.forget(content)

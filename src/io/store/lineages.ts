@@ -1,6 +1,6 @@
 /**
- * Which contents replace which (wire/lineage.ts): one claim for each content that is held, in the state database. Claims of
- * others were verified before they were kept.
+ * Lineage claims (wire/lineage.ts): which contents a content replaces. The state database has at most one claim per
+ * content. Claims from other nodes are verified before they are stored.
  */
 import type { ContentId } from '../../base/ids.ts'
 import type { Signer, Verifier } from '../../core/machine.ts'
@@ -21,7 +21,7 @@ export class Lineages {
   private readonly publisher: Publisher | undefined
   private readonly known = new Map<ContentId, Lineage>()
 
-  /** Without a publisher nothing is signed, nothing verified, and so nothing replaces anything. */
+  /** Without a publisher no claim is signed or accepted, so no content replaces another. */
   constructor(db: StateDb, publisher: Publisher | undefined) {
     this.db = db
     this.publisher = publisher
@@ -31,19 +31,21 @@ export class Lineages {
     }
   }
 
-  /** Whether whoever published `older` says that `newer` replaces it. */
+  /** Whether the publisher of `older` has signed that `newer` replaces it. */
   replaces(newer: ContentId, older: ContentId): boolean {
     const [of, before] = [this.known.get(newer), this.known.get(older)]
     return of !== undefined && of.publisher === before?.publisher && of.replaces.includes(older)
   }
 
-  /** To be sent with the manifest; empty when there is none. */
+  /** The claim to send with the manifest; empty when there is none. */
   encoded(content: ContentId): Uint8Array {
     const known = this.known.get(content)
     return known === undefined ? new Uint8Array(0) : encode(lineage, known)
   }
 
-  /** A claim from anywhere. One that is malformed or not signed by its publisher is ignored. Durable when it returns. */
+  /**
+   * Stores a claim from any source. Ignores a malformed one and one with a wrong signature. Durable when it resolves.
+   */
   async accept(content: ContentId, bytes: Uint8Array): Promise<void> {
     const found = tryDecode(lineage, bytes)
     if (found === undefined || this.publisher === undefined) return
@@ -53,8 +55,8 @@ export class Lineages {
   }
 
   /**
-   * Signs that `content` replaces `before`, and what those replaced. Without any, an earlier claim about it stands. Durable
-   * when it returns. Throws ShoalError 'disk-full' or 'internal'.
+   * Signs that `content` replaces the contents in `before` and those that they replaced. When there are none, an
+   * existing claim is kept. Durable when it resolves. Throws ShoalError 'disk-full' or 'internal'.
    */
   async publish(content: ContentId, before: readonly ContentId[]): Promise<void> {
     if (this.publisher === undefined) return
@@ -69,7 +71,7 @@ export class Lineages {
     await this.set(content, { publisher: signer.id, replaces, signature })
   }
 
-  /** Durable when it returns. Throws as publish. */
+  /** Durable when it resolves. Throws as publish. */
   async delete(content: ContentId): Promise<void> {
     if (!this.known.has(content)) return
     mustBeStored(await this.db.put(PREFIX + content, undefined))

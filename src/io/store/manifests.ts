@@ -1,7 +1,7 @@
 /**
- * Manifests on disk: the raw info dictionary and the piece layers of a content, one file each, checked whenever they are
- * read. The layers stand one after the other in the order of the files; a file of one piece has none (its piece's root is
- * the file's root).
+ * Manifests on disk. One file per content has the raw info dictionary and the piece layers; it is verified whenever it
+ * is read. The layers are concatenated in the order of the files. A file of one piece has no layer, because its piece's
+ * root is the file's root.
  */
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
@@ -18,15 +18,15 @@ import { MerkleStack } from '../../wire/bittorrent/tree.ts'
 import { errno } from './files/safe-dir.ts'
 import { readWhole, writeWhole } from './files/atomic.ts'
 
-/** Parsed manifests that nothing uses at the moment but are kept at hand. */
+/** Parsed manifests in the cache. */
 export const MANIFESTS_AT_HAND_MAX = 32
-/** Hashes between two turns of the event loop while layers are checked: some 5 ms. */
+/** Hashes per turn of the event loop while layers are verified: some 5 ms. */
 const HASHES_PER_TURN = 8_192
 const MAGIC = Buffer.from('shoalmf1')
-/** The magic, then the bytes of the dictionary and of the layers, 4 each. */
+/** The magic, the length of the dictionary and the length of the layers, 4 bytes each. */
 const HEAD_BYTES = MAGIC.length + 8
 
-/** A manifest with its piece layers, checked. */
+/** A manifest with its verified piece layers. */
 export class Held {
   readonly manifest: Manifest
   readonly layers: Uint8Array
@@ -39,7 +39,7 @@ export class Held {
     this.layerStart = layerStarts(manifest)
   }
 
-  /** The root that the leaves of this piece must have. */
+  /** The Merkle root of the piece's leaves. */
   pieceHash(piece: PieceIndex): Uint8Array {
     const { layout, files } = this.manifest
     const file = layout.fileOf(piece)
@@ -53,7 +53,7 @@ export class Held {
     return this.layers.subarray(at, at + HASH_BYTES)
   }
 
-  /** Whether these are the leaf hashes of the piece. */
+  /** Whether `leafHashes` are the leaf hashes of the piece. */
   proves(piece: PieceIndex, leafHashes: Uint8Array): boolean {
     const { layout } = this.manifest
     const leaves = layout.leavesOf(piece)
@@ -76,21 +76,21 @@ function layerStarts(manifest: Manifest): Uint32Array {
   return starts
 }
 
-/** Bytes of all piece layers that the content must have. */
+/** Total length of the content's piece layers. */
 export function layerBytesOf(manifest: Manifest): number {
   return (layerStarts(manifest)[manifest.files.length] ?? 0) * HASH_BYTES
 }
 
 /**
- * A manifest from bytes that came from anywhere. Throws ShoalError: 'integrity' when the dictionary is not that of `content` or
- * a layer does not fit its root, 'bad-input' when it is refused for what it says.
+ * Verifies a manifest from an untrusted source. Throws ShoalError: 'integrity' when the dictionary is not that of
+ * `content` or a layer does not have its root, 'bad-input' when the dictionary is invalid.
  */
 export async function checkManifest(content: ContentId, info: Uint8Array, layers: Uint8Array): Promise<Held> {
   const manifest = parseInfo(info)
   if (manifest.contentId !== content)
-    throw new ShoalError('integrity', `the manifest is that of ${manifest.contentId}, not of ${content}`)
+    throw new ShoalError('integrity', `expected the manifest of ${content}, got that of ${manifest.contentId}`)
   if (layers.length !== layerBytesOf(manifest))
-    throw new ShoalError('integrity', `the piece layers of ${content} have a wrong length`)
+    throw new ShoalError('integrity', `the piece layers of ${content} have the wrong length`)
   await checkLayers(manifest, layers)
   return new Held(manifest, layers)
 }
@@ -110,7 +110,7 @@ async function checkLayers(manifest: Manifest, layers: Uint8Array): Promise<void
     }
     const root = rootOf(manifest, expectDefined(files[file], 'a file of the content'))
     if (root === undefined || !equal(stack.finish(powerOfTwo(count)), root)) {
-      throw new ShoalError('integrity', `a piece layer of ${manifest.contentId} does not fit its root`)
+      throw new ShoalError('integrity', `a piece layer of ${manifest.contentId} does not match its root`)
     }
   }
 }
@@ -119,7 +119,7 @@ export class Manifests {
   private readonly folder: string
   private readonly atHand = new LruMap<ContentId, Held>(MANIFESTS_AT_HAND_MAX)
 
-  /** `folder` exists. */
+  /** `folder` must exist. */
   constructor(folder: string) {
     this.folder = folder
   }
@@ -128,7 +128,7 @@ export class Manifests {
     return join(this.folder, content)
   }
 
-  /** Undefined when it is not held. A damaged file counts as not held: it is fetched again. */
+  /** Undefined when there is none. A damaged file counts as none, so the manifest is fetched again. */
   async get(content: ContentId): Promise<Held | undefined> {
     const known = this.atHand.touch(content)
     if (known !== undefined) return known
@@ -145,7 +145,7 @@ export class Manifests {
     }
   }
 
-  /** Durable when it returns. Throws the system's error when the disk refuses. */
+  /** Durable when it resolves. Throws the system's error. */
   async put(held: Held): Promise<void> {
     const { raw, contentId } = held.manifest
     const head = Buffer.alloc(HEAD_BYTES)

@@ -1,14 +1,14 @@
 /**
- * Finds out what of a content is in its target already.
+ * Finds which leaves of a content exist in its target already.
  *
- * A file under its final name with the right bytes is used as it is, without a copy. Of a file with other bytes, the pieces that
- * are right are copied into the unfinished file, if the file may be replaced: with `--overwrite`, or when Shoal made it for a
- * version that this content replaces (previous.ts) and nobody changed it since. Anything else under a name of the content is a
+ * A file under its final name with the right bytes is used in place. A file with other bytes may be replaced with
+ * `--overwrite`, or when Shoal created it for a version that this content replaces (previous.ts) and it was not changed
+ * since; its right pieces are then copied into the unfinished file. Anything else under a name of the content is a
  * conflict, and nothing is replaced.
  *
- * An unfinished file of ours is read only where it must be: leaves that were synced count unchecked (part-records.ts says while
- * what holds), others are checked against the leaf hashes that were written before them. One that is not known to be ours counts
- * piece by piece. What is found is not safe before the next sync: whoever wrote it may not have synced it.
+ * In an unfinished file of ours, synced leaves are trusted (part-records.ts has the conditions), and the others are
+ * checked against the leaf hashes that were written before them. An unfinished file that is not known to be ours is
+ * checked piece by piece. The leaves found are marked as not synced, because their writer may not have synced them.
  */
 import { constants, ftruncate, promises as fs, type BigIntStats } from 'node:fs'
 import { promisify } from 'node:util'
@@ -29,10 +29,10 @@ import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 const truncateFd = promisify(ftruncate)
 const FILES_AT_ONCE = 8
 const LARGE_FILES_AT_ONCE = 2
-/** Files above are prepared a few at a time: each has a slice of a piece in memory. */
+/** Fewer files above this size are prepared at once: each one buffers a slice of a piece. */
 const LARGE_BYTES = 1 << 20
 const SLICE_BYTES = 1 << 20
-/** Named in the message of a conflict; the others are counted. */
+/** Paths named in the message of a conflict; the others are counted. */
 const CONFLICTS_SHOWN = 3
 
 export interface PrepareOptions {
@@ -40,15 +40,15 @@ export interface PrepareOptions {
   readonly synced: Bitfield | undefined
   /** Whether unfinished files in the target are ours. */
   readonly begun: boolean
-  /** What Shoal itself put there for other versions, by path below the root. Asked for once, when something is in the way. */
+  /** Files that Shoal created for older versions, by path below the root. Called once, when other bytes are found. */
   readonly previous: () => Promise<ReadonlyMap<string, Seen>>
   readonly signal: AbortSignal
 }
 
 interface PartTrust {
-  /** This download made it. */
+  /** Whether this download created the file. */
   readonly isOurs: boolean
-  /** It is the file that was synced, and not shorter: its synced leaves count unchecked. */
+  /** Whether it is the file of the last sync and not shorter: its synced leaves are trusted. */
   readonly isWhole: boolean
 }
 
@@ -56,11 +56,11 @@ interface OwnPart {
   readonly fd: number
   readonly sizeBytes: number
   readonly isSynced: boolean
-  /** Leaves that were not synced count after their hash was checked. */
+  /** Whether leaves that were not synced are checked; otherwise they are fetched again. */
   readonly isChecked: boolean
 }
 
-/** The files that the user asked for. */
+/** The files that match the user's globs. */
 export function wantedFiles(content: Content): Bitfield {
   const test = compileGlobs(content.holding.include)
   const wanted = new Bitfield(content.manifest.files.length)
@@ -92,8 +92,8 @@ class Preparation {
     const { layout } = this.content.manifest
     const files = wantedFiles(this.content)
     if (files.empty) {
-      throw new ShoalError('conflict', 'no file of this content matches what is to be included', {
-        hint: 'look at its files with `shoal ls ID`'
+      throw new ShoalError('conflict', 'no file of this content matches an --include pattern', {
+        hint: 'list its files with `shoal ls ID`'
       })
     }
     const { signal } = this.options
@@ -125,7 +125,7 @@ class Preparation {
     const others =
       this.conflicts.length > CONFLICTS_SHOWN ? ` and ${this.conflicts.length - CONFLICTS_SHOWN} others` : ''
     throw new ShoalError('conflict', `other files are in the way: ${shown}${others}`, {
-      // What is still in the way then is no file.
+      // With `overwrite` only links, folders and foreign unfinished files conflict.
       hint: this.content.holding.overwrite
         ? 'they are links, folders or unfinished files: move them away, or choose another folder with -o'
         : 'move them away, choose another folder with -o, or replace them with --overwrite'
@@ -140,7 +140,7 @@ class Preparation {
     const { content } = this
     const names = content.finalNames(file)
     const stat = await content.safeDir.lstat(names)
-    // The user's own files are never read here: either they look as they were hashed, or they are not held any more.
+    // Files of a share are never read here: a file that does not match its record is not held any more.
     if (
       content.holding.kind === 'share' &&
       !sameSeen(content.seen.get(file), stat === undefined ? undefined : seenOf(stat))
@@ -173,7 +173,7 @@ class Preparation {
     for (let piece: number = first; piece < end; piece++) act(piece as PieceIndex)
   }
 
-  /** A file stands under the final name and was not recorded as right. */
+  /** Handles a file under the final name that does not match a record. */
   private async present(file: number, stat: BigIntStats): Promise<void> {
     const { content } = this
     const { layout } = content.manifest
@@ -208,7 +208,7 @@ class Preparation {
     }
   }
 
-  /** Of a file that was placed by hand, or by a finish that a crash cut short. */
+  /** Deletes the unfinished file of a file that the user, or a finish before a crash, has put in place. */
   private async dropPart(file: number): Promise<void> {
     const names = this.content.partNames(file)
     if ((await this.content.safeDir.lstat(names))?.isFile() === true) await this.content.safeDir.unlink(names)
@@ -220,7 +220,10 @@ class Preparation {
     return sameSeen((await this.previous).get(names.join('/')), seenOf(stat))
   }
 
-  /** Reads a piece in slices; `act` gets each with its place in the piece. False when the file ends before. */
+  /**
+   * Reads a piece in slices, and calls `act` with each slice and its offset in the piece. False when the file is too
+   * short.
+   */
   private async slices(
     fd: number,
     piece: PieceIndex,
@@ -237,7 +240,7 @@ class Preparation {
     return true
   }
 
-  /** Keeps the leaf hashes of a right piece: with them it can be served, and checked leaf by leaf. */
+  /** Whether the piece on disk is right. Stores the leaf hashes of a right piece. */
   private async pieceIsRight(fd: number, piece: PieceIndex): Promise<boolean> {
     const { content } = this
     const hashes = Buffer.allocUnsafe(content.manifest.layout.leavesOf(piece) * HASH_BYTES)
@@ -257,7 +260,7 @@ class Preparation {
     await this.slices(fd, piece, async (slice, at) => {
       const leaf = at / LEAF_BYTES
       const count = Math.ceil(slice.length / LEAF_BYTES)
-      // Looked at again: somebody may have written to the file meanwhile.
+      // Verified again: another program may have written to the file since.
       if (compare(hashLeaves(slice), hashes.subarray(leaf * HASH_BYTES, (leaf + count) * HASH_BYTES)) !== 0) return
       await content.write(piece, leaf, slice)
       for (let i = 0; i < count; i++) have.add(first + leaf + i)
@@ -274,13 +277,13 @@ class Preparation {
     }
     const record = content.records.get(file)
     const isOurs = this.options.begun && (record.ino === 0n || record.ino === stat?.ino)
-    // A file that is shorter than at its last sync was cut since: none of its leaves is what it was.
+    // A file that is shorter than at its last sync was truncated since: none of its leaves is trusted.
     const isWhole = isOurs && stat !== undefined && record.ino !== 0n && stat.size >= record.sizeBytes
-    if (stat !== undefined) await this.take(file, stat, { isOurs, isWhole })
-    this.doubt(file, isWhole)
+    if (stat !== undefined) await this.reusePart(file, stat, { isOurs, isWhole })
+    this.updateRecord(file, isWhole)
   }
 
-  private async take(file: number, stat: BigIntStats, { isOurs, isWhole }: PartTrust): Promise<void> {
+  private async reusePart(file: number, stat: BigIntStats, { isOurs, isWhole }: PartTrust): Promise<void> {
     const { content } = this
     content.foundPart(file, stat)
     const { fd } = await content.openPart(file)
@@ -303,8 +306,10 @@ class Preparation {
     }
   }
 
-  /** Notes when leaves that were recorded as synced are not there, before anything is written in their place. */
-  private doubt(file: number, isWhole: boolean): void {
+  /**
+   * Marks the file as suspect when leaves that were recorded as synced are missing, before anything is written there.
+   */
+  private updateRecord(file: number, isWhole: boolean): void {
     const { records } = this.content
     if (isWhole) return
     if (this.hasAllSynced(file)) records.clear(file)
@@ -356,7 +361,9 @@ class Preparation {
   }
 }
 
-/** Whether the file system below `folder` takes names that differ by case for one. A name without letters tells nothing. */
+/**
+ * Whether the file system of `folder` is case-insensitive; false when the folder's name has no letters to test it with.
+ */
 export async function foldsCase(folder: string): Promise<boolean> {
   const swapped = folder.replace(/[^/]*$/, name => {
     const upper = name.toUpperCase()

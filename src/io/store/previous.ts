@@ -1,8 +1,8 @@
 /**
- * What Shoal itself put under a name, for other contents at the same place.
+ * Files that Shoal created for other contents at the same place.
  *
- * Their files may be replaced by a content only when it is a newer version of the same published thing, as its publisher says
- * (lineages.ts). Two contents that merely share a name are strangers.
+ * A content may replace files of another one only when the publisher has signed that it replaces that content
+ * (lineages.ts). An equal name is not enough.
  */
 import type { ContentId } from '../../base/ids.ts'
 import { pathOf } from '../../wire/bittorrent/metainfo.ts'
@@ -16,12 +16,12 @@ export interface PlaceParts {
   readonly seenPath: (content: ContentId) => string
 }
 
-/** Whether both stand under one name in one folder. */
+/** Whether two downloads have the same name in the same folder. */
 export function samePlace(one: Holding, other: Holding): boolean {
   return one.kind === 'download' && other.kind === 'download' && one.root === other.root && one.top[0] === other.top[0]
 }
 
-/** By path below the root, of those contents that `counts` says; one manifest at a time is in memory. */
+/** The recorded files at the place of `holding`, by path below the root, of all other contents that pass `counts`. */
 export async function filesAtPlace(
   holding: Holding,
   parts: PlaceParts,

@@ -1,8 +1,8 @@
 /**
- * Bytes for somebody on this machine who reads a file, also while it is still being fetched. Every leaf is held against its hash on
- * the way out: what somebody else wrote into an unfinished file, or changed in a shared one, is never given as the content.
+ * Reads for local readers of a file, also during its download. Every leaf is verified before it is returned, so bytes
+ * that another program wrote into the file are never returned as the content.
  *
- * Non-goals: asking for what is missing (core/exchange hears of it from whoever reads), deadlines.
+ * Non-goals: fetching missing leaves (the reader requests them from core/exchange), deadlines.
  */
 import { hash } from 'node:crypto'
 import type { ContentId } from '../../base/ids.ts'
@@ -16,20 +16,20 @@ import type { Manifests } from './manifests.ts'
 import type { ContentCache } from './content-cache.ts'
 
 export type FileState =
-  /** All of it. */
+  /** The whole file is on disk. */
   | 'here'
-  /** It is being fetched, or will be when its download goes on. */
+  /** Its download is not complete yet. */
   | 'arriving'
-  /** Its download leaves it out. */
+  /** The globs of its download do not match it. */
   | 'excluded'
-  /** Not held, or not on disk any more as it was recorded. */
+  /** It is not held, or the file on disk does not match its record any more. */
   | 'absent'
 
 export interface ReadsParts {
   readonly catalogue: Catalogue
   readonly manifests: Manifests
   readonly cache: ContentCache
-  /** Of the store: as for uploads. */
+  /** The store's methods, as for uploads. */
   readonly read: (content: ContentId, range: LeafRange, into: Uint8Array) => Promise<ReadResult>
   readonly leafHashes: (content: ContentId, piece: LeafRange['piece']) => Promise<Uint8Array | undefined>
 }
@@ -41,7 +41,7 @@ export class Reads {
     this.parts = parts
   }
 
-  /** `file` is the file's number in the manifest. Never rejects: what cannot be looked at is absent. */
+  /** `file` is the file's number in the manifest. Never rejects: a file that cannot be inspected is absent. */
   state(content: ContentId, file: number): Promise<FileState> {
     return this.look(content, file).catch((): FileState => 'absent')
   }
@@ -62,7 +62,7 @@ export class Reads {
     return entry.lengthBytes === 0 ? 'here' : 'absent'
   }
 
-  /** How many leaves of the range, from its start on, can be read now. Never rejects. */
+  /** The number of leading leaves of the range that can be read now. Never rejects. */
   async here(content: ContentId, range: LeafRange): Promise<number> {
     const opened = await this.parts.cache.opened(content).catch(() => undefined)
     if (opened === undefined) return 0
@@ -75,18 +75,18 @@ export class Reads {
   }
 
   /**
-   * Resolves when the leaf may be here, when its content is prepared, prepared anew or closed, or when the signal aborts: look
+   * Resolves when the leaf arrives, its content is prepared, prepared again or closed, or the signal aborts. Check `here`
    * again.
    */
   async arrival(content: ContentId, leaf: Pick<LeafRange, 'piece' | 'leafStart'>, signal: AbortSignal): Promise<void> {
     const { cache } = this.parts
     const opened = cache.prepared(content)
-    // Nothing arrives before it is prepared.
+    // No leaf arrives before the content is prepared.
     if (opened?.arrivals === undefined) await cache.whenPrepared(content, signal)
     else await opened.arrivals.wait(opened.manifest.layout.firstLeafOf(leaf.piece) + leaf.leafStart, signal)
   }
 
-  /** Fills `into`, which has the bytes of the range. 'changed' when what is on disk is not the content's. */
+  /** Fills `into`, which has the length of the range. 'changed' when the bytes on disk are wrong. */
   async read(content: ContentId, range: LeafRange, into: Uint8Array): Promise<ReadResult> {
     const hashes = await this.parts.leafHashes(content, range.piece)
     if (hashes === undefined) return { ok: false, reason: 'changed' }

@@ -1,10 +1,10 @@
-/** Deleting what a content left on disk, and nothing else. */
+/** Deletes the files that a content left on disk, and nothing else. */
 import type { Content } from './content.ts'
 import { sameSeen, seenOf, type Seen } from './files/stats.ts'
 
 /**
- * Files that still look as they were recorded, unfinished ones of ours, and the folders that are empty then. `others` is what
- * other versions of the folder have there, by path below the root: it stays. Returns how many files went.
+ * Deletes files that still match their record, our unfinished files, and folders that are empty afterwards. Keeps the
+ * files of other contents at the same place: `others`, by path below the root. Returns the number of deleted files.
  */
 export async function deleteFiles(opened: Content, others: ReadonlyMap<string, Seen>): Promise<number> {
   let deleted = 0
@@ -17,7 +17,7 @@ export async function deleteFiles(opened: Content, others: ReadonlyMap<string, S
       await safeDir.unlink(names)
       deleted++
     }
-    // A download that is complete has no unfinished files: one of that name is somebody else's.
+    // A complete download has no unfinished files: a file of that name belongs to another program.
     if (!holding.begun || holding.complete) continue
     const part = opened.partNames(file)
     if ((await safeDir.lstat(part))?.isFile() !== true) continue

@@ -1,16 +1,16 @@
-/** From what io/share found to what the store keeps. */
+/** Converts the result of a scan (io/share) to the store's manifest and file records. */
 import { expectDefined } from '../../base/assert.ts'
 import { HASH_BYTES } from '../../wire/bittorrent/merkle.ts'
 import { rootKey, rootOf, type Manifest } from '../../wire/bittorrent/metainfo.ts'
 import { Held, layerBytesOf } from './manifests.ts'
 import { FileStats } from './files/stats.ts'
 
-/** The part of io/share's `Scanned` that is kept. */
+/** The part of io/share's `Scanned` that the store uses. */
 export interface ScannedContent {
   readonly manifest: Manifest
-  /** Of files of more than one piece, by `rootKey`. */
+  /** The layers of files with more than one piece, by `rootKey`. */
   readonly pieceLayers: ReadonlyMap<string, Uint8Array>
-  /** As in the manifest. */
+  /** The files in the manifest's order. */
   readonly files: ReadonlyArray<{ readonly stamp: { sizeBytes: number; mtimeNs: bigint; inode: bigint } }>
 }
 

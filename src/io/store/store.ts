@@ -1,21 +1,24 @@
 /**
- * Contents on disk: what this node shares and fetches, where it stands, and whether its bytes are still right.
+ * The contents on disk that this node shares and fetches: their places, and whether their bytes are still right.
  *
- * Purpose: the commands of the exchange that touch files (`prepare`, `sync`, `finish`, `close`), verified writes, reads for
- * uploads. Participants: the state database keeps one record per content (catalogue.ts); the home's `manifests/ID` the manifest
- * and `manifests/ID.seen` size, mtime and inode of every file; `leaves/ID` the leaf hashes of what is being fetched.
- * Non-goals: hashing what is shared for the first time (io/share), checking what arrives (io/blocks), deciding anything.
+ * Purpose: the commands of the exchange that use files (`prepare`, `sync`, `finish`, `close`), writes of verified
+ * leaves, reads for uploads. Participants: the state database has one record per content (catalogue.ts); in the home,
+ * `manifests/ID` has the manifest, `manifests/ID.seen` the size, mtime and inode of every file, `manifests/ID.parts`
+ * the records of unfinished files, and `leaves/ID` the leaf hashes of a download. Non-goals: the first hashing of
+ * shared files (io/share), verifying received leaves (io/blocks), decisions.
  *
- * A download: `addDownload` records where it goes; the manifest arrives (`putManifest`); `prepare` looks what is there; `write`
- * and `sync` as blocks come; `finish` gives the final names. Each may fail by the disk and is then asked for again.
+ * The steps of a download: `addDownload` records its target; `putManifest` stores the manifest; `prepare` finds the
+ * leaves that exist already; `write` and `sync` store received blocks; `finish` gives the files their final names. A
+ * step that fails because of the disk can be called again.
  *
- * What is asked on behalf of a peer never throws: a disk that fails, a folder that is gone, a home that cannot be read are
- * results with a reason.
+ * Methods that serve a peer never throw: a failing disk, a missing folder or an unreadable home is a result with a
+ * reason.
  *
- * A content fetched to where another one stands replaces files of the other one only when the node that published both signed
- * that it replaces it (it shared the same path again after a change; lineages.ts), and only files that Shoal itself put there
- * and that look as they were left (size, mtime, inode). Anything else under a name of the content is a conflict, and is
- * replaced with `--overwrite` only. What the older version had and the newer one has not stays where it is.
+ * A content may be fetched to the place of an older one. It replaces a file of the older content only when the
+ * publisher of both has signed that it replaces that content (the publisher shared the same path again after a change;
+ * lineages.ts), and only when Shoal created the file and the file still matches its record (size, mtime, inode).
+ * Anything else under a name of the content is a conflict, and is replaced only with `--overwrite`. Files that only the
+ * older version has are kept.
  */
 import { promises as fs } from 'node:fs'
 import { join, dirname, basename, resolve } from 'node:path'
@@ -48,23 +51,23 @@ import { heldOf, seenOfScanned, type ScannedContent } from './scanned.ts'
 import { ContentCache, type SharedLeafHashes } from './content-cache.ts'
 import type { Seen } from './files/stats.ts'
 
-/** What the exchange knows of while blocks arrive. */
+/** The failure reasons that the exchange's contract allows for writes and syncs, besides 'disk'. */
 const ARRIVAL_FAILURES: ReadonlySet<string> = new Set(['disk-full', 'lost'])
-/** Errors kept for `status`. */
+/** Contents whose last error is kept for `status`. */
 const PROBLEMS_MAX = 1_000
 
 export interface StoreOptions {
-  /** The home's folder; `manifests` and `leaves` are made in it. */
+  /** The home's folder. The store creates `manifests` and `leaves` in it. */
   readonly home: string
   readonly db: StateDb
   readonly shared?: SharedLeafHashes
-  /** Signs what this node shares, and verifies what others shared. Its signatures belong to no overlay. */
+  /** Signs this node's lineage claims and verifies those of others. The signatures are valid in every overlay. */
   readonly publisher?: Publisher
 }
 
 export interface DownloadOptions {
   readonly content: ContentId
-  /** The folder to fetch into, absolute; it is made when it is missing. */
+  /** The target folder; created when it is missing. */
   readonly folder: string
   readonly include: readonly string[]
   readonly overwrite: boolean
@@ -81,9 +84,9 @@ export interface CopyRequest extends CopyOptions {
 export type { ReadResult, SharedLeafHashes, ScannedContent }
 
 export class ContentStore {
-  /** For readers on this machine. */
+  /** Reads for local readers. */
   readonly reads: Reads
-  /** For whoever watches that complete contents can still be served. */
+  /** Compares complete contents with their records. */
   readonly inspection: Inspection
   private readonly home: string
   private readonly catalogue: Catalogue
@@ -127,22 +130,22 @@ export class ContentStore {
     return this.catalogue.get(content)
   }
 
-  /** It stands in no index and no listing of others; whoever knows its ID may have it. */
+  /** An unlisted content appears in no index and no listing for others. Anyone who knows its ID can fetch it. */
   isUnlisted(content: ContentId): boolean {
     return this.catalogue.isUnlisted(content)
   }
 
-  /** Also before there is anything of the content here. Durable when it returns. Throws ShoalError 'disk-full' or 'internal'. */
+  /** The content need not be held yet. Durable when it resolves. Throws ShoalError 'disk-full' or 'internal'. */
   async setUnlisted(content: ContentId, unlisted: boolean): Promise<void> {
-    // What it replaced was unlisted too: those IDs are not told to everybody.
+    // The claim names contents that were unlisted too, so it must not become public.
     if (!unlisted && this.isUnlisted(content)) await this.lineages.delete(content)
     await this.catalogue.setUnlisted(content, unlisted)
     this.changed(content)
   }
 
   /**
-   * Hears of each content that came, went, was completed, or was listed otherwise, once that is durable, and of one that is refused,
-   * until the returned function is called.
+   * Calls `watcher` whenever a content was added, removed or completed, or became listed or unlisted, once that is
+   * durable, and when its manifest is refused. Returns a function that stops the calls.
    */
   watch(watcher: (content: ContentId) => void): () => void {
     this.watchers.add(watcher)
@@ -153,18 +156,21 @@ export class ContentStore {
     for (const watcher of this.watchers) watcher(content)
   }
 
-  /** Where the content's file or folder stands; of a download without a manifest, the folder it will stand in. */
+  /** The path of the content's file or folder; for a download without a manifest, its target folder. */
   pathOf(content: ContentId): string | undefined {
     const holding = this.catalogue.get(content)
     return holding === undefined ? undefined : join(holding.root, ...holding.top)
   }
 
-  /** What went wrong last with this content, until it is prepared or finished without. */
+  /** The last error of this content, until it is prepared or finished without an error. */
   problem(content: ContentId): ShoalError | undefined {
     return this.problems.get(content)
   }
 
-  /** This content can never be fetched: its own manifest is refused. `problem` says so until it is removed; watchers hear of it. */
+  /**
+   * Records that the content cannot be fetched, because its manifest is invalid, and calls the watchers. `problem` returns
+   * `why` until removal.
+   */
   refused(content: ContentId, why: ShoalError): void {
     this.problems.set(content, why)
     this.changed(content)
@@ -174,14 +180,15 @@ export class ContentStore {
     return this.manifests.get(content)
   }
 
-  /** The signed claim which contents it replaces, to be sent with its manifest; empty when there is none. */
+  /** The signed lineage claim to send with the manifest; empty when there is none. */
   lineage(content: ContentId): Uint8Array {
     return this.lineages.encoded(content)
   }
 
   /**
-   * Checks and keeps it; durable when it returns. `unlisted` and `lineage` are what its giver says of it: a claim that is not
-   * signed by its publisher is ignored. Throws ShoalError 'integrity' or 'bad-input', or the system's error.
+   * Verifies and stores a manifest; durable when it resolves. `unlisted` and `lineage` are statements of its sender; a
+   * lineage claim with a wrong signature is ignored. Throws ShoalError 'integrity' or 'bad-input', or the system's
+   * error.
    */
   async putManifest(
     content: ContentId,
@@ -191,7 +198,7 @@ export class ContentStore {
   ): Promise<Held> {
     const held = await checkManifest(content, info, layers)
     await this.locks.work(content, async () => {
-      // Before the manifest: what has one, and is not unlisted, is indexed.
+      // Before the manifest: a content with a manifest is indexed unless it is marked as unlisted.
       if (unlisted) await this.catalogue.setUnlisted(content, true)
       if (lineage !== undefined) await this.lineages.accept(content, lineage)
       await this.manifests.put(held)
@@ -201,8 +208,9 @@ export class ContentStore {
   }
 
   /**
-   * Records where it goes, in place of what was recorded before. Waits for the work on this content, so that none of it records its
-   * own end later: whoever writes has been stopped before. Throws ShoalError: as refuseOtherPlace; 'disk-full'; 'timeout'.
+   * Records a download; durable when it resolves. Replaces an earlier record of it. Waits for running work on the content,
+   * so that none of it changes the record afterwards: all writers must have been stopped. Throws ShoalError: as
+   * refuseOtherPlace; 'disk-full' or 'internal'; 'timeout'.
    */
   async addDownload(options: DownloadOptions): Promise<void> {
     await this.locks.remove(options.content, () => this.noteDownload(options))
@@ -220,19 +228,20 @@ export class ContentStore {
     })
   }
 
-  /** Throws ShoalError 'conflict' when the content is here already, or is being fetched to another folder. */
+  /** Throws ShoalError 'conflict' when the content is shared, or held or fetched in another folder. */
   refuseOtherPlace({ content, folder }: Pick<DownloadOptions, 'content' | 'folder'>): void {
     const known = this.catalogue.get(content)
     if (known === undefined || (known.kind === 'download' && known.root === resolve(folder))) return
-    const path = expectDefined(this.pathOf(content), 'what is known has a path')
-    throw new ShoalError('conflict', `${content} ${known.complete ? 'is here already' : 'is on its way'}: ${path}`, {
+    const path = expectDefined(this.pathOf(content), 'a known content has a path')
+    const state = known.complete ? 'is here already' : 'is already being fetched'
+    throw new ShoalError('conflict', `${content} ${state}: ${path}`, {
       hint: `copy it from there, or \`shoal rm ${content}\` first`
     })
   }
 
   /**
-   * Copies a complete content to another folder; the copy is not recorded (copy.ts). Returns its path too. Throws as copyContent,
-   * and ShoalError for what the system refuses.
+   * Copies a complete content to another folder, and returns the path of the copy too. The copy is not recorded (copy.ts).
+   * Throws as copyContent, and ShoalError for errors of the system.
    */
   async copyTo(folder: string, options: CopyRequest): Promise<Copied & { path: string }> {
     const { content } = options
@@ -258,7 +267,7 @@ export class ContentStore {
     }
   }
 
-  /** Keeps the manifest of a .torrent file: all of its layers are there and right. Durable when it returns. */
+  /** Stores the manifest of a .torrent file, whose layers must be complete and verified. Durable when it resolves. */
   async keepManifest(torrent: Pick<ScannedContent, 'manifest' | 'pieceLayers'>): Promise<void> {
     const { contentId } = torrent.manifest
     await this.locks.work(contentId, () => this.manifests.put(heldOf(torrent)))
@@ -266,9 +275,9 @@ export class ContentStore {
   }
 
   /**
-   * Records what was recorded before a download that failed: it was complete, and is held as before. The monitor of shares finds
-   * what of it is still right on disk. Waits for the work on this content, as addDownload. Durable when it returns. Throws
-   * ShoalError 'disk-full' or 'internal'.
+   * Restores the record of a complete download after a second fetch of it failed. Waits for running work, as addDownload.
+   * The monitor of shares then finds which of its files are still right. Durable when it resolves. Throws ShoalError
+   * 'disk-full', 'internal' or 'timeout'.
    */
   async putBack(before: Holding): Promise<void> {
     this.close(before.content)
@@ -277,7 +286,7 @@ export class ContentStore {
     this.changed(before.content)
   }
 
-  /** Takes what io/share found as shared. `path` is the file or folder itself. Durable when it returns. */
+  /** Records a scanned file or folder as a share. `path` is the file or folder itself. Durable when it resolves. */
   async adopt(path: string, scanned: ScannedContent): Promise<void> {
     const { contentId } = scanned.manifest
     await this.locks.work(contentId, () => this.noteShare(path, scanned))
@@ -290,7 +299,7 @@ export class ContentStore {
     const known = this.catalogue.get(content)
     if (known !== undefined && known.kind === 'download' && !known.complete) {
       throw new ShoalError('conflict', `${content} is being fetched to ${this.pathOf(content) ?? ''}`, {
-        hint: 'wait for it, or remove it first'
+        hint: 'wait for the download, or remove it first'
       })
     }
     await this.lineages.publish(content, this.sharedBefore(path, content))
@@ -304,7 +313,7 @@ export class ContentStore {
     })
   }
 
-  /** What was shared from this path until now. Unlisted contents are not named by a listed one. */
+  /** The contents shared from this path before. A listed content does not name unlisted ones. */
   private sharedBefore(path: string, content: ContentId): ContentId[] {
     const isHidden = (one: ContentId): boolean => this.isUnlisted(one) && !this.isUnlisted(content)
     return this.catalogue
@@ -314,10 +323,10 @@ export class ContentStore {
       .filter(old => !isHidden(old))
   }
 
-  /** See the contract of the exchange. 'no-manifest' when it is not kept here, or damaged. */
+  /** See core/exchange/contract.ts. 'no-manifest' when the manifest is missing or damaged. */
   async prepare(content: ContentId, synced: Bitfield | undefined): Promise<Result> {
     const stop = new AbortController()
-    this.preparing.get(content)?.abort(new Error('prepared anew'))
+    this.preparing.get(content)?.abort(new Error('prepared again'))
     this.preparing.set(content, stop)
     try {
       return await this.locks.work(content, async () => {
@@ -330,7 +339,7 @@ export class ContentStore {
     }
   }
 
-  /** Undefined when the manifest is not kept here, or damaged. */
+  /** Undefined when the manifest is missing or damaged. */
   private async prepareNow(
     content: ContentId,
     synced: Bitfield | undefined,
@@ -340,7 +349,7 @@ export class ContentStore {
     const held = await this.manifests.get(content)
     if (held === undefined) return undefined
     const known = this.catalogue.get(content)
-    if (known === undefined) throw new ShoalError('not-found', `${content} is not known here`)
+    if (known === undefined) throw new ShoalError('not-found', `this node does not hold or fetch ${content}`)
     this.cache.forget(content)
     const begun = known.begun
     const holding = known.kind === 'download' ? await this.begin(known, held.manifest, signal) : known
@@ -360,7 +369,7 @@ export class ContentStore {
     }
   }
 
-  /** Makes the target and notes that its unfinished files are ours from now on. */
+  /** Creates the target folder, and records that its unfinished files are ours from now on. */
   private async begin(known: Holding, manifest: Manifest, signal: AbortSignal): Promise<Holding> {
     const holding = { ...known, top: [manifest.name], begun: true }
     const other = this.catalogue
@@ -372,7 +381,7 @@ export class ContentStore {
       })
     }
     await makeFolders(holding.root)
-    // What was removed meanwhile must not come back.
+    // A removal during the call must not be undone.
     signal.throwIfAborted()
     if (!known.begun) await this.catalogue.set(holding)
     return holding
@@ -395,7 +404,7 @@ export class ContentStore {
     const opened = this.cache.prepared(content)
     const known = this.catalogue.get(content)
     if (opened === undefined || known === undefined)
-      throw new ShoalError('internal', `${content} is finished before it is prepared`)
+      throw new ShoalError('internal', `${content} was finished without being prepared`)
     await finish(opened, { previous: () => this.cache.replaceableBy(opened.holding) })
     await opened.seen.save(this.cache.seenPath(content))
     await fs.rm(this.cache.recordsPath(content), { force: true })
@@ -403,13 +412,13 @@ export class ContentStore {
     this.cache.settle(content)
   }
 
-  /** Closes the files. They open again when somebody reads. */
+  /** Stops a running `prepare` and closes the files. A later read opens them again. */
   close(content: ContentId): void {
     this.preparing.get(content)?.abort(new Error('closed'))
     this.cache.forget(content)
   }
 
-  /** Verified leaves, side by side in one piece of a prepared download. */
+  /** Writes contiguous verified leaves of one piece of a prepared download. */
   async write(content: ContentId, range: Pick<LeafRange, 'piece' | 'leafStart'>, bytes: Uint8Array): Promise<Result> {
     return this.locks.work(content, async () => {
       const opened = this.cache.prepared(content)
@@ -418,7 +427,7 @@ export class ContentStore {
     })
   }
 
-  /** Keeps the leaf hashes of a piece, on disk before it answers. 'bad-leaf' when they are not the piece's. */
+  /** Stores the leaf hashes of a piece; they are written when it resolves. 'bad-leaf' when they are wrong. */
   async keepLeafHashes(content: ContentId, piece: PieceIndex, hashes: Uint8Array): Promise<Result> {
     return this.locks.work(content, async () => {
       const opened = this.cache.prepared(content)
@@ -429,7 +438,7 @@ export class ContentStore {
   }
 
   /**
-   * The leaf hashes that a block of this piece is checked against, and that go with it to others. Right, or undefined. Never
+   * The verified leaf hashes of a piece; undefined when they are not stored. Blocks are checked against them. Never
    * rejects.
    */
   async leafHashes(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
@@ -440,13 +449,13 @@ export class ContentStore {
     })
   }
 
-  /** As leafHashes; where none are kept they are made again from the bytes on disk. */
+  /** As leafHashes, but computes hashes that are not stored from the bytes on disk. */
   async leafHashesToSend(content: ContentId, piece: PieceIndex): Promise<Uint8Array | undefined> {
     const kept = await this.leafHashes(content, piece)
     return kept ?? this.unlessFailed(content, async () => (await this.cache.opened(content))?.hashPiece(piece))
   }
 
-  /** Undefined, and a problem noted, when the disk or the home fails. */
+  /** The result of `act`. Returns undefined and records the problem when the disk or the home fails. */
   private async unlessFailed<T>(content: ContentId, act: () => Promise<T | undefined>): Promise<T | undefined> {
     try {
       return await act()
@@ -456,17 +465,17 @@ export class ContentStore {
     }
   }
 
-  /** Of a download between prepare and close. */
+  /** The layout of a prepared download. */
   preparedLayout(content: ContentId): Layout | undefined {
     return this.cache.prepared(content)?.manifest.layout
   }
 
-  /** Of anything that can be read from. Never rejects. */
+  /** The layout of a prepared or complete content. Never rejects. */
   async layout(content: ContentId): Promise<Layout | undefined> {
     return this.unlessFailed(content, async () => (await this.cache.opened(content))?.manifest.layout)
   }
 
-  /** Never rejects. Fills `into`, which has the bytes of the range. 'changed' when the file is no longer what was recorded. */
+  /** Fills `into`, which has the length of the range. 'changed' when the bytes on disk are wrong. Never rejects. */
   async read(content: ContentId, range: LeafRange, into: Uint8Array): Promise<ReadResult> {
     try {
       const opened = await this.cache.opened(content)
@@ -481,9 +490,9 @@ export class ContentStore {
   }
 
   /**
-   * Forgets the content. With `deleteFiles`, files that still look as they were recorded go, unfinished ones too, and the
-   * folders that are empty then. What is being done with it ends before. Returns how many files were deleted. Throws the system's
-   * error, or ShoalError 'timeout'.
+   * Forgets the content, after running work on it has ended. With `deleteFiles`, deletes its files that still match
+   * their record, its unfinished files, and folders that are empty then. Returns the number of deleted files. Throws
+   * the system's error, or ShoalError 'timeout'.
    */
   async remove(content: ContentId, options: { deleteFiles: boolean }): Promise<number> {
     this.close(content)
@@ -512,7 +521,7 @@ export class ContentStore {
     return deleted
   }
 
-  /** Waits for nothing: whoever writes has been stopped before. */
+  /** Closes all files without waiting: all writers must have stopped. */
   closeAll(): void {
     this.cache.close()
   }
@@ -532,7 +541,7 @@ export class ContentStore {
   }
 }
 
-/** Throws the system's error now rather than with the first block. */
+/** Throws the system's error when the target cannot be written, before the first block arrives. */
 async function mustBeWritable(holding: Holding): Promise<void> {
   if (holding.kind === 'share') return
   const top = join(holding.root, ...holding.top)
@@ -543,7 +552,7 @@ async function mustBeWritable(holding: Holding): Promise<void> {
   await fs.access(isFolder ? top : holding.root, fs.constants.W_OK | fs.constants.X_OK)
 }
 
-/** The exchange knows no conflict while blocks arrive: the error that is kept says which it was. */
+/** The contract has no 'conflict' for writes and syncs: it becomes 'disk', and `problem` has the original error. */
 function diskOnly(result: Result): Result {
   return result.ok || ARRIVAL_FAILURES.has(result.reason) ? result : { ok: false, reason: 'disk' }
 }

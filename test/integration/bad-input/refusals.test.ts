@@ -209,7 +209,7 @@ describe('a target', () => {
       'where nobody can make a folder',
       '/proc/x',
       3,
-      /is not there, and cannot be made/,
+      /does not exist and cannot be created/,
       /another folder with -o/
     ),
     target('with other bytes', './other-bytes', 11, /other files are in the way: .*\/folder\/a/, /with --overwrite/),

@@ -1,9 +1,9 @@
-/** Small files of the home that are written as a whole: either the old bytes or the new ones survive a crash. */
+/** Atomic writes of small files in the home: after a crash the file has either the old bytes or the new ones. */
 import { promises as fs } from 'node:fs'
 import { dirname } from 'node:path'
 import { errno } from './safe-dir.ts'
 
-/** Undefined when there is no such file. */
+/** The bytes of a file; undefined when it does not exist. */
 export async function readWhole(path: string): Promise<Buffer | undefined> {
   try {
     return await fs.readFile(path)
@@ -13,12 +13,12 @@ export async function readWhole(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Writes under way, by path: two of one path would share the temporary file. */
+/** Pending writes by path: two concurrent writes of one path would share the temporary file. */
 const writing = new Map<string, Promise<void>>()
 
 /**
- * Durable when it returns. A file of that name is replaced; of two calls for one path, the later one wins. Throws the system's
- * error; nothing is left behind then.
+ * Creates or replaces a file; of two calls for one path, the later one wins. Durable when it resolves. Throws the
+ * system's error, and then deletes its temporary file.
  */
 export async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const write = (writing.get(path) ?? Promise.resolve()).then(() => replace(path, parts))

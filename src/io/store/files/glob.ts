@@ -1,34 +1,39 @@
 /**
- * Globs for `--include`: `*` is any run of letters inside a name, `**` crosses names, `?` is one letter, and a backslash takes
- * the letter after it as it is. A pattern without a slash is held against the name alone, one with a slash, also at its
- * beginning, against the whole path inside the content. A pattern that matches a folder takes all that is below it.
+ * Globs for `--include`: `*` matches any characters inside a name, `**` also matches slashes, `?` matches one
+ * character, and a backslash escapes the next character. A pattern without a slash is matched against each name of the
+ * path, a pattern with a slash (also at its start) against the whole path inside the content. A pattern that matches a
+ * folder includes everything below it.
  */
 import { ShoalError } from '../../../base/errors.ts'
 
 export const GLOBS_MAX = 64
-/** Of a pattern; one without wildcards may be as long as a path with a backslash before every letter, and a slash. */
+/** Maximum length of a pattern with wildcards. */
 export const GLOB_LENGTH_MAX = 1_024
 const PATH_BYTES_MAX = 4_096
+/** Maximum length of a pattern without wildcards: a slash, and a path with a backslash before every character. */
 export const GLOB_BYTES_MAX = 2 * PATH_BYTES_MAX + 1
 const ESCAPED = /\\(.)/gsu
 
 export type PathTest = (names: readonly string[]) => boolean
 
-/** No globs take everything. Throws ShoalError 'usage' over the limits. */
+/**
+ * A test for paths that match any of the globs; without globs every path passes. Throws ShoalError 'usage' over the
+ * limits.
+ */
 export function compileGlobs(globs: readonly string[]): PathTest {
   if (globs.length > GLOBS_MAX)
-    throw new ShoalError('usage', `${globs.length} patterns to include, the limit is ${GLOBS_MAX}`)
+    throw new ShoalError('usage', `too many --include patterns: ${globs.length}, the limit is ${GLOBS_MAX}`)
   for (const glob of globs) {
     const isShort = isLiteral(glob) ? Buffer.byteLength(glob) <= GLOB_BYTES_MAX : glob.length <= GLOB_LENGTH_MAX
     if (glob.length > 0 && isShort) continue
-    throw new ShoalError('usage', `a pattern to include has 1 to ${GLOB_LENGTH_MAX} letters`)
+    throw new ShoalError('usage', `an --include pattern must have 1 to ${GLOB_LENGTH_MAX} characters`)
   }
   if (globs.length === 0) return () => true
   const tests = globs.map(compileOne)
   return names => tests.some(test => test(names))
 }
 
-/** The pattern that takes the file of this path, and no other. */
+/** The pattern that matches only the file of this path. */
 export function exactGlob(path: string): string {
   return `/${path.replace(/[*?\\]/g, letter => `\\${letter}`)}`
 }
@@ -39,7 +44,7 @@ function isLiteral(glob: string): boolean {
 
 function compileOne(glob: string): PathTest {
   const pattern = glob.replace(/^\/+|\/+$/g, '')
-  // Compared, not matched: it may be long, and there may be many files.
+  // A literal is compared instead of matched: it may be long, and there may be many files.
   const literal = isLiteral(pattern) ? pattern.replace(ESCAPED, '$1') : undefined
   const fits = (text: string): boolean => (literal === undefined ? matches(pattern, text) : literal === text)
   if (!glob.startsWith('/') && !pattern.includes('/') && pattern !== '**') return names => names.some(fits)
@@ -50,8 +55,8 @@ function compileOne(glob: string): PathTest {
 }
 
 /**
- * Whether the whole text fits. Each letter of the pattern is visited once per position at most (a table, not backtracking):
- * no pattern takes longer than its length times that of the text.
+ * Whether the pattern matches the whole text. Uses a table instead of backtracking: the time is at most proportional to
+ * the length of the pattern times the length of the text.
  */
 export function matches(pattern: string, text: string): boolean {
   let reachable = new Uint8Array(text.length + 1)
@@ -64,7 +69,7 @@ export function matches(pattern: string, text: string): boolean {
     const isAny = letter === '?' && !isEscaped
     const crosses = isStar && pattern[i + 1] === '*'
     const next = new Uint8Array(text.length + 1)
-    // `**/` is also no folder at all.
+    // `**/` also matches the empty string.
     const skipsSlash = crosses && pattern[i + 2] === '/'
     for (let at = 0; at <= text.length; at++) {
       if (isStar) {

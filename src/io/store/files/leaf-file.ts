@@ -1,7 +1,8 @@
 /**
- * The leaf hashes of a content that is being fetched: one sparse file, 32 bytes a leaf at the place that its number says.
- * They arrive with the first block of a piece and are written before any of its leaves, so that after a restart every leaf on
- * disk can be checked alone. What is read is held against the piece's root: a hole or a torn write counts as nothing.
+ * The leaf hashes of a download in one sparse file: 32 bytes per leaf, in the order of the leaves. The hashes of a
+ * piece arrive with its first block and are written before any of its leaves, so that after a restart every leaf on
+ * disk can be checked individually. Hashes that are read are verified against the piece's root: a hole or a torn write
+ * counts as missing.
  */
 import { constants, fdatasync } from 'node:fs'
 import { promises as fs } from 'node:fs'
@@ -38,7 +39,7 @@ export class LeafFile {
     return this.files.use(this.key, open, act)
   }
 
-  /** The leaf hashes of the whole piece, which are right; undefined when they are not there. */
+  /** The verified leaf hashes of the whole piece; undefined when they are missing or wrong. */
   async read(piece: PieceIndex): Promise<Uint8Array | undefined> {
     const leaves = this.held.manifest.layout.leavesOf(piece)
     const hashes = Buffer.allocUnsafe(leaves * HASH_BYTES)
@@ -47,7 +48,7 @@ export class LeafFile {
     return this.held.proves(piece, hashes) ? hashes : undefined
   }
 
-  /** `hashes` were proved. Throws the system's error. */
+  /** `hashes` must be verified. Throws the system's error. */
   async write(piece: PieceIndex, hashes: Uint8Array): Promise<void> {
     await this.use(fd => writeAt(fd, hashes, this.position(piece)))
     this.dirty = true

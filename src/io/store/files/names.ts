@@ -1,9 +1,9 @@
 /**
- * Under which names a content's files stand in the target. As a rule these are its own names; what a file system cannot
- * hold is refused, or given another name on demand (`--rename`): the same one on every run.
+ * The names of a content's files in the target. Usually these are the content's own names. Names that the file system
+ * cannot hold are refused, or with `--rename` replaced by other names, which are the same on every run.
  *
- * An unfinished file ends in `.part`. Where that is too long for a name, or the content has a file of that very name, a
- * hash of the path stands in.
+ * The name of an unfinished file is the final name plus `.part`. When that is too long, or the content has a file of
+ * that name, the name contains a hash of the path.
  */
 import { sha256Hex, utf8 } from '../../../base/bytes.ts'
 import { ShoalError } from '../../../base/errors.ts'
@@ -12,34 +12,34 @@ import { FILE_NAME_BYTES_MAX, quoted } from '../../../wire/bittorrent/paths.ts'
 
 export const PART_SUFFIX = '.part'
 const HASH_DIGITS = 8
-/** What FAT and its relatives refuse in a name, and what they drop from its end. */
+/** Characters that FAT and related file systems refuse in a name, and those that they drop from its end. */
 // eslint-disable-next-line no-control-regex -- control characters are among them
 const UNUSUAL = /[\u0001-\u001f"*:<>?\\|]|[. ]$/
 
 export interface NamingOptions {
-  /** Whether the target's file system takes `a` and `A` for one name. */
+  /** Whether the target's file system is case-insensitive. */
   readonly foldsCase: boolean
-  /** Give another name to what the file system cannot hold. */
+  /** Whether files get another name when the file system cannot hold their own. */
   readonly rename: boolean
 }
 
 export class Naming {
   private readonly manifest: Manifest
   private readonly rename: boolean
-  /** By file: another last name. */
+  /** Files whose last name is replaced. */
   private readonly renamed = new Map<number, string>()
-  /** Paths of the content that end like unfinished files. */
+  /** Paths of the content with a name that ends in `.part`. */
   private readonly partLike: Set<string>
 
-  /** Throws ShoalError 'conflict' when two files would be one in the target. */
+  /** Throws ShoalError 'conflict' when two files would have the same name in the target. */
   constructor(manifest: Manifest, options: NamingOptions) {
     this.manifest = manifest
     this.rename = options.rename
     this.partLike = pathsLikeParts(manifest)
-    if (options.foldsCase) this.partPairs()
+    if (options.foldsCase) this.separateFolded()
   }
 
-  /** The names below the content's top; for a content that is one file, none. */
+  /** The names below the content's top; empty for a content that is a single file. */
   final(file: number): string[] {
     if (this.manifest.singleFile) return []
     const entry = this.manifest.files[file]
@@ -74,7 +74,7 @@ export class Naming {
     return shortened(name.replace(new RegExp(UNUSUAL, 'g'), '_'), `~${hashOf(name)}`)
   }
 
-  private partPairs(): void {
+  private separateFolded(): void {
     const byFolded = new Map<string, string>()
     for (let file = 0; file < this.manifest.files.length; file++) {
       const names = this.final(file)
@@ -86,8 +86,8 @@ export class Naming {
       } else if (this.rename) {
         this.renamed.set(file, shortened(names.at(-1) ?? '', `~${hashOf(path)}`))
       } else {
-        throw new ShoalError('conflict', `${quoted(first)} and ${quoted(path)} are one name on this file system`, {
-          hint: 'get it to another disk, or with --rename: one of the two is then given another name'
+        throw new ShoalError('conflict', `${quoted(first)} and ${quoted(path)} are the same name on this file system`, {
+          hint: 'get it to another disk, or with --rename, which gives one of the two another name'
         })
       }
     }
@@ -98,7 +98,7 @@ function hashOf(text: string): string {
   return sha256Hex(utf8(text)).slice(0, HASH_DIGITS)
 }
 
-/** The name cut at a letter's border, so that the ending still fits. */
+/** The name truncated at a code point, plus `ending`, within the maximum length of a name. */
 function shortened(name: string, ending: string): string {
   const letters = [...name]
   while (Buffer.byteLength(letters.join('') + ending) > FILE_NAME_BYTES_MAX) letters.pop()

@@ -1,20 +1,20 @@
 /**
- * Open descriptors of files and folders, shared by reference count between all who use them.
+ * A cache of open descriptors of files and folders, shared by reference count.
  *
- * There is one cache for all contents. `use` opens a descriptor under a key, or shares the one that is open. A descriptor
- * is closed when nobody has used it for `IDLE_MS` to twice that, when the cache is full and others were used later, or
- * when its owner drops it. A descriptor in use is never closed: it is closed by its last user.
+ * One cache serves all contents. `use` opens a descriptor under a key, or shares the open one. A descriptor is closed
+ * when it is unused for one to two times `IDLE_MS`, when the cache is full and it is the least recently used, or when
+ * its owner drops it. A descriptor in use is never closed before its last user is done.
  *
- * So a file system can be unmounted, and a deleted file frees its space, a few seconds after the last read or write.
+ * A file system can therefore be unmounted, and a deleted file frees its space, a few seconds after the last access.
  */
 import { read, write } from 'node:fs'
 import { close, open } from 'node:fs'
 import { promisify } from 'node:util'
 import { LruMap } from '../../../base/bounded.ts'
 
-/** Descriptors open at once. Those in use count beyond it until they are released. */
+/** Descriptors in the cache. An evicted descriptor that is in use stays open until its last user is done. */
 export const OPEN_DESCRIPTORS_MAX = 128
-/** How often unused descriptors are looked for. Reopening a file costs a few system calls, so the time is short. */
+/** Interval of the sweep for unused descriptors. Reopening a file costs only a few system calls, so it is short. */
 export const IDLE_MS = 1_500
 
 export const openFd = promisify(open)
@@ -38,9 +38,9 @@ const writeFd = promisify(write) as unknown as (
 interface OpenDescriptor {
   readonly fd: number
   users: number
-  /** Used since the last look for unused ones. */
+  /** Whether it was used since the last sweep. */
   recent: boolean
-  /** No longer in the cache: the last user closes it. */
+  /** Whether it was removed from the cache: the last user closes it. */
   dropped: boolean
 }
 
@@ -64,7 +64,7 @@ export class OpenFiles {
     return this.entries.size
   }
 
-  /** Runs `act` on the descriptor called `key`. `open` opens it when it is not open yet. Throws what either of them throws. */
+  /** Runs `act` with the descriptor for `key`; `open` opens it when needed. Throws the errors of both. */
   async use<T>(key: string, open: () => Promise<number>, act: (fd: number) => Promise<T>): Promise<T> {
     const entry = await this.acquire(key, open)
     try {
@@ -76,14 +76,14 @@ export class OpenFiles {
     }
   }
 
-  /** Closes those whose key begins with `prefix`, each as soon as nobody uses it. */
+  /** Closes the descriptors whose key begins with `prefix`, each when its last user is done. */
   drop(prefix: string): void {
     for (const [key, entry] of [...this.entries.entries()]) {
       if (key.startsWith(prefix)) this.remove(key, entry)
     }
   }
 
-  /** Counts the caller among the users before anybody else may run: what is in use is never closed. */
+  /** Increments the user count synchronously, so that the descriptor cannot be closed before its use. */
   private async acquire(key: string, open: () => Promise<number>): Promise<OpenDescriptor> {
     for (;;) {
       const known = this.entries.touch(key)
@@ -93,7 +93,7 @@ export class OpenFiles {
       }
       const underway = this.opening.get(key)
       if (underway !== undefined) {
-        // The other caller gets its failure. This one tries for itself: it may be allowed to make what is missing.
+        // A failure goes to the other caller. This caller tries its own `open`, which may create missing folders.
         await underway.catch(() => undefined)
         continue
       }
@@ -107,7 +107,7 @@ export class OpenFiles {
     }
   }
 
-  /** The one who opens is its first user. */
+  /** Opens the descriptor with the caller as its first user. */
   private async begin(key: string, open: () => Promise<number>): Promise<OpenDescriptor> {
     const entry = { fd: await open(), users: 1, recent: true, dropped: false }
     const evicted = this.entries.set(key, entry)
@@ -126,7 +126,7 @@ export class OpenFiles {
     this.closeUnused(entry)
   }
 
-  /** A close that fails has closed all the same (Linux), and there is nobody to report it to. */
+  /** Errors of `close` are ignored: on Linux the descriptor is closed anyway. */
   private closeUnused(entry: OpenDescriptor): void {
     if (entry.users === 0) closeFd(entry.fd).catch(() => undefined)
   }
@@ -149,7 +149,7 @@ export class OpenFiles {
   }
 }
 
-/** How many of the bytes were there before the end of the file. */
+/** Reads until `into` is full or the file ends; returns the number of bytes read. */
 export async function readAt(fd: number, into: Uint8Array, position: number): Promise<number> {
   let filled = 0
   while (filled < into.length) {

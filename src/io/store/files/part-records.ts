@@ -1,16 +1,18 @@
 /**
- * What was seen of each unfinished file when it was last synced, on disk beside the manifest (24 bytes a file).
+ * Size and inode of each unfinished file at its last sync, on disk beside the manifest (24 bytes per file).
  *
- * The exchange records which leaves were synced. That says nothing of a file that was deleted, cut or replaced since, so
- * those leaves count unchecked only while the file is the one that was synced (its inode) and is not shorter than it was.
- * A record is durable before the exchange records the leaves that it covers. The states of a file:
+ * The exchange records which leaves were synced. A file may have been deleted, truncated or replaced since, so these
+ * leaves are trusted without a check only while the file has the same inode and is not shorter than at its last sync. A
+ * record is durable before the exchange records the leaves that it covers. The states of a file:
  *
- *   none     nothing of it was synced: leaves count after their hash was checked
- *   synced   synced leaves count unchecked, others after a check
- *   failed   a sync failed: the page cache may show what the disk has not. Synced leaves count, others are fetched again
- *   suspect  leaves that were recorded as synced are lost. No leaf counts unchecked until all those are right again
+ *   none     never synced: every leaf is checked against its hash
+ *   synced   synced leaves are trusted, others are checked
+ *   failed   a sync failed: the page cache may show bytes that are not on disk. Synced leaves are trusted, others are
+ *            fetched again
+ *   suspect  leaves that were recorded as synced are lost. No leaf is trusted until all of them are right again
  *
- * `suspect` outlasts syncs: the exchange's own record still names the lost leaves until it writes the next one.
+ * A sync does not end `suspect`: the exchange's record still names the lost leaves until the exchange writes the next
+ * one.
  */
 import { constants, fdatasync, ftruncate, type BigIntStats } from 'node:fs'
 import { promisify } from 'node:util'
@@ -26,7 +28,7 @@ type State = (typeof STATES)[number]
 
 export interface PartRecord {
   readonly state: State
-  /** At the last good sync. */
+  /** Size at the last successful sync. */
   readonly sizeBytes: bigint
   readonly ino: bigint
 }
@@ -36,7 +38,7 @@ const NONE: PartRecord = { state: 'none', sizeBytes: 0n, ino: 0n }
 export class PartRecords {
   private readonly path: string
   private readonly bytes: Buffer
-  /** The entries that are not on disk: from, to before. */
+  /** The range of entries that are not on disk yet; `end` is exclusive. */
   private dirty: { from: number; end: number } | undefined
 
   private constructor(path: string, bytes: Buffer) {
@@ -44,7 +46,7 @@ export class PartRecords {
     this.bytes = bytes
   }
 
-  /** A file that is missing, damaged or of another length counts as no records. Throws the system's error. */
+  /** A file that is missing or has another length counts as no records. Throws the system's error. */
   static async load(path: string, files: number): Promise<PartRecords> {
     const bytes = await readWhole(path)
     return new PartRecords(path, bytes?.length === files * ENTRY_BYTES ? bytes : Buffer.alloc(files * ENTRY_BYTES))
@@ -70,7 +72,7 @@ export class PartRecords {
     this.dirty = { from: Math.min(known.from, from), end: Math.max(known.end, end) }
   }
 
-  /** `stats` are from before the sync: all that was written until then is safe. */
+  /** `stats` must be taken before the sync: the sync covers only earlier writes. */
   synced(file: number, { size, ino }: BigIntStats): void {
     if (this.get(file).state !== 'suspect') this.set(file, { state: 'synced', sizeBytes: size, ino })
   }
@@ -88,7 +90,7 @@ export class PartRecords {
     if (this.get(file).state !== 'none') this.set(file, NONE)
   }
 
-  /** Durable when it returns. Throws the system's error: then it is written with the next one. */
+  /** Writes changed entries. Durable when it resolves. Throws the system's error; the next flush then tries again. */
   async flush(): Promise<void> {
     const { dirty } = this
     if (dirty === undefined) return
@@ -98,7 +100,7 @@ export class PartRecords {
       const fd = await openFd(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
       try {
         await writeAt(fd, Buffer.from(this.bytes.subarray(from, end)), from)
-        // A file of another length counts as none.
+        // `load` ignores a file of another length.
         await truncateFd(fd, this.bytes.length)
         await syncData(fd)
       } finally {

@@ -1,11 +1,12 @@
 /**
- * Names below one folder, resolved one by one and never through a symbolic link: no write leaves the folder.
+ * File operations below one root folder. Names are resolved one by one and never through a symbolic link, so that no
+ * write leaves the folder.
  *
- * Node has no openat(2). On Linux `/proc/self/fd/N/name` is the same thing: the kernel starts at the open folder itself,
- * whatever its path has become, and O_NOFOLLOW covers the one name that follows. So every step from the root is an open of
- * one component, and there is no moment in which a folder that was looked at can be exchanged for a link.
- * Elsewhere each component is looked at with lstat before its path is used; somebody who can write in the target may win
- * the race between the two. The path down to the root is the user's own choice and is followed as it is.
+ * Node has no openat(2). On Linux `/proc/self/fd/N/name` is equivalent: the kernel starts at the open folder, even when
+ * its path has changed, and O_NOFOLLOW applies to the one name that follows. Each step from the root opens one
+ * component, so there is no moment at which a checked folder can be replaced by a link. On other systems each folder is
+ * opened with O_NOFOLLOW before its path is used; a program that can write in the target may win the race and replace
+ * the folder in between. The path to the root is chosen by the user and may contain links.
  */
 import { constants, existsSync, promises as fs, type BigIntStats } from 'node:fs'
 import { fchmod, fstat, fsync } from 'node:fs'
@@ -25,7 +26,7 @@ export function fstatBig(fd: number): Promise<BigIntStats> {
 
 const HAS_PROC = process.platform === 'linux' && existsSync('/proc/self/fd')
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-/** O_NONBLOCK: a pipe in the place of a file must not hold a thread of the pool for ever. */
+/** O_NONBLOCK: opening a pipe in place of a file must not block a thread of the pool. */
 const FILE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 export interface OpenedFile {
@@ -63,7 +64,7 @@ export class SafeDir {
     return join(this.root, ...names)
   }
 
-  /** A regular file, and what it looks like. Throws ShoalError 'conflict' for a link, a folder or a device; else the system's error. */
+  /** Opens a regular file. Throws ShoalError 'conflict' for a link, a folder or a device; else the system's error. */
   async openFile(
     names: readonly string[],
     flags: number,
@@ -87,7 +88,7 @@ export class SafeDir {
     })
   }
 
-  /** Undefined when there is nothing by that name, or no folder that could hold it. */
+  /** Undefined when the file or one of its folders does not exist. */
   async lstat(names: readonly string[]): Promise<BigIntStats | undefined> {
     try {
       return await this.at(names, false, path => fs.lstat(path, { bigint: true }))
@@ -101,20 +102,20 @@ export class SafeDir {
     await this.at(names, false, path => fs.unlink(path))
   }
 
-  /** Whoever may read the file may execute it. By descriptor: chmod by path would follow a link. */
+  /** Sets the execute bits where the read bits are set. Uses the descriptor: chmod by path would follow a link. */
   async makeExecutable(fd: number, mode: bigint): Promise<void> {
     const permissions = Number(mode & 0o777n)
     await chmodFd(fd, permissions | ((permissions & 0o444) >> 2))
   }
 
-  /** Replaces what is at `to`. Both names stand in the same folder. */
+  /** Renames within a folder and replaces an existing file. `to` is a name in the folder of `from`. */
   async rename(from: readonly string[], to: string): Promise<void> {
     await this.inFolder(from.slice(0, -1), false, folder =>
       fs.rename(this.child(folder, last(from)), this.child(folder, to))
     )
   }
 
-  /** As rename, but 'EEXIST' when `to` is there. Where the file system has no hard links, a look goes before the rename. */
+  /** As rename, but fails with 'EEXIST' when `to` exists. Without hard links it checks with lstat before the rename. */
   async renameNew(from: readonly string[], to: string): Promise<void> {
     await this.inFolder(from.slice(0, -1), false, async folder => {
       const [source, target] = [this.child(folder, last(from)), this.child(folder, to)]
@@ -131,8 +132,8 @@ export class SafeDir {
   }
 
   /**
-   * A copy of a regular file below another root, as a clone where the file system makes one. Throws 'EEXIST' when there is something
-   * by that name.
+   * Copies a regular file from below another root, as a clone when the file system supports it. Throws 'EEXIST' when the
+   * name exists.
    */
   async copyNew(from: SafeDir, source: readonly string[], names: readonly string[]): Promise<void> {
     const { fd } = await from.openFile(source, constants.O_RDONLY)
@@ -145,12 +146,12 @@ export class SafeDir {
     }
   }
 
-  /** Makes the folder and those above it; one that is there is fine. */
+  /** Creates the folder and those above it, unless they exist. */
   async makeFolder(names: readonly string[]): Promise<void> {
     await this.inFolder(names, true, () => Promise.resolve())
   }
 
-  /** Nothing happens to a folder that is not empty, not there, or no folder. */
+  /** Removes an empty folder. Does nothing when it is not empty, does not exist, or is no folder. */
   async removeEmptyFolder(names: readonly string[]): Promise<void> {
     this.files.drop(this.keyOf(names))
     try {
@@ -164,7 +165,7 @@ export class SafeDir {
     await this.inFolder(names, false, folder => fsyncFd(folder.fd))
   }
 
-  /** Closes the folders that are open, each as soon as nobody uses it. */
+  /** Closes the open folders, each when its last user is done. */
   close(): void {
     this.files.drop(this.keyPrefix)
   }
@@ -224,7 +225,10 @@ async function makeOne(path: string): Promise<void> {
   }
 }
 
-/** As mkdir's own `recursive`, which never ends on a file system that lets nobody make a folder (/proc). Throws the system's error. */
+/**
+ * Creates a folder and those above it. Replaces mkdir's option `recursive`, which never returns on a file system that
+ * refuses new folders (/proc). Throws the system's error.
+ */
 export async function makeFolders(folder: string): Promise<void> {
   try {
     await fs.mkdir(folder)

@@ -1,7 +1,7 @@
 /**
- * What was seen of every file of a content when its bytes were known to be right: size, mtime and inode. A file that
- * still looks so is trusted without reading it; of one that does not, each leaf is checked before it is served. Kept
- * beside the manifest, 24 bytes a file.
+ * Size, mtime and inode of every file of a content, recorded when its bytes were known to be right. A file that still
+ * matches is trusted without reading it; otherwise each leaf is verified before it is served. Stored beside the
+ * manifest, 24 bytes per file.
  */
 import type { BigIntStats } from 'node:fs'
 import { readWhole, writeWhole } from './atomic.ts'
@@ -9,7 +9,7 @@ import { readWhole, writeWhole } from './atomic.ts'
 const MAGIC = Buffer.from('shoalst1')
 const ENTRY_BYTES = 24
 const MTIME_BITS = 64
-/** The inode of an entry that says nothing. */
+/** The inode of an empty entry. */
 const NONE = 0n
 
 export interface Seen {
@@ -58,7 +58,7 @@ export class FileStats {
     this.bytes.writeBigUInt64BE(seen?.ino ?? NONE, at + 16)
   }
 
-  /** Undefined when there is no such file, or it is of another number of files. */
+  /** Undefined when there is no such file, or it is for another number of files. */
   static async load(path: string, files: number): Promise<FileStats | undefined> {
     const file = await readWhole(path)
     if (file?.length !== MAGIC.length + files * ENTRY_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC))
@@ -66,7 +66,7 @@ export class FileStats {
     return new FileStats(files, file.subarray(MAGIC.length))
   }
 
-  /** Durable when it returns. */
+  /** Durable when it resolves. */
   async save(path: string): Promise<void> {
     await writeWhole(path, [MAGIC, this.bytes])
   }

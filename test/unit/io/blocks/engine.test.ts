@@ -281,7 +281,7 @@ describe('a hostile uploader', () => {
       }
     }
     await expect(flood()).rejects.toThrow()
-    expect(leech.misbehaved).toEqual([expect.stringContaining('nobody asked for')])
+    expect(leech.misbehaved).toEqual([expect.stringContaining('unrequested bytes')])
     expect(leech.engine.traffic.unexpectedBytes).toBeGreaterThan(UNEXPECTED_BYTES_MAX)
     expect(leech.engine.traffic.unexpectedBytes).toBeLessThan(2 * UNEXPECTED_BYTES_MAX)
     expect(existsSync(partPath(leech))).toBe(false)

@@ -59,7 +59,7 @@ const codeOf = async (act: Promise<unknown>): Promise<unknown> =>
 describe('the index in its thread', () => {
   it('keeps shares over a close, and says which', async () => {
     const first = await open()
-    expect(logged).toEqual([`the search index begins anew: ${path}`])
+    expect(logged).toEqual([`created an empty search index: ${path}`])
     await Promise.all([first.put(share(1, 700)), first.put(share(2, 0)), first.put(share(3, 1))])
     await first.remove(share(3, 1).content)
     await first.close()
@@ -158,7 +158,7 @@ describe('a file that is not what it should be', () => {
   const isEmptyAndWorks = async (): Promise<void> => {
     const ours = await open()
     expect(await ours.contents()).toEqual([])
-    expect(logged.at(-1)).toBe(`the search index begins anew: ${path}`)
+    expect(logged.at(-1)).toBe(`created an empty search index: ${path}`)
     await ours.put(share(2, 1))
     expect((await ours.match(query('aaac'), 5)).length).toBe(1)
   }

@@ -225,7 +225,7 @@ describe('shares come and go', () => {
     steps.next()
     expect(found('0')).toEqual(['0.txt'])
     writer.rollback()
-    expect(() => steps.next()).toThrow(/given up/u)
+    expect(() => steps.next()).toThrow(/rolled back/u)
     expect(db.prepare('SELECT count(*) AS count FROM file').get()).toEqual({ count: 3 * ERASED_AT_ONCE })
     expect(done(writer.remove(content))).toBe(4)
     expect([found('0'), reader.contents()]).toEqual([[], []])
@@ -243,7 +243,7 @@ describe('shares come and go', () => {
 
   it('refuses a share of too many files, and one too many for the index', () => {
     done(writer.begin(share('a', 'vast')))
-    expect(() => writer.add({ paths: '', bytes: new Float64Array(FILES_MAX + 1) })).toThrow(/more than 1000000 names/u)
+    expect(() => writer.add({ paths: '', bytes: new Float64Array(FILES_MAX + 1) })).toThrow(/more than 1000000 searchable names/u)
     writer.rollback()
     db.prepare("INSERT INTO share VALUES (1, 'full', 'full', 0, ?)").run(NAMES_MAX - 1)
     put(share('b', 'last'))

@@ -316,7 +316,7 @@ describe('what counts as safe', () => {
       await writePieces(place, made, [0, 1, 2, 3, 4, 5])
       harm()
       expect([how, await place.store.sync(made.id)]).toEqual([how, { ok: false, reason: 'lost' }])
-      expect(place.store.problem(made.id)?.message).toMatch(/was (deleted|cut) while it was fetched/)
+      expect(place.store.problem(made.id)?.message).toMatch(/was (deleted|truncated) during the download/)
       const results = await fetchAll(place, made)
       expect([how, results.filter(({ ok }) => !ok)]).toEqual([how, []])
       expectWhole(made)
