@@ -36,7 +36,10 @@ const PREFIXES = Array.from({ length: PREFIX_POINTS_MAX }, (_, i) => i + 1).join
 /** The indexes store columns and no positions: ranking needs only the columns, and there are no phrase queries. */
 const WORD_TABLE = `content='', contentless_delete=1, tokenize='ascii', detail=column, prefix='${PREFIXES}'`
 const TABLES = `
-  CREATE TABLE share (seq INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL);
+  CREATE TABLE share (
+    seq INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE, name TEXT NOT NULL, bytes INTEGER NOT NULL,
+    files INTEGER NOT NULL
+  );
   CREATE TABLE file (id INTEGER PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL);
   CREATE VIRTUAL TABLE share_words USING fts5(name, marks, ${WORD_TABLE});
   CREATE VIRTUAL TABLE file_words USING fts5(name, folders, share, marks, ${WORD_TABLE});

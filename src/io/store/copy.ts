@@ -1,10 +1,10 @@
 /**
- * A copy of a complete content into another folder of this machine. A clone of the file system where it can make one (a reflink),
- * else a copy of the bytes; every leaf of the copy is checked against the hashes of the manifest before the copy gets its name. The
- * copy is the user's own: it is not recorded, served or removed by Shoal.
+ * Copies a complete content to another folder of this machine: by a clone (reflink) when the file system supports it,
+ * else by copying the bytes. Every leaf of the copy is verified before the files get their final names. The copy
+ * belongs to the user: Shoal does not record, serve or remove it.
  *
- * As for a download: a file that is there with the right bytes is taken as it is, and anything else is a conflict, replaced with
- * `overwrite` only. When the copy fails or is interrupted, its unfinished files are deleted.
+ * As for a download, an existing file with the right bytes is kept, and anything else is a conflict that only
+ * `overwrite` replaces. When the copy fails or is interrupted, its unfinished files are deleted.
  */
 import { constants } from 'node:fs'
 import { ShoalError } from '../../base/errors.ts'
@@ -17,21 +17,21 @@ import type { Naming } from './files/names.ts'
 import { closeFd, readAt } from './files/open-files.ts'
 import { errno, fsyncFd, type SafeDir } from './files/safe-dir.ts'
 
-/** Read and hashed between two turns of the event loop. */
+/** Bytes read and hashed between two turns of the event loop. */
 const SLICE_BYTES = 1 << 20
-/** Named in the message of a conflict; the others are counted. */
+/** Paths named in the message of a conflict; the others are counted. */
 const CONFLICTS_SHOWN = 3
 
 export interface CopyOptions {
   readonly include: readonly string[]
   readonly overwrite: boolean
   readonly signal: AbortSignal
-  /** Called after each file with the bytes that are there so far. */
+  /** Called after each file with the number of bytes in the target so far. */
   readonly onProgress?: (haveBytes: number) => void
 }
 
 export interface Copied {
-  /** Of all files that were asked for. */
+  /** Total bytes of the wanted files. */
   readonly bytes: number
   readonly files: number
 }
@@ -44,8 +44,8 @@ export interface CopyParts {
 }
 
 /**
- * Throws ShoalError: 'conflict' when something is in the way or a file is not here, 'integrity' when a file is not what the content
- * says; the system's error; the signal's reason.
+ * Throws ShoalError 'conflict' when the target has other files or a source file is not on disk, 'integrity' when the
+ * bytes of a source file are wrong; the system's error; the signal's reason.
  */
 export async function copyContent(parts: CopyParts, options: CopyOptions): Promise<Copied> {
   const copy = new Copy(parts, options)
@@ -60,7 +60,7 @@ export async function copyContent(parts: CopyParts, options: CopyOptions): Promi
 class Copy {
   private readonly parts: CopyParts
   private readonly options: CopyOptions
-  /** Unfinished files that this copy made. */
+  /** Unfinished files that this copy has created. */
   private readonly made: number[] = []
 
   constructor(parts: CopyParts, options: CopyOptions) {
@@ -100,8 +100,8 @@ class Copy {
       return entry !== undefined && isWanted(pathOf(entry))
     })
     if (wanted.length === 0) {
-      throw new ShoalError('conflict', 'no file of this content matches what is to be included', {
-        hint: 'look at its files with `shoal ls ID`'
+      throw new ShoalError('conflict', 'no file of this content matches an --include pattern', {
+        hint: 'list its files with `shoal ls ID`'
       })
     }
     const absent = wanted.filter(file => !source.placed.has(file) && this.lengthOf(file) > 0)
@@ -111,7 +111,10 @@ class Copy {
     })
   }
 
-  /** Those that are not in the target with the right bytes. Throws ShoalError 'conflict' when something may not be replaced. */
+  /**
+   * The files whose right bytes are not in the target yet. Throws ShoalError 'conflict' for files that must not be
+   * replaced.
+   */
   private async missing(wanted: readonly number[]): Promise<number[]> {
     const { target } = this.parts
     const missing: number[] = []
@@ -133,7 +136,7 @@ class Copy {
     })
   }
 
-  /** Into the unfinished file, checked and safe on disk. */
+  /** Copies into the unfinished file, verifies it and syncs it. */
   private async copyFile(file: number): Promise<void> {
     const { source, target } = this.parts
     const [names, part] = [source.finalNames(file), this.partNames(file)]
@@ -152,7 +155,7 @@ class Copy {
     }
     this.made.push(file)
     if (!(await this.isRight(file, part))) {
-      throw new ShoalError('integrity', `${source.safeDir.pathOf(names)} is not what the content says`, {
+      throw new ShoalError('integrity', `${source.safeDir.pathOf(names)} has other bytes than the content`, {
         hint: 'it changed since it was shared or fetched: share it again, or get it again'
       })
     }
@@ -179,7 +182,7 @@ class Copy {
       else await target.renameNew(this.partNames(file), name)
     } catch (error) {
       if (errno(error) !== 'EEXIST') throw error
-      throw new ShoalError('conflict', `${target.pathOf(final)} came into the way`, {
+      throw new ShoalError('conflict', `another file has appeared at ${target.pathOf(final)}`, {
         hint: 'move it away, then `shoal get` it again; or replace it with --overwrite',
         cause: error
       })
@@ -196,7 +199,7 @@ class Copy {
     for (const names of folders.values()) await this.parts.target.syncFolder(names)
   }
 
-  /** Every leaf of the file by this name in the target is that of the content, and nothing follows. */
+  /** Whether the file of this name in the target has exactly the bytes of the content. */
   private async isRight(file: number, names: readonly string[]): Promise<boolean> {
     const { held, manifest } = this.parts.source
     const { layout } = manifest

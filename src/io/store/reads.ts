@@ -75,8 +75,8 @@ export class Reads {
   }
 
   /**
-   * Resolves when the leaf arrives, its content is prepared, prepared again or closed, or the signal aborts. Check `here`
-   * again.
+   * Resolves when the leaf arrives, its content is prepared, prepared again or closed, or the signal aborts. Check
+   * `here` again.
    */
   async arrival(content: ContentId, leaf: Pick<LeafRange, 'piece' | 'leafStart'>, signal: AbortSignal): Promise<void> {
     const { cache } = this.parts

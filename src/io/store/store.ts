@@ -168,8 +168,8 @@ export class ContentStore {
   }
 
   /**
-   * Records that the content cannot be fetched, because its manifest is invalid, and calls the watchers. `problem` returns
-   * `why` until removal.
+   * Records that the content cannot be fetched, because its manifest is invalid, and calls the watchers. `problem`
+   * returns `why` until removal.
    */
   refused(content: ContentId, why: ShoalError): void {
     this.problems.set(content, why)
@@ -208,9 +208,9 @@ export class ContentStore {
   }
 
   /**
-   * Records a download; durable when it resolves. Replaces an earlier record of it. Waits for running work on the content,
-   * so that none of it changes the record afterwards: all writers must have been stopped. Throws ShoalError: as
-   * refuseOtherPlace; 'disk-full' or 'internal'; 'timeout'.
+   * Records a download; durable when it resolves. Replaces an earlier record of it. Waits for running work on the
+   * content, so that none of it changes the record afterwards: all writers must have been stopped. Throws ShoalError:
+   * as refuseOtherPlace; 'disk-full' or 'internal'; 'timeout'.
    */
   async addDownload(options: DownloadOptions): Promise<void> {
     await this.locks.remove(options.content, () => this.noteDownload(options))
@@ -240,8 +240,8 @@ export class ContentStore {
   }
 
   /**
-   * Copies a complete content to another folder, and returns the path of the copy too. The copy is not recorded (copy.ts).
-   * Throws as copyContent, and ShoalError for errors of the system.
+   * Copies a complete content to another folder, and returns the path of the copy too. The copy is not recorded
+   * (copy.ts). Throws as copyContent, and ShoalError for errors of the system.
    */
   async copyTo(folder: string, options: CopyRequest): Promise<Copied & { path: string }> {
     const { content } = options
@@ -275,9 +275,9 @@ export class ContentStore {
   }
 
   /**
-   * Restores the record of a complete download after a second fetch of it failed. Waits for running work, as addDownload.
-   * The monitor of shares then finds which of its files are still right. Durable when it resolves. Throws ShoalError
-   * 'disk-full', 'internal' or 'timeout'.
+   * Restores the record of a complete download after a second fetch of it failed. Waits for running work, as
+   * addDownload. The monitor of shares then finds which of its files are still right. Durable when it resolves. Throws
+   * ShoalError 'disk-full', 'internal' or 'timeout'.
    */
   async putBack(before: Holding): Promise<void> {
     this.close(before.content)

@@ -1,4 +1,4 @@
-/** Streams between two real nodes: order, ends, and what is in memory when a reader is slow. */
+/** Streams between two real nodes: order, ends, and memory use with a slow reader. */
 import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,7 +22,7 @@ async function streamBetween(a: Node, b: Node, protocol = PROTOCOL): Promise<[By
   return [await accepted.promise, opened]
 }
 
-/** The library's stream, for what only it counts. */
+/** The library's stream, for counters that only it has. */
 function inner(stream: ByteStream): Stream {
   return (stream as unknown as { stream: Stream }).stream
 }
@@ -32,7 +32,7 @@ function framed(stream: ByteStream, options: { maxBytes: number; signal: AbortSi
 }
 
 describe('frames', () => {
-  it('arrive as they were sent, whatever their lengths, until the stream ends', async () => {
+  it('arrive as sent, whatever their lengths, until the stream ends', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
     const random = Random.from('frames')
@@ -57,7 +57,7 @@ describe('frames', () => {
     await expect(read).rejects.toMatchObject({ code: 'limit' })
   })
 
-  it('cut short are no frames', async () => {
+  it('that are cut short are refused', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
     await writer.write(frame(new Uint8Array(1_000)).subarray(0, 500), signal)
@@ -65,7 +65,7 @@ describe('frames', () => {
     await expect(framed(reader, { maxBytes: 1_000, signal }).next()).rejects.toMatchObject({ code: 'unreachable' })
   })
 
-  it('end with the reset of the stream, and with the signal', async () => {
+  it('end when the stream is reset and when the signal aborts', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
     const read = framed(reader, { maxBytes: 1_000, signal }).next()
@@ -85,8 +85,8 @@ describe('credit for a sender', () => {
   const QUARTER = STREAM_WINDOW_BYTES_MIN / 4
 
   it.each([
-    ['is not given anew for each message', Math.floor(QUARTER / 2 / MESSAGE.length), [1, QUARTER]],
-    ['is given anew when a quarter of the window is used up', Math.ceil(QUARTER / MESSAGE.length), [0, MESSAGE.length]]
+    ['is not sent for each message', Math.floor(QUARTER / 2 / MESSAGE.length), [1, QUARTER]],
+    ['is sent when a quarter of the window is used', Math.ceil(QUARTER / MESSAGE.length), [0, MESSAGE.length]]
   ])('%s', async (_claim, messages, [least, most]) => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
@@ -108,8 +108,8 @@ describe('credit for a sender', () => {
   })
 })
 
-describe('a reader that takes nothing', () => {
-  it('holds the writer back, bounds what is in memory, and loses nothing', async () => {
+describe('a reader that reads nothing', () => {
+  it('pauses the writer, bounds the memory, and loses nothing', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const [reader, writer] = await streamBetween(a, b)
     const arriving = framed(reader, { maxBytes: CHUNK, signal })

@@ -8,7 +8,7 @@ import { STREAM_MESSAGE_BYTES_MAX } from '../../../src/wire/common.ts'
 import { overlayKey, refusingServer, startNode, tcpExchange, udpProbe } from './shoal.ts'
 
 describe('a node', () => {
-  it('has one port for TCP and UDP', async () => {
+  it('uses one port for TCP and UDP', async () => {
     const node = await startNode()
     await expect(startNode({ listen: node.net.listening })).rejects.toMatchObject({
       code: 'conflict',
@@ -16,18 +16,18 @@ describe('a node', () => {
     })
   })
 
-  it('takes no TCP port whose UDP port is taken', async () => {
+  it('refuses a TCP port whose UDP port is in use', async () => {
     const probe = await udpProbe()
     const listen = { host: '127.0.0.1', port: probe.port }
     await expect(startNode({ listen })).rejects.toMatchObject({
       code: 'conflict',
       message: `UDP port ${probe.port} on 127.0.0.1 is in use`
     })
-    // And gave the TCP port back.
+    // The TCP port was released again.
     expect(await tcpExchange(probe.port)).toHaveLength(0)
   })
 
-  it('speaks IPv6, and IPv4 on the same socket', async () => {
+  it('accepts IPv6 and IPv4 on the same socket', async () => {
     const six = await startNode({ listen: { host: '::', port: 0 } })
     const four = await startNode()
     const { port } = six.net.listening
@@ -42,7 +42,7 @@ describe('a node', () => {
     }
   })
 
-  it('says what is wrong with an address that is not of this machine', async () => {
+  it('refuses to listen on an address of another machine', async () => {
     await expect(startNode({ listen: { host: '192.0.2.1', port: 0 } })).rejects.toMatchObject({ code: 'bad-input' })
   })
 
@@ -60,7 +60,7 @@ describe('a node', () => {
 })
 
 describe('datagrams', () => {
-  it('reach a node and come back', async () => {
+  it('reach a node and are answered', async () => {
     const [a, b] = [await startNode(), await startNode()]
     a.say(b.contact, 'datagram', 'ping')
     await b.until(one => one.heard.includes('datagram ping'))
@@ -68,7 +68,7 @@ describe('datagrams', () => {
     await a.until(one => one.heard.includes('datagram ack'))
   })
 
-  it('reach a node that was restarted at the same port', async () => {
+  it('reach a node that has restarted at the same port', async () => {
     const identity = newIdentity()
     const state = memoryNetState()
     const a = await startNode()
@@ -81,7 +81,7 @@ describe('datagrams', () => {
     await again.until(one => one.heard.includes('datagram two'))
   })
 
-  it('and streams take the key that is being replaced, and the next one', async () => {
+  it('and streams accept both the old and the new overlay key during a rotation', async () => {
     const next = new Uint8Array(32).fill(3)
     const old = await startNode()
     const both = await startNode({ overlayKeys: [overlayKey, next] })
@@ -94,7 +94,7 @@ describe('datagrams', () => {
 })
 
 describe('message streams', () => {
-  it('are ordered, and up once on both sides', async () => {
+  it('are ordered, and report up once on both sides', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const sent = Array.from({ length: 500 }, (_, i) => `${i}`)
     for (const text of sent) a.say(b.contact, 'stream', text)
@@ -103,7 +103,7 @@ describe('message streams', () => {
     expect([a.links, b.links]).toEqual([['up'], ['up']])
   })
 
-  it('settle when both sides open at once', async () => {
+  it('form one link when both sides open at once', async () => {
     for (let round = 0; round < 5; round++) {
       const [a, b] = [await startNode(), await startNode()]
       const sent = Array.from({ length: 200 }, (_, i) => `${i}`)
@@ -130,7 +130,7 @@ describe('message streams', () => {
     expect(server.net.addressOf(client.id)).toEqual(client.net.listening)
   })
 
-  it('tell down once when the other side goes, and start afresh after', async () => {
+  it('report down once when the other side stops, and start a new link afterwards', async () => {
     const identity = newIdentity()
     const state = memoryNetState()
     const a = await startNode()
@@ -148,7 +148,7 @@ describe('message streams', () => {
     expect(again.links).toEqual(['up'])
   })
 
-  it('tell down for a peer that cannot be dialled, and pause before dialling again', async () => {
+  it('report down for a peer that cannot be dialled, and pause before dialling again', async () => {
     const a = await startNode()
     const { port, dials } = await refusingServer()
     const nobody = { id: newIdentity().id, address: { host: '127.0.0.1', port } }
@@ -161,7 +161,7 @@ describe('message streams', () => {
     expect(dials()).toBe(1)
   })
 
-  it('begin a new link when the peer has begun one: its state of the old one is gone', async () => {
+  it('begin a new link when the peer has begun one, because the peer lost the old one', async () => {
     const [a, b] = [await startNode(), await startNode()]
     b.say(a.contact, 'stream', 'one')
     await b.until(one => one.links.length === 1)
@@ -173,7 +173,7 @@ describe('message streams', () => {
     await a.until(one => one.links.at(-1) === 'down')
   })
 
-  it('never speak to another node than the one that was meant', async () => {
+  it('are never delivered to another node than the addressed one', async () => {
     const [a, b] = [await startNode(), await startNode()]
     a.say({ id: newIdentity().id, address: b.net.listening }, 'stream', 'for somebody else')
     await a.until(one => one.links.length === 1)
@@ -181,7 +181,7 @@ describe('message streams', () => {
     expect(b.heard).toEqual([])
   })
 
-  it('carry the largest message, and refuse a larger one at the sender', async () => {
+  it('carry the largest message, and throw on a larger one at the sender', async () => {
     const [a, b] = [await startNode(), await startNode()]
     a.say(b.contact, 'stream', 'x'.repeat(STREAM_MESSAGE_BYTES_MAX))
     await b.until(one => one.heard.length === 1)
@@ -189,7 +189,7 @@ describe('message streams', () => {
     expect(() => a.net.send(b.contact, 'stream', new Uint8Array(STREAM_MESSAGE_BYTES_MAX + 1))).toThrow(RangeError)
   })
 
-  it('go down when a queue overflows, and come up again', async () => {
+  it('report down when a queue overflows, and come up again', async () => {
     const [a, b] = [await startNode(), await startNode()]
     const large = new Uint8Array(STREAM_MESSAGE_BYTES_MAX)
     for (let bytes = 0; bytes <= LINK_QUEUE_BYTES_MAX; bytes += large.length) a.net.send(b.contact, 'stream', large)
@@ -232,7 +232,7 @@ describe('requests', () => {
     expect(answers.map(answer => [...answer])).toEqual(answers.map((_, i) => [i, 2, 1]))
   })
 
-  it('fail when the answer is too long, the handler throws, or nobody serves the protocol', async () => {
+  it('fail when the answer is too long, the handler throws, or the protocol is not served', async () => {
     const [a, b] = [await startNode(), await startNode()]
     await b.net.serve('/test/long/1', async () => new Uint8Array(1_001))
     await b.net.serve('/test/broken/1', async () => {
@@ -250,7 +250,7 @@ describe('requests', () => {
     ])
   })
 
-  it('are refused by length before they are read', async () => {
+  it('over the length limit are refused before they are read', async () => {
     const [a, b] = [await startNode(), await startNode()]
     let called = false
     const answer = async (): Promise<Uint8Array> => {
@@ -263,7 +263,7 @@ describe('requests', () => {
     expect(called).toBe(false)
   })
 
-  it('end with their signal', async () => {
+  it('reject when their signal aborts', async () => {
     const [a, b] = [await startNode(), await startNode()]
     await b.net.serve('/test/never/1', () => new Promise(() => undefined))
     const stop = new AbortController()

@@ -1,4 +1,4 @@
-/** Without the overlay key nothing is served, and the log says who tried. */
+/** Outsiders without the overlay key are refused, and the log names them. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
@@ -19,7 +19,7 @@ const wrongKey = new Uint8Array(32).fill(0xee)
 const otherOverlay = overlayId(new Uint8Array(32).fill(0xdd))
 const signal = AbortSignal.timeout(60_000)
 
-/** multistream-select's lines, as libp2p sends them in clear before noise. */
+/** Lines of multistream-select, which libp2p sends in plain text before noise. */
 const line = (text: string): Uint8Array => concat(Uint8Array.of(text.length + 1), utf8(`${text}\n`))
 const SELECT_NOISE = concat(line('/multistream/1.0.0'), line('/noise'))
 
@@ -33,7 +33,7 @@ async function libp2pClient(wrap: (inner: ConnectionEncrypter) => ConnectionEncr
   return client
 }
 
-/** What a stranger would send as its first datagram. */
+/** The first datagram that a node without the key would send. */
 function strangersHello(node: Node, init: { key?: Uint8Array; overlayId?: typeof overlay }): Uint8Array {
   const sessions = new Sessions({
     self: newIdentity().id,
@@ -50,7 +50,7 @@ function strangersHello(node: Node, init: { key?: Uint8Array; overlayId?: typeof
 }
 
 describe('over UDP', () => {
-  it('no byte answers, whatever an outsider sends', async () => {
+  it('an outsider gets no byte back, whatever it sends', async () => {
     const [node, member, probe] = [await startNode(), await startNode(), await udpProbe()]
     const random = Random.from('outsider')
     const { port } = node.net.listening
@@ -58,7 +58,7 @@ describe('over UDP', () => {
     for (let i = 0; i < 200; i++) await probe.send(random.bytes(random.below(1_400)), port)
     for (let length = 0; length <= real.length; length++) await probe.send(real.subarray(0, length), port)
     await probe.send(strangersHello(node, { overlayId: otherOverlay }), port)
-    // What comes after all this on the same socket is answered, so all this was looked at.
+    // A later datagram on the same socket is answered, so all the earlier ones were processed.
     member.say(node.contact, 'datagram', 'still there?')
     await node.until(one => one.heard.length === 1)
     node.say(member.contact, 'datagram', 'yes')
@@ -67,7 +67,7 @@ describe('over UDP', () => {
     expect(probe.answers).toBe(0)
   })
 
-  it('a member of the overlay is answered: the silence above is not an accident', async () => {
+  it('a member of the overlay is answered, so the test above can fail', async () => {
     const [node, probe] = [await startNode(), await udpProbe()]
     await probe.send(strangersHello(node, {}), node.net.listening.port)
     const answered = async (): Promise<void> => {
@@ -80,7 +80,7 @@ describe('over UDP', () => {
   it.each([
     ['bad-seal', { key: wrongKey }],
     ['wrong-overlay', { overlayId: otherOverlay }]
-  ])('the log says %s, once, and how many more there were', async (reason, init) => {
+  ])('the log reports %s once, with the number of further refusals', async (reason, init) => {
     const [node, probe] = [await startNode(), await udpProbe()]
     for (let i = 0; i < 50; i++) await probe.send(strangersHello(node, init), node.net.listening.port)
     await node.until(one => one.refusals.length === 1)
@@ -95,7 +95,7 @@ describe('over TCP', () => {
     ['HTTP', utf8('GET / HTTP/1.1\r\nhost: x\r\n\r\n'), ''],
     ['noise that is garbage', concat(SELECT_NOISE, Uint8Array.of(0, 32), new Uint8Array(32)), undefined],
     ['a muxer before noise', concat(line('/multistream/1.0.0'), line('/yamux/1.0.0')), 'na']
-  ])('%s gets nothing but the negotiation of noise', async (_, bytes, last) => {
+  ])('%s gets only the negotiation of noise', async (_, bytes, last) => {
     const node = await startNode()
     const socket = tcpExchange(node.net.listening.port, bytes)
     await node.until(one => one.refusals.length === 1)
@@ -104,7 +104,7 @@ describe('over TCP', () => {
       const allowed = new Set(['', '\x13/multistream/1.0.0\n', '\x13/multistream/1.0.0\n\x03na\n'])
       expect(allowed).toContain(textOf(answer))
     } else {
-      // Its own noise message: ephemeral key, encrypted static key, encrypted identity. Nothing behind it.
+      // Its own noise message: ephemeral key, encrypted static key, encrypted identity. No bytes follow it.
       const noiseMessage = answer.subarray(SELECT_NOISE.length)
       expect(textOf(answer.subarray(0, SELECT_NOISE.length))).toBe(textOf(SELECT_NOISE))
       expect(noiseMessage.length).toBe(noiseMessage.length === 0 ? 0 : 2 + noiseMessage[0]! * 256 + noiseMessage[1]!)
@@ -113,7 +113,7 @@ describe('over TCP', () => {
     expect(node.net.counts().connections).toBe(0)
   })
 
-  it('silence is cut off', async () => {
+  it('a silent connection is closed at the deadline', async () => {
     const node = await startNode()
     const began = performance.now()
     expect(await tcpExchange(node.net.listening.port)).toHaveLength(0)
@@ -141,7 +141,7 @@ describe('over TCP', () => {
     ['a wrong version', Uint8Array.of(9), 'malformed'],
     ['a first message with a wrong proof', firstMessage(overlay), 'not-admitted'],
     ['a first message of another overlay', firstMessage(otherOverlay), 'wrong-overlay']
-  ])('after noise, %s is answered by no byte', async (_, bytes, reason) => {
+  ])('after noise, %s gets no byte back', async (_, bytes, reason) => {
     const node = await startNode()
     let answered = 0
     const closed = Promise.withResolvers<undefined>()
@@ -169,7 +169,7 @@ describe('over TCP', () => {
   it.each([
     ['the wrong key', { overlayKeys: [wrongKey] }, 'not-admitted', 'bad-seal'],
     ['another overlay', { overlay: otherOverlay }, 'wrong-overlay', 'wrong-overlay']
-  ])('a node with %s is refused on both lanes, and named', async (_, init, tcpReason, udpReason) => {
+  ])('a node with %s is refused on TCP and UDP, and the log names it', async (_, init, tcpReason, udpReason) => {
     const [node, stranger] = [await startNode(), await startNode(init)]
     stranger.say(node.contact, 'stream', 'hello')
     await stranger.until(one => one.links.length === 1)
@@ -185,7 +185,7 @@ describe('over TCP', () => {
     expect(node.links).toEqual([])
   })
 
-  it('a node that dials a stranger learns nothing but that, and gives nothing', async () => {
+  it('a node that dials a node with another key gets not-admitted, and delivers nothing to it', async () => {
     const [node, stranger] = [await startNode(), await startNode({ overlayKeys: [wrongKey] })]
     await expect(node.net.openStream(stranger.contact, '/shoal/messages/1', signal)).rejects.toMatchObject({
       code: 'not-admitted'

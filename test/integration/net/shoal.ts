@@ -1,4 +1,4 @@
-/** Real nodes on loopback, closed whatever happens. */
+/** Real nodes on loopback, closed after each test even when it fails. */
 import { createSocket } from 'node:dgram'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
@@ -14,10 +14,10 @@ import type { Contact } from '../../../src/wire/common.ts'
 export const overlay = overlayId(new Uint8Array(32).fill(1))
 export const overlayKey = new Uint8Array(32).fill(2)
 
-/** A node that writes down what it hears. */
+/** A node that records received messages, link states and refusals. */
 export class Node {
   readonly net: Net
-  /** `via text`, in order. */
+  /** Received messages as `via text`, in order. */
   readonly heard: string[] = []
   readonly links: Array<'up' | 'down'> = []
   readonly refusals: Refusal[] = []
@@ -42,7 +42,7 @@ export class Node {
     this.net.send(to, channel, utf8(text))
   }
 
-  /** Resolves when the claim holds; rejects after ten seconds. */
+  /** Resolves when the condition holds; rejects after ten seconds. */
   async until(claim: (node: this) => boolean): Promise<void> {
     const deadline = AbortSignal.timeout(10_000)
     while (!claim(this)) {
@@ -83,7 +83,7 @@ export async function startNode(init: Partial<NetInit> = {}): Promise<Node> {
   return new Node(net)
 }
 
-/** Sends bytes by TCP and returns all that came back until the other side hung up. */
+/** Sends bytes over TCP and returns all bytes received until the other side closed the connection. */
 export async function tcpExchange(port: number, ...writes: Uint8Array[]): Promise<Uint8Array> {
   const socket = connect({ host: '127.0.0.1', port })
   onTestFinished(() => void socket.destroy())
@@ -100,7 +100,7 @@ export async function tcpExchange(port: number, ...writes: Uint8Array[]): Promis
 export interface UdpProbe {
   send(bytes: Uint8Array, port: number): Promise<void>
   port: number
-  /** Datagrams that came back. */
+  /** Received datagrams. */
   answers: number
 }
 
@@ -121,7 +121,7 @@ export async function udpProbe(): Promise<UdpProbe> {
   return probe
 }
 
-/** A TCP server that hangs up on everybody, and counts them. */
+/** A TCP server that closes every connection at once, and counts them. */
 export async function refusingServer(): Promise<{ port: number; dials: () => number }> {
   let dials = 0
   const server = createServer(socket => {

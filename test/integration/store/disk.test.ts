@@ -1,4 +1,4 @@
-/** A disk that is really full, and a folder that is really closed. Only root may mount a small disk, and become another user. */
+/** A full disk and a read-only folder. Only root can mount a small disk and switch to another user. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,7 @@ async function onSmallDisk(path: string, act: () => Promise<void>): Promise<void
 }
 
 describe.skipIf(!isRoot)('on a full disk', () => {
-  it('a download stops with a reason, keeps what it has, and goes on when there is room', async () => {
+  it('a download stops with a reason, keeps its leaves, and continues when there is room', async () => {
     const made = makeContent('big.bin', { 'big.bin': { bytes: randomBytes('big', 6 << 20) } }, 256 << 10)
     const target = join(folder, 'target')
     await onSmallDisk(target, async () => {
@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)('on a full disk', () => {
     })
   })
 
-  it('the state database refuses, keeps what it has, and goes on when there is room', async () => {
+  it('the state database refuses writes, keeps its entries, and continues when there is room', async () => {
     const home = join(folder, 'home')
     await onSmallDisk(home, async () => {
       const db = StateDb.open(join(home, 'state.db'))
@@ -94,10 +94,10 @@ describe.skipIf(!isRoot)('on a full disk', () => {
   })
 })
 
-describe.skipIf(!isRoot)('as a user without the right to write', () => {
+describe.skipIf(!isRoot)('as a user without write permission', () => {
   const other = nobody()
 
-  it('a download is refused before the first block, and says where', async () => {
+  it('a download is refused before the first block, and the error names the folder', async () => {
     const [home, target] = [join(folder, 'home'), join(folder, 'target')]
     mkdirSync(home)
     mkdirSync(target, { mode: 0o755 })

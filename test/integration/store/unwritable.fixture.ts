@@ -1,4 +1,4 @@
-/** Prepares a download as whoever runs it, and prints the answer and what went wrong. */
+/** Prepares a download as the current user, and prints the result and the problem. */
 import { expectDefined } from '../../../src/base/assert.ts'
 import { makeContent, openPlace, randomBytes, startDownload } from '../../unit/io/store/contents.ts'
 

@@ -8,18 +8,18 @@ const other = overlayId(new Uint8Array(32).fill(2))
 const claim = utf8('a claim')
 
 describe('an identity', () => {
-  it('is the public key of RFC 8032, test 1', () => {
+  it('has the public key of RFC 8032, test 1', () => {
     const secret = unhex('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60')!
     expect(identityFrom(secret).id).toBe('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a')
   })
 
-  it('is the same after a way through its secret, and never twice', () => {
+  it('is restored from its secret, and is always a new one otherwise', () => {
     const one = newIdentity()
     expect(identityFrom(one.secret)).toEqual(one)
     expect(newIdentity().id).not.toBe(one.id)
   })
 
-  it('says what to do about a key that was cut short', () => {
+  it('refuses a key that was cut short with a hint', () => {
     expect(() => identityFrom(new Uint8Array(31))).toThrow('31 bytes')
   })
 })
@@ -29,11 +29,11 @@ describe('a signature', () => {
   const signature = signer(identity, overlay).sign('shoal/alive/1', claim)
   const ours = verifier(overlay)
 
-  it('is accepted for what was signed, again and again', () => {
+  it('is accepted for the signed claim, repeatedly', () => {
     for (let i = 0; i < 3; i++) expect(ours.verify(identity.id, 'shoal/alive/1', claim, signature)).toBe(true)
   })
 
-  it('means nothing for another claim, domain, overlay or signer, or changed', () => {
+  it('is refused for another claim, domain, overlay or signer, or when it was modified', () => {
     const flipped = signature.slice()
     flipped[0]! ^= 1
     expect(ours.verify(identity.id, 'shoal/alive/1', utf8('b claim'), signature)).toBe(false)
@@ -51,7 +51,7 @@ describe('a signature', () => {
     )
   })
 
-  it('is refused, not thrown at, when the id is no point of the curve', () => {
+  it('is refused without an exception when the id is no point of the curve', () => {
     const nobody = 'ff'.repeat(32) as typeof identity.id
     expect(ours.verify(nobody, 'shoal/alive/1', claim, signature)).toBe(false)
   })

@@ -1,9 +1,9 @@
-/** A stream that pauses and resumes as the library's do, and what the other side was told. */
+/** A stream that pauses and resumes like the library's streams, and records what the sender was told. */
 export class KeepingStream extends EventTarget {
   status = 'open'
   readStatus = 'readable'
   readableEnded = false
-  /** Whether the other side is told to go on. */
+  /** Whether the sender may send. */
   flowing = true
   private kept: Uint8Array[] = []
 
@@ -18,7 +18,7 @@ export class KeepingStream extends EventTarget {
     this.flowing = false
   }
 
-  /** Hands out what was kept, and then tells the other side to go on, whatever the listeners did meanwhile. */
+  /** Emits the buffered bytes, and then resumes the sender, even when a listener has paused the stream in between. */
   resume(): void {
     if (this.readStatus === 'readable') return
     this.readStatus = 'readable'

@@ -132,8 +132,8 @@ export class SafeDir {
   }
 
   /**
-   * Copies a regular file from below another root, as a clone when the file system supports it. Throws 'EEXIST' when the
-   * name exists.
+   * Copies a regular file from below another root, as a clone when the file system supports it. Throws 'EEXIST' when
+   * the name exists.
    */
   async copyNew(from: SafeDir, source: readonly string[], names: readonly string[]): Promise<void> {
     const { fd } = await from.openFile(source, constants.O_RDONLY)

@@ -15,8 +15,8 @@ const NONE = 0n
 export interface Seen {
   readonly size: bigint
   /**
-   * Nanoseconds since 1970, modulo 2^64: the file keeps 64 bits, which reach from 1677 to 2262. Other dates wrap around, and still differ
-   * from each other unless they lie a multiple of 584 years apart.
+   * Nanoseconds since 1970, modulo 2^64: the file has 64 bits, which cover 1677 to 2262. Other dates wrap around; two
+   * dates are equal then only when they are a multiple of 584 years apart.
    */
   readonly mtimeNs: bigint
   readonly ino: bigint

@@ -81,7 +81,7 @@ describe('a download', () => {
     await world.get(album)
     await expect(world.get(album, { folder: path.join(world.place.folder, 'other') })).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('is on its way') as string
+      message: expect.stringContaining('is already being fetched') as string
     })
     world.node.speak()
     await world.reach(album, 'complete')

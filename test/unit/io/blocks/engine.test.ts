@@ -26,7 +26,7 @@ function content(pieces = 4): Made {
   return makeContent('big.bin', { 'big.bin': { bytes: randomBytes('big', pieces * PIECE - 5_000) } }, PIECE)
 }
 
-/** An uploader, and a downloader that has prepared. `corrupt` stands between the uploader and its store. */
+/** An uploader, and a downloader that has prepared the content. `corrupt` wraps the uploader's store. */
 async function pair(
   made: Made,
   corrupt?: (real: LeafSource) => Partial<LeafSource>
@@ -67,7 +67,7 @@ function flipping(which: { piece: number; leaf: number }): (real: LeafSource) =>
 }
 
 describe('the block engine', () => {
-  it('moves a content from one node to another, whole and equal', async () => {
+  it('transfers a complete content from one node to another', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     for (let piece = 0; piece < made.layout.pieces; piece++) {
@@ -85,7 +85,7 @@ describe('the block engine', () => {
     )
   })
 
-  it('serves a piece on before it is whole, and its leaf hashes with it', async () => {
+  it('serves leaves of an incomplete piece, with the leaf hashes', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const third = await startNode()
@@ -98,7 +98,7 @@ describe('the block engine', () => {
     expect(there.equals(bytesOf(made, 1, 3, 2))).toBe(true)
   })
 
-  it('names a wrong leaf, keeps those before it, and drops those behind it', async () => {
+  it('reports a wrong leaf, keeps the leaves before it, and drops those after it', async () => {
     const made = content()
     const { seed, leech } = await pair(made, flipping({ piece: 2, leaf: 5 }))
     const { down } = await transfer(seed, leech, made, { piece: 2 })
@@ -110,14 +110,14 @@ describe('the block engine', () => {
     expect((await transfer(seed, leech, made, { piece: 0 })).down).toEqual({ ok: true })
   })
 
-  it('takes no leaf hashes that are not those of the piece', async () => {
+  it('refuses leaf hashes that are not those of the piece', async () => {
     const made = content()
     const { seed, leech } = await pair(made, () => ({ leafHashesToSend: () => Promise.resolve(leafHashesOf(made, 1)) }))
     expect((await transfer(seed, leech, made, { piece: 0 })).down).toMatchObject({ ok: false, reason: 'bad-leaf' })
     expect(existsSync(partPath(leech))).toBe(false)
   })
 
-  it('needs the leaf hashes once a piece, and takes no leaf without', async () => {
+  it('needs the leaf hashes once per piece, and refuses leaves without them', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     expect((await transfer(seed, leech, made, { piece: 0, leafCount: 1 })).down).toEqual({ ok: true })
@@ -127,7 +127,7 @@ describe('the block engine', () => {
     expect(writtenOf(without.down)).toEqual([])
   })
 
-  it('answers a forgotten request at once, and lets its late bytes pass', async () => {
+  it('answers a forgotten request at once, and does not count its late bytes as unexpected', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const { request, up, down } = begin(seed, leech, made, { piece: 0 })
@@ -150,7 +150,7 @@ describe('the block engine', () => {
     expect(await second.down).toMatchObject({ ok: false, reason: 'forgotten' })
   })
 
-  it('lets a small upload pass a large one', async () => {
+  it('finishes a small upload before a large one that began earlier', async () => {
     const made = makeContent('big.bin', { 'big.bin': { bytes: randomBytes('big', 8 << 20) } }, 8 << 20)
     const { seed, leech } = await pair(made)
     const order: string[] = []
@@ -161,7 +161,7 @@ describe('the block engine', () => {
     expect([await large.down, await small.down]).toEqual([{ ok: true }, { ok: true }])
   })
 
-  it('has a limit on the uploads that one peer waits for', async () => {
+  it('limits the waiting uploads of one peer', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const range = { piece: P(0), leafStart: 0, leafCount: 1 }
@@ -175,7 +175,7 @@ describe('the block engine', () => {
     )
   })
 
-  it('tells both ends when the shared file has changed', async () => {
+  it('fails the request on both ends when the shared file has changed', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     writeFileSync(join(seed.place.folder, 'big.bin'), 'another')
@@ -184,7 +184,7 @@ describe('the block engine', () => {
     expect(down).toMatchObject({ ok: false, reason: 'refused' })
   })
 
-  it('answers a request once when its last write fails, or when the store breaks its word and rejects', async () => {
+  it('answers a request once when its last write fails or the store rejects', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const { store } = leech.place
@@ -194,7 +194,7 @@ describe('the block engine', () => {
     ]
     for (const [piece, fails] of failures.entries()) {
       const write = vi.spyOn(store, 'write').mockImplementation(fails)
-      // One frame: its only write is the last one. A second answer throws (nodes.ts).
+      // One frame: its only write is also the last. A second answer throws (nodes.ts).
       const { down } = await transfer(seed, leech, made, { piece, leafCount: 4 })
       expect(down).toMatchObject({ ok: false, reason: piece === 0 ? 'disk-full' : 'disk' })
       write.mockRestore()
@@ -206,7 +206,7 @@ describe('the block engine', () => {
     keep.mockRestore()
   })
 
-  it('answers every upload when all reads that were begun ahead fail at once', async () => {
+  it('answers every upload when all reads ahead fail at once', async () => {
     const made = content()
     const broken = (): Promise<never> => Promise.reject(new Error('a fault of the store'))
     const { seed, leech } = await pair(made, () => ({ layout: broken, leafHashesToSend: broken }))
@@ -217,7 +217,7 @@ describe('the block engine', () => {
     }
   })
 
-  it('ends what is under way when the connection goes', async () => {
+  it('fails requests and uploads when the connection closes', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     expect((await transfer(seed, leech, made, { piece: 0 })).down).toEqual({ ok: true })
@@ -230,7 +230,7 @@ describe('the block engine', () => {
     expect(await up).toEqual({ ok: false, reason: 'link' })
   })
 
-  it('ends the requests to a peer that never opened a stream, when told that it is gone', async () => {
+  it('fails the requests to a peer without a stream when its connection closes', async () => {
     const made = content()
     const leech = await startNode()
     await want(leech, made)
@@ -241,7 +241,7 @@ describe('the block engine', () => {
     expect(await waiting).toMatchObject({ ok: false, reason: 'link' })
   })
 
-  it('moves many small files at once', async () => {
+  it('transfers many small files at once', async () => {
     const names = Array.from({ length: 80 }, (_, n) => `f${n}`)
     const files = Object.fromEntries(names.map((name, n) => [name, { bytes: randomBytes(name, 100 + n * 700) }]))
     const made = makeContent('small', files, 16 << 10)
@@ -271,7 +271,7 @@ describe('a hostile uploader', () => {
     return Buffer.concat([head, hashes])
   }
 
-  it('is cut off when it sends what nobody asked for, and nothing of it is kept', async () => {
+  it('is disconnected when it sends unrequested bytes, and none of them is kept', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const stream = await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal)
@@ -287,7 +287,7 @@ describe('a hostile uploader', () => {
     expect(existsSync(partPath(leech))).toBe(false)
   })
 
-  it('is cut off for a frame over the limits', async () => {
+  it('is disconnected for a frame over the limits', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const stream = await seed.net.openStream(leech.contact, BLOCKS_PROTOCOL, signal)
@@ -298,7 +298,7 @@ describe('a hostile uploader', () => {
     expect(leech.misbehaved).toEqual([expect.stringContaining('200 leaves')])
   })
 
-  it('may open no more streams than its share', async () => {
+  it('may open only a limited number of streams', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const opened = []
@@ -309,7 +309,7 @@ describe('a hostile uploader', () => {
     expect(opened.map(({ isOpen }) => isOpen)).toEqual([true, true, false])
   })
 
-  it('gains nothing by leaves outside of the request, of a wrong length, or sent twice', async () => {
+  it('cannot store leaves outside of the request, of a wrong length, or sent twice', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const request = 77_777
@@ -336,7 +336,7 @@ describe('a hostile uploader', () => {
     ).toBe(true)
   })
 
-  it('that ends within a frame leaves the leaves that came whole', async () => {
+  it('that ends within a frame leaves its complete leaves', async () => {
     const made = content()
     const { seed, leech } = await pair(made)
     const request = 88_888
@@ -360,7 +360,7 @@ describe('a hostile uploader', () => {
   })
 })
 
-/** Resolves when the peer has ended the stream, in whatever way. */
+/** Resolves when the peer has closed or reset the stream. */
 async function endOf(stream: ByteStream): Promise<void> {
   try {
     for await (const _ of stream.chunks(signal));

@@ -20,7 +20,7 @@ const content = (): Made => makeContent('big.bin', { 'big.bin': { bytes: randomB
 const ask = (leech: Node, made: Made, seed: Node): Promise<Result> =>
   leech.run({ kind: 'manifest', content: made.id, peer: seed.contact })
 
-it('a manifest comes from a peer, is checked and kept', async () => {
+it('a manifest is fetched from a peer, verified and stored', async () => {
   const made = content()
   const [seed, leech] = [await startNode(), await startNode()]
   await share(seed, made)
@@ -31,7 +31,7 @@ it('a manifest comes from a peer, is checked and kept', async () => {
   expect(await ask(leech, made, seed)).toEqual({ ok: true })
 })
 
-it('a manifest of more than the window of a stream comes whole', async () => {
+it('a manifest larger than the window of a stream arrives complete', async () => {
   const names = Array.from({ length: 12_000 }, (_, n) => `name-${n}-${'x'.repeat(60)}`)
   const made = makeContent(
     'many',
@@ -44,7 +44,7 @@ it('a manifest of more than the window of a stream comes whole', async () => {
   expect((await leech.place.store.manifest(made.id))?.manifest.files.length).toBe(12_000)
 })
 
-it('a manifest is not given away when it is unknown, or fetched with --no-share', async () => {
+it('a manifest is not served when it is unknown or fetched with --no-share', async () => {
   const made = content()
   const [seed, leech] = [await startNode(), await startNode()]
   expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'not-held' })
@@ -61,7 +61,7 @@ it('a manifest is not given away when it is unknown, or fetched with --no-share'
   expect(await ask(leech, made, seed)).toEqual({ ok: false, reason: 'link' })
 })
 
-it('a manifest says whether its content is unlisted, and whoever keeps it passes that on', async () => {
+it('a manifest says whether its content is unlisted, and a node that fetched it serves it with that mark', async () => {
   const made = content()
   const [seed, second, third] = [await startNode(), await startNode(), await startNode()]
   await share(seed, made)
@@ -73,7 +73,7 @@ it('a manifest says whether its content is unlisted, and whoever keeps it passes
   expect(third.place.store.isUnlisted(made.id)).toBe(true)
 })
 
-it('a manifest says which contents its own replaces, and whoever keeps it passes that on', async () => {
+it('a manifest has the lineage claim of its content, and a node that fetched it serves the claim too', async () => {
   const old = content()
   const made = makeContent('big.bin', { 'big.bin': { bytes: randomBytes('new', 2 * PIECE) } }, PIECE)
   const [seed, second, third] = [await startNode(), await startNode(), await startNode()]
@@ -108,7 +108,7 @@ it('a manifest of a listed content does not name the unlisted ones that it repla
   expect(replaces(second)).toBeUndefined()
 })
 
-it('a manifest that is cut short, damaged or of another content is refused, and nothing is kept', async () => {
+it('a manifest that is cut short, damaged or of another content is refused and not stored', async () => {
   const made = content()
   const other = makeContent('other', { a: { bytes: randomBytes('a', 5 * PIECE) } }, PIECE)
   const damaged = Uint8Array.from(made.layers)
@@ -141,7 +141,7 @@ it('a manifest that is cut short, damaged or of another content is refused, and 
   expect(readdirSync(join(leech.place.home, 'manifests'))).toEqual([])
 })
 
-it('a manifest that is refused although it is the own one of the content is reported to the watchers of the store', async () => {
+it('an invalid manifest with the hash of the content is reported to the watchers of the store', async () => {
   const info = Buffer.from('d9:file treede12:meta versioni2e4:name2:..12:piece lengthi16384ee')
   const id = sha256Hex(info) as ContentId
   const [leech, holder] = [await startNode(), await startNode()]

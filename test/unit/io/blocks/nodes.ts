@@ -1,4 +1,4 @@
-/** Nodes with a network, a store and a block engine; commands as promises. */
+/** Nodes with a network, a store and a block engine. Commands return promises. */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -73,7 +73,7 @@ export async function startNode(options: Partial<Pick<BlockEngineOptions, 'sourc
   return { id: net.self, contact, net, place, engine, uploads, misbehaved, run }
 }
 
-/** The content's files are laid out at the node and shared. */
+/** Writes the content's files at the node and shares them. */
 export function share(node: Node, made: Made): Promise<void> {
   return shareIn(node.place, made)
 }
@@ -87,7 +87,7 @@ export async function shareIn(place: Place, made: Made): Promise<void> {
   await place.store.adopt(top, { manifest: made.manifest, pieceLayers: made.pieceLayers, files })
 }
 
-/** The content is prepared at the node, nothing of it there. */
+/** Prepares a download of the content at the node, with no leaf of it on disk. */
 export async function want(node: Node, made: Made): Promise<void> {
   await startDownload(node.place, made)
   const result = await node.run({ kind: 'prepare', content: made.id, synced: undefined })
@@ -103,7 +103,7 @@ export interface Which {
 
 let requests = 0
 
-/** What the two machines would order for one request. */
+/** Runs the commands of both exchange machines for one request. */
 export function begin(
   from: Node,
   to: Node,
@@ -124,7 +124,7 @@ export async function transfer(from: Node, to: Node, made: Made, which: Which): 
   return { up: await up, down: await down }
 }
 
-/** A connection, so that both know each other's address. */
+/** Opens a connection, so that both nodes know each other's address. */
 export async function connect(a: Node, b: Node): Promise<void> {
   const content = '0'.repeat(64) as ContentId
   await a.run({ kind: 'manifest', content, peer: b.contact })

@@ -1,4 +1,4 @@
-/** The index as the daemon has it: in a thread, on a disk, in a process that may be killed. */
+/** The index as the daemon uses it: in a thread, on a disk, in a process that may be killed. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ import { IndexThread } from '../../../../src/io/index/thread.ts'
 import { tagOf } from './tag.ts'
 import type { SearchQuery } from '../../../../src/wire/gnutella/search.ts'
 
-/** Of the kills: enough to fall into every step of a put. */
+/** Number of kills: enough to hit every step of a put. */
 const KILLS = 8
 const KILL_WITHIN_MS = 250
 
@@ -57,7 +57,7 @@ const codeOf = async (act: Promise<unknown>): Promise<unknown> =>
   )
 
 describe('the index in its thread', () => {
-  it('keeps shares over a close, and says which', async () => {
+  it('keeps shares over a close, and lists them', async () => {
     const first = await open()
     expect(logged).toEqual([`created an empty search index: ${path}`])
     await Promise.all([first.put(share(1, 700)), first.put(share(2, 0)), first.put(share(3, 1))])
@@ -72,7 +72,7 @@ describe('the index in its thread', () => {
     expect((await again.match(query('aaac'), 5)).map(({ name }) => name)).toEqual(['share aaac'])
   })
 
-  it('sums up its words with their prefixes, the IDs of its contents, files and bytes', async () => {
+  it('summarizes its words with their prefixes, its content IDs, files and bytes', async () => {
     const open1 = await open()
     expect((await open1.summary()).table.count).toBe(0)
     await open1.put({ ...share(1, 3), name: 'Überraschung' })
@@ -86,7 +86,7 @@ describe('the index in its thread', () => {
     expect((await open1.summary()).table.has('uberrasc')).toBe(false)
   })
 
-  it('answers queries between the parts of a large share, and never holds up this thread', async () => {
+  it('answers queries between the parts of a large share, and never blocks this thread', async () => {
     const ours = await open()
     await ours.put(share(1, 10))
     const loop = monitorEventLoopDelay({ resolution: 1 })
@@ -98,12 +98,12 @@ describe('the index in its thread', () => {
     await putting
     loop.disable()
     expect(events).toEqual(['queries', 'put'])
-    // Milliseconds on a quiet machine; reading the whole in this thread takes a good part of a second.
+    // Milliseconds on an idle machine; reading everything in this thread takes a large part of a second.
     expect(loop.percentile(50) / 1e6).toBeLessThan(100)
     expect((await ours.match(query('file 19999'), 5)).length).toBe(1)
   })
 
-  it('refuses more queries and changes than wait at once', async () => {
+  it('refuses queries and changes over the limit of waiting ones', async () => {
     const ours = await open()
     const matches = await Promise.all(
       Array.from({ length: MATCHES_WAITING_MAX + 10 }, () => codeOf(ours.match(query('x'), 1)))
@@ -113,7 +113,7 @@ describe('the index in its thread', () => {
     expect((await Promise.all(removals)).filter(code => code !== 'ok')).toEqual(['busy'])
   })
 
-  it('gives up what waits when it is closed, and what comes later', async () => {
+  it('rejects waiting and later requests when it is closed', async () => {
     const ours = await open()
     const late = [codeOf(ours.put(share(1, 5_000))), codeOf(ours.put(share(2, 1))), codeOf(ours.match(query('x'), 1))]
     await ours.close()
@@ -124,7 +124,7 @@ describe('the index in its thread', () => {
     expect(logged.length).toBe(1)
   })
 
-  it('forgets what was given up in the middle of a put, and takes the next', async () => {
+  it('rolls back a put that was given up in the middle, and accepts the next', async () => {
     const ours = await open()
     const broken = { ...share(1, 600), entries: [...share(1, 600).entries, { path: 'two\0names', bytes: 1 }] }
     expect(await codeOf(ours.put(broken))).toBe('internal')
@@ -133,7 +133,7 @@ describe('the index in its thread', () => {
     expect(await ours.contents()).toEqual([share(2, 0).content])
   })
 
-  it('stops waiting at the deadline, and hears nothing of the answer that comes later', async () => {
+  it('rejects at the deadline, and ignores the late answer', async () => {
     const ours = await open()
     await ours.put(share(1, 20_000))
     await ours.close()
@@ -144,12 +144,12 @@ describe('the index in its thread', () => {
     expect(await codeOf(thread.ask({ kind: 'contents' }, 60_000))).toBe('interrupted')
   })
 
-  it('has no file to open: says so', async () => {
+  it('refuses a file that cannot be opened', async () => {
     expect(await codeOf(openIndex({ path: join(folder, 'no', 'such', 'folder') }))).toBe('internal')
   })
 })
 
-describe('a file that is not what it should be', () => {
+describe('a file that cannot be used', () => {
   const filled = async (files = 2_000): Promise<void> => {
     const ours = await open()
     await ours.put(share(1, files))
@@ -168,7 +168,7 @@ describe('a file that is not what it should be', () => {
     ['cut short', () => truncateSync(path, statSync(path).size - 8_192)],
     ['empty', () => truncateSync(path, 0)],
     ['a page of noise', () => writeSync(openSync(path, 'r+'), Random.from('noise').bytes(4_096), 0, 4_096, 16_384)]
-  ])('%s: begins anew', async (_, damage) => {
+  ])('%s: is replaced by an empty index', async (_, damage) => {
     await filled()
     damage()
     await isEmptyAndWorks()
@@ -176,8 +176,8 @@ describe('a file that is not what it should be', () => {
 
   it.each([
     ['another version', `PRAGMA user_version = ${SCHEMA_VERSION + 1}`],
-    ['other tables of letters', "UPDATE made SET unicode = '9.0'"]
-  ])('%s: begins anew', async (_, change) => {
+    ['tables of another Unicode version', "UPDATE made SET unicode = '9.0'"]
+  ])('%s: is replaced by an empty index', async (_, change) => {
     await filled(1)
     const db = new DatabaseSync(path)
     db.exec(change)
@@ -185,7 +185,7 @@ describe('a file that is not what it should be', () => {
     await isEmptyAndWorks()
   })
 
-  it('damaged while it is open: tells so, and begins anew', async () => {
+  it('that is damaged while open is reported and replaced by an empty index', async () => {
     const lost = Promise.withResolvers<undefined>()
     const ours = await open(() => lost.resolve(undefined))
     await ours.put(share(1, 5_000))
@@ -201,7 +201,7 @@ describe('a file that is not what it should be', () => {
 })
 
 describe('a process that is killed', () => {
-  it(`leaves every share whole or absent, ${KILLS} times`, async () => {
+  it(`leaves every share complete or absent, ${KILLS} times`, async () => {
     const random = Random.from('kills')
     const files = 900
     for (let kill = 0, next = 0; kill < KILLS; kill++) {
@@ -231,7 +231,7 @@ function rowsOf(file: string): { files: number; words: number } {
   return rows
 }
 
-/** Runs the fixture until some time after its first put, and kills it; the numbers that it said. */
+/** Runs the fixture until some time after its first put, kills it, and returns the numbers that it printed. */
 async function killed(args: string[], afterMs: number): Promise<number[]> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'putter.fixture.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit']

@@ -1,4 +1,4 @@
-/** What an index must answer, in the plainest way: every name is looked at, and everything is sorted. */
+/** A naive matcher as the reference for the index: it checks every name and sorts all matches. */
 import { fitsType } from '../../../../src/wire/control/kinds.ts'
 import { queryWordsOf, wordsOf } from '../../../../src/wire/gnutella/words.ts'
 import type { IndexedShare } from '../../../../src/io/index/index.ts'

@@ -1,4 +1,6 @@
-/** Puts and removes shares without end and prints the number of each put that was acknowledged: the test kills it in the middle. */
+/**
+ * Puts and removes shares in an endless loop, and prints the number of each acknowledged put, until the test kills it.
+ */
 import type { ContentId } from '../../../../src/base/ids.ts'
 import { openIndex } from '../../../../src/io/index/index.ts'
 import { tagOf } from './tag.ts'

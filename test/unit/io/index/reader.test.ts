@@ -1,4 +1,4 @@
-/** The index without its thread: what it answers. */
+/** The answers of the index, without its thread. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +64,7 @@ const found = (text: string, filter: Partial<SearchFilter> = {}): string[] =>
   reader.match(query(text, filter), RESULTS_MAX).map(({ name, path }) => path ?? `[${name}]`)
 
 describe('an answer', () => {
-  it('has the share alone where its name says all, and files where a word of theirs does', () => {
+  it('has only the share when its name matches all words, and files when their path matches a word', () => {
     put(share('a', 'Holiday Photos', 'beach/1.jpg', 'beach/2.jpg', 'holiday.mp4'))
     expect(found('holiday photos')).toEqual(['[Holiday Photos]', 'holiday.mp4'])
     expect(found('photos')).toEqual(['[Holiday Photos]'])
@@ -72,7 +72,7 @@ describe('an answer', () => {
     expect(found('photos mountain')).toEqual([])
   })
 
-  it('has whole words first, then names before folders, short names before long ones, and shares before files', () => {
+  it('ranks whole words first, then names before folders, short names before long, and shares before files', () => {
     put(share('a', 'moby', 'deep/moby-dick-the-whale.pdf', 'moby/cover.jpg', 'mobyland.pdf', 'moby.pdf'))
     put(share('b', 'moby'))
     put(share('c', 'moby.pdf'))
@@ -83,7 +83,7 @@ describe('an answer', () => {
     expect(reader.match(query('moby'), 2).map(({ content }) => content[0])).toEqual(['a', 'b'])
   })
 
-  it('to a content ID is its share, whatever else is asked', () => {
+  it('to a content ID is its share, whatever the rest of the query', () => {
     put(share('a', 'one', 'x.txt'))
     const asked = {
       ...query('nothing', { type: 'video', minBytes: 1e9 }),
@@ -93,7 +93,7 @@ describe('an answer', () => {
     expect(reader.match({ ...asked, content: 'b'.repeat(64) as IndexedShare['content'] }, 10)).toEqual([])
   })
 
-  it('to operators of the query language is that to their letters', () => {
+  it('treats operators of the query language as words', () => {
     put(share('a', 'plain', 'near and far or not.txt', 'name.txt'))
     expect(found('"near" AND NOT (far*')).toEqual(['near and far or not.txt'])
     expect(found('NEAR(near far, 2)')).toEqual([])
@@ -118,7 +118,7 @@ describe('an answer', () => {
     expect(found('plain')).toEqual(['[plain]'])
   })
 
-  it('holds hostile names as they are, and finds them by their letters', () => {
+  it('returns hostile names unchanged, and finds them by their letters', () => {
     const names = [
       'a\nb',
       '\u202egnp.exe',
@@ -138,7 +138,7 @@ describe('an answer', () => {
     expect(found('odd')).toEqual(['[odd "name"]'])
   })
 
-  it('says that a share fits a type when any of its files does', () => {
+  it('has a share for a type when any of its files has that type', () => {
     put(share('a', 'holiday', 'a.jpg', 'b.txt'))
     put(share('b', 'holiday.mkv'))
     expect(found('holiday', { type: 'image' })).toEqual(['[holiday]'])
@@ -147,46 +147,46 @@ describe('an answer', () => {
     expect(found('holiday', { minBytes: 1_001 })).toEqual(['[holiday]'])
   })
 
-  it('has no more than was asked for, nor than the limit', () => {
+  it('has no more results than requested, and no more than the limit', () => {
     put(share('a', 'many', ...Array.from({ length: 1_000 }, (_, i) => `same ${i}.txt`)))
     expect(reader.match(query('same'), 7).length).toBe(7)
     expect(reader.match(query('same'), 1e9).length).toBe(RESULTS_MAX)
   })
 
-  it('has the file that says it all behind a thousand that only stand in a share that does', () => {
+  it('has the file whose own name matches, among a thousand that match only by their share', () => {
     const others = Array.from({ length: 1_000 }, (_, i) => `${i}.jpg`)
     put(share('a', 'Holiday Photos', ...others, 'holidays.txt'))
     expect(found('holiday photos')).toEqual(['[Holiday Photos]', 'holidays.txt'])
     expect(found('holid')).toEqual(['holidays.txt', '[Holiday Photos]'])
   })
 
-  it('has whole words first among more matches than are ranked', () => {
+  it('ranks whole words first when there are more matches than candidates', () => {
     put(share('a', 'many', ...Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `samely ${i}.txt`)))
     put(share('b', 'few', 'some/same.txt', 'same/other.txt'))
     expect(found('same').slice(0, 3)).toEqual(['some/same.txt', 'same/other.txt', 'samely 0.txt'])
   })
 
-  it('has three whole words first, wherever they stand, among more names that only begin so', () => {
-    const begun = Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `redder greener bluer ${i}.txt`)
-    put(share('a', 'many', ...begun))
+  it('ranks three whole words first, in name or folder, when there are more prefix matches than candidates', () => {
+    const longer = Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `redder greener bluer ${i}.txt`)
+    put(share('a', 'many', ...longer))
     put(share('b', 'few', 'red/green blue.txt', 'red green blue.txt'))
     const best = ['red green blue.txt', 'red/green blue.txt', 'redder greener bluer 0.txt']
     expect(found('red green blue').slice(0, 3)).toEqual(best)
   })
 
-  it('has three whole words in a name before more names that have one of them around it', () => {
+  it('ranks three whole words in a name before names that have one of them in the folder', () => {
     put(share('a', 'many', ...Array.from({ length: 3 * CANDIDATES_MAX }, (_, i) => `red/green blue ${i}.txt`)))
     put(share('b', 'one', 'red green blue.txt'))
     expect(found('red green blue').slice(0, 2)).toEqual(['red green blue.txt', 'red/green blue 0.txt'])
   })
 
-  it('has the whole word of a size behind more names that only begin so than are looked at for theirs', () => {
+  it('has the whole word of the right size when there are more prefix matches than rows whose size is checked', () => {
     const small = Array.from({ length: EXAMINED_MAX }, (_, i) => ({ path: `whaler ${i}.txt`, bytes: 1 }))
     put({ ...share('a', 'one'), entries: [...small, { path: 'whale.txt', bytes: 5_000 }] })
     expect(found('whale', { minBytes: 2_000 })).toEqual(['whale.txt'])
   })
 
-  it('has all that a long beginning of many words has, behind more names that begin almost so than are checked', () => {
+  it('has all matches of a long prefix when there are more names with the same first letters than are checked', () => {
     const endings = Array.from({ length: EXPANSIONS_MAX + 2 }, (_, i) => String.fromCodePoint(0x61 + i))
     const right = endings.map(ending => `mountain${ending}.txt`)
     const almost = (count: number): string[] => Array.from({ length: count }, (_, i) => `mountant ${i}.txt`)
@@ -200,8 +200,8 @@ describe('an answer', () => {
   })
 })
 
-describe('shares come and go', () => {
-  it('put replaces what had the content ID, and remove leaves nothing', () => {
+describe('the writer', () => {
+  it('replaces a share with the same content ID, and removes a share completely', () => {
     put(share('a', 'first', 'old.txt'))
     put(share('b', 'second', 'old.txt'))
     put(share('a', 'third', 'new.txt'))
@@ -217,7 +217,7 @@ describe('shares come and go', () => {
     }
   })
 
-  it('a large share goes in steps, and is seen until the last; given up in the middle, it stays', () => {
+  it('removes a large share in steps; it is visible until the last step, and stays after a rollback', () => {
     const { content } = share('a', '')
     put(share('a', 'large', ...Array.from({ length: 3 * ERASED_AT_ONCE }, (_, i) => `${i}.txt`)))
     const steps = writer.remove(content)
@@ -231,7 +231,7 @@ describe('shares come and go', () => {
     expect([found('0'), reader.contents()]).toEqual([[], []])
   })
 
-  it('a share is seen when it is whole, and not at all when it is given up', () => {
+  it('makes a share visible at its commit, and never after a rollback', () => {
     done(writer.begin(share('a', 'late')))
     writer.add(rows([{ path: 'early.txt', bytes: 1 }]))
     expect(found('early')).toEqual([])
@@ -241,9 +241,11 @@ describe('shares come and go', () => {
     expect(found('early')).toEqual(['early.txt'])
   })
 
-  it('refuses a share of too many files, and one too many for the index', () => {
+  it('refuses a share of too many files, and a share that would make the index too large', () => {
     done(writer.begin(share('a', 'vast')))
-    expect(() => writer.add({ paths: '', bytes: new Float64Array(FILES_MAX + 1) })).toThrow(/more than 1000000 searchable names/u)
+    expect(() => writer.add({ paths: '', bytes: new Float64Array(FILES_MAX + 1) })).toThrow(
+      /more than 1000000 searchable names/u
+    )
     writer.rollback()
     db.prepare("INSERT INTO share VALUES (1, 'full', 'full', 0, ?)").run(NAMES_MAX - 1)
     put(share('b', 'last'))
@@ -253,7 +255,7 @@ describe('shares come and go', () => {
   })
 })
 
-describe('drawn names', () => {
+describe('random names', () => {
   const random = Random.from('queries over drawn names')
   const drawnQuery = (names: DrawnNames): SearchQuery => {
     const words = Array.from({ length: 1 + random.below(3) }, () => {
@@ -268,7 +270,7 @@ describe('drawn names', () => {
     return query(words.join([' ', '_', ' and not "', ''][random.below(4)]), filter)
   }
 
-  it.each(['one', 'two', 'three', 'four'])('are found in the order of the plainest matcher (seed %s)', seed => {
+  it.each(['one', 'two', 'three', 'four'])('are found in the order of the naive matcher (seed %s)', seed => {
     const names = new DrawnNames(seed, 40)
     const shares: IndexedShare[] = []
     let answers = 0
@@ -277,7 +279,7 @@ describe('drawn names', () => {
       put(drawn)
       shares.push(drawn)
       if (random.below(4) === 0) done(writer.remove(shares.splice(random.below(shares.length), 1)[0]!.content))
-      // Below the number of candidates the answer is exact.
+      // With fewer matches than candidates the answer is exact.
       if (shares.reduce((sum, { entries }) => sum + entries.length, 0) >= CANDIDATES_MAX) break
       for (let i = 0; i < 40; i++) {
         const asked = drawnQuery(names)
@@ -289,7 +291,7 @@ describe('drawn names', () => {
     expect(answers).toBeGreaterThan(500)
   })
 
-  it('are found in part and only rightly where too many match', () => {
+  it('are found in part, and all results are correct, when too many match', () => {
     const names = new DrawnNames('many', 60)
     const shares = Array.from({ length: 12 }, () => names.share(300))
     shares.forEach(put)

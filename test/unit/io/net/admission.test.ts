@@ -17,7 +17,7 @@ const transcript = {
 const key = fill(32, 5)
 
 describe('the admission', () => {
-  it('has these bytes', () => {
+  it('encodes its messages to these bytes', () => {
     const first = { overlay: fill(16, 1), nonce: fill(32, 2), port: 4_711, proof: fill(32, 3) }
     expect(hex(encode(admissionFirst, first))).toBe(`${'01'.repeat(16)}${'02'.repeat(32)}1267${'03'.repeat(32)}`)
     const second = { nonce: fill(32, 2), proof: fill(32, 3) }
@@ -25,11 +25,11 @@ describe('the admission', () => {
     expect(() => decode(admissionSecond, fill(63, 0))).toThrow(DecodeError)
   })
 
-  it('has this proof', () => {
+  it('computes this proof', () => {
     expect(hex(proof(key, 1, transcript))).toBe('369ddc902dbc733a1e1eb29e3f7c50a2bdc2a9862dbfc015f24fdc4aadc921bf')
   })
 
-  it('has another proof for every other number, key, id, port or nonce', () => {
+  it('computes different proofs for different numbers, keys, ids, ports and nonces', () => {
     const proofs = [
       proof(key, 1, transcript),
       proof(key, 2, transcript),

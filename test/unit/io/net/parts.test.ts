@@ -10,14 +10,14 @@ import { REPLAY_WINDOW, ReplayWindow } from '../../../../src/io/net/datagram/win
 import { Random } from '../../../../src/base/random.ts'
 
 describe('the replay window', () => {
-  it('takes every counter once, in any order within its width', () => {
+  it('accepts every counter once, in any order within the window', () => {
     const window = new ReplayWindow()
     const counters = Random.from('window').shuffle(Array.from({ length: REPLAY_WINDOW }, (_, i) => i))
     expect(counters.every(counter => window.add(counter))).toBe(true)
     expect(counters.some(counter => window.add(counter))).toBe(false)
   })
 
-  it('refuses what is too old to know', () => {
+  it('refuses counters older than the window', () => {
     const window = new ReplayWindow()
     window.add(REPLAY_WINDOW)
     expect(window.add(0)).toBe(false)
@@ -25,7 +25,7 @@ describe('the replay window', () => {
   })
 
   it.each([1, REPLAY_WINDOW - 1, REPLAY_WINDOW, REPLAY_WINDOW + 1, 5 * REPLAY_WINDOW, 2 ** 52])(
-    'forgets nothing and remembers nothing wrong over a jump of %d',
+    'keeps seen counters seen and others unseen after a jump of %d',
     jump => {
       const window = new ReplayWindow()
       window.add(3)
@@ -38,7 +38,7 @@ describe('the replay window', () => {
   )
 })
 
-describe('refusals are told', () => {
+describe('refusals are reported', () => {
   const at = (host: string, port = 1): Omit<Refusal, 'suppressed'> => ({
     lane: 'udp',
     from: { host, port },
@@ -46,34 +46,34 @@ describe('refusals are told', () => {
     reason: 'bad-seal'
   })
 
-  it('once a source and period, whatever its port, with the number that was not told', () => {
-    const told: Refusal[] = []
-    const refusals = new Refusals(refusal => told.push(refusal))
+  it('once per source and period, whatever the port, with the number of suppressed ones', () => {
+    const reported: Refusal[] = []
+    const refusals = new Refusals(refusal => reported.push(refusal))
     const start = instant(5)
     for (let i = 0; i < 100; i++) refusals.add(at('10.0.0.1', i), start)
-    expect(told).toHaveLength(1)
+    expect(reported).toHaveLength(1)
     refusals.add(at('10.0.0.1'), after(start, REFUSAL_PERIOD_MS))
-    expect(told.map(one => one.suppressed)).toEqual([0, 99])
+    expect(reported.map(one => one.suppressed)).toEqual([0, 99])
     expect(refusals.total).toBe(101)
   })
 
-  it('a bounded number of times a period, whatever the number of sources', () => {
-    const told: Refusal[] = []
-    const refusals = new Refusals(refusal => told.push(refusal))
+  it('a bounded number of times per period, whatever the number of sources', () => {
+    const reported: Refusal[] = []
+    const refusals = new Refusals(refusal => reported.push(refusal))
     for (let i = 0; i < 1_000; i++) refusals.add(at(`10.0.${i >> 8}.${i & 255}`), instant(i))
-    expect(told).toHaveLength(REFUSALS_PER_PERIOD_MAX)
+    expect(reported).toHaveLength(REFUSALS_PER_PERIOD_MAX)
   })
 })
 
 describe('the boot counter', () => {
-  it('grows with every start, also when the clock stands still or goes back', async () => {
+  it('increases with every start, even when the clock stops or goes back', async () => {
     const state = memoryNetState()
     const boots = []
     for (const seconds of [1_000, 1_000, 10, 2_000]) boots.push((await countBoot(state, seconds)).own)
     expect(boots).toEqual([1_000, 1_001, 1_002, 2_000])
   })
 
-  it('is above what it was when an old copy of the state is restored', async () => {
+  it('is higher than before after an old copy of the state is restored', async () => {
     const state = memoryNetState()
     await countBoot(state, 1_000)
     const copy = memoryNetState()
@@ -82,7 +82,7 @@ describe('the boot counter', () => {
     expect((await countBoot(copy, 2_001)).own).toBeGreaterThan(lost.own)
   })
 
-  it('of every member is found again, and what is no such thing is passed over', async () => {
+  it('of every member is loaded, and malformed entries are ignored', async () => {
     const state = memoryNetState()
     const { id } = newIdentity()
     await saveMemberBoot(state, id, 77)
@@ -93,7 +93,7 @@ describe('the boot counter', () => {
 })
 
 describe('a reader of bytes', () => {
-  it('gives exact lengths of what came in other pieces', async () => {
+  it('returns exact lengths from chunks of any size', async () => {
     const random = Random.from('queue')
     const bytes = random.bytes(10_000)
     const chunks: Uint8Array[] = []
@@ -111,12 +111,12 @@ describe('a reader of bytes', () => {
     await expect(reader.read(1)).rejects.toMatchObject({ code: 'unreachable' })
   })
 
-  it('ends early within a length', async () => {
+  it('throws when the source ends within a length', async () => {
     const reader = new ByteReader(fromArray([Uint8Array.of(1, 2)]))
     await expect(reader.readOrEnd(3)).rejects.toMatchObject({ code: 'unreachable' })
   })
 
-  it('hands on what was not read', async () => {
+  it('yields the unread bytes as remaining', async () => {
     const reader = new ByteReader(fromArray([Uint8Array.of(1, 2, 3), Uint8Array.of(4)]))
     await reader.read(1)
     const rest: number[] = []
@@ -124,7 +124,7 @@ describe('a reader of bytes', () => {
     expect(rest).toEqual([2, 3, 4])
   })
 
-  it('takes a frame apart', async () => {
+  it('reads the header and the payload of a frame', async () => {
     const reader = new ByteReader(fromArray([frame(Uint8Array.of(7, 8, 9))]))
     expect(frameLength(await reader.read(4))).toBe(3)
     expect(await reader.read(3)).toEqual(Uint8Array.of(7, 8, 9))
@@ -138,17 +138,17 @@ async function* fromArray(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Ar
 describe('an address', () => {
   const { id } = newIdentity()
 
-  it.each(['127.0.0.1', '::1', 'fe80::1'])('of %s is what it was after a way through libp2p', host => {
+  it.each(['127.0.0.1', '::1', 'fe80::1'])('of %s is unchanged after conversion to a multiaddr and back', host => {
     expect(fromMultiaddr(toMultiaddr({ host, port: 7 }))).toEqual({ host, port: 7 })
     expect(fromMultiaddr(toMultiaddr({ host, port: 7 }, id))).toEqual({ host, port: 7 })
   })
 
-  it('of IPv4 has one text, whatever socket it came through', () => {
+  it('of IPv4 has one text, whatever the type of socket', () => {
     expect(plainHost('::ffff:10.0.0.1')).toBe('10.0.0.1')
     expect(plainHost('::1')).toBe('::1')
   })
 
-  it('that is a name becomes a literal, and one that nobody knows says so', async () => {
+  it('with a host name is resolved to a literal, and an unknown name is refused', async () => {
     const signal = AbortSignal.timeout(5_000)
     expect(await resolveAddress({ host: '10.0.0.1', port: 7 }, signal)).toEqual({ host: '10.0.0.1', port: 7 })
     expect(['127.0.0.1', '::1']).toContain((await resolveAddress({ host: 'localhost', port: 7 }, signal)).host)

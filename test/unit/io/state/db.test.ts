@@ -30,7 +30,7 @@ function refusalOf(act: () => unknown): ShoalError {
 }
 
 describe('the state database', () => {
-  it('keeps what was put over a close, and forgets what was deleted', async () => {
+  it('keeps values over a close, and forgets deleted ones', async () => {
     const db = StateDb.open(path)
     await Promise.all([
       db.put('a/1', bytes(1)),
@@ -46,7 +46,7 @@ describe('the state database', () => {
     await again.close()
   })
 
-  it('reads a value before it is acknowledged, by key and by prefix', async () => {
+  it('returns a value before it is acknowledged, by key and by prefix', async () => {
     const db = StateDb.open(path)
     await db.put('k/old', bytes(1))
     const done = [db.put('k/new', bytes(2)), db.put('k/old', undefined)]
@@ -56,7 +56,7 @@ describe('the state database', () => {
     await db.close()
   })
 
-  it('takes more writes in a turn than one transaction holds', async () => {
+  it('accepts more writes in a turn than one transaction holds', async () => {
     const db = StateDb.open(path)
     const many = BATCH_WRITES_MAX * 2 + 1
     const results = await Promise.all(Array.from({ length: many }, (_, n) => db.put(`n/${n}`, bytes(n & 0xff))))
@@ -65,7 +65,7 @@ describe('the state database', () => {
     await db.close()
   })
 
-  it('keeps a copy: the caller may use its buffer again', async () => {
+  it('keeps a copy, so that the caller may reuse its buffer', async () => {
     const db = StateDb.open(path)
     const value = bytes(1, 2, 3)
     const done = db.put('k', value)
@@ -75,7 +75,7 @@ describe('the state database', () => {
     await db.close()
   })
 
-  it('answers a full disk with a reason, and goes on when there is room', async () => {
+  it('answers a full disk with a reason, and continues when there is room', async () => {
     const db = StateDb.open(path)
     await db.put('small', bytes(1))
     // SQLite's own page limit gives the same SQLITE_FULL as a full disk.
@@ -90,7 +90,7 @@ describe('the state database', () => {
     expect(await db.put('late', bytes(1))).toEqual({ ok: false, reason: 'closed' })
   })
 
-  it('acknowledges what is under way before it closes', async () => {
+  it('acknowledges pending writes before it closes', async () => {
     const db = StateDb.open(path)
     const done = db.put('k', bytes(1))
     await db.close()
@@ -107,7 +107,7 @@ describe('the state database', () => {
     await db.close()
   })
 
-  it('refuses a home of a newer version and says what to do', () => {
+  it('refuses a home of a newer version with a hint', () => {
     const raw = new DatabaseSync(path)
     raw.exec(`PRAGMA user_version = ${HOME_VERSION + 1}`)
     raw.close()
@@ -132,7 +132,7 @@ describe('the state database', () => {
     expect(refusalOf(() => StateDb.open(path)).code).toBe('integrity')
   })
 
-  it('has everything that was acknowledged before a kill -9', async () => {
+  it('has every acknowledged value after a kill -9', async () => {
     for (const acks of [1, 30, 90]) {
       const acked = await killAfter(acks)
       const db = StateDb.open(path)
@@ -142,7 +142,7 @@ describe('the state database', () => {
   })
 })
 
-/** Runs the writer until it has acknowledged so many batches, kills it, and returns the last number acknowledged. */
+/** Runs the writer until it has acknowledged `batches` batches, kills it, and returns the last acknowledged number. */
 function killAfter(batches: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn('node', [join(import.meta.dirname, 'writer.fixture.ts'), path], {

@@ -1,4 +1,4 @@
-/** Writes without end and prints every acknowledged number: the test kills it in the middle. */
+/** Writes in an endless loop and prints every acknowledged number, until the test kills it. */
 import { StateDb } from '../../../../src/io/state/db.ts'
 
 const path = process.argv[2]

@@ -6,9 +6,9 @@ const content = 'a'.repeat(64) as ContentId
 const other = 'b'.repeat(64) as ContentId
 
 interface Stage {
-  /** In the order in which it happens. */
+  /** Events in order. */
   readonly said: string[]
-  /** Work that ends when it is told to. */
+  /** Work that ends when `end` is called. */
   readonly work: (name: string, of?: ContentId) => { readonly end: () => void; readonly done: Promise<void> }
   readonly remove: (name: string) => Promise<void>
 }
@@ -29,7 +29,7 @@ function stage(removals = new ContentLocks()): Stage {
 }
 
 describe('work on a content and its removal', () => {
-  it('work goes side by side, a removal waits for all of it', async () => {
+  it('work runs concurrently, and a removal waits for all of it', async () => {
     const { said, work, remove } = stage()
     const [one, two] = [work('one'), work('two')]
     const removed = remove('removed')
@@ -40,7 +40,7 @@ describe('work on a content and its removal', () => {
     expect(said).toEqual(['one begins', 'two begins', 'two ends', 'one ends', 'removed'])
   })
 
-  it('work that comes meanwhile waits for the removal, work on another content does not', async () => {
+  it('later work waits for the removal, and work on another content does not', async () => {
     const { said, work, remove } = stage()
     const before = work('before')
     const removed = remove('removed')
@@ -52,7 +52,7 @@ describe('work on a content and its removal', () => {
     expect(said.indexOf('removed')).toBeLessThan(said.indexOf('after begins'))
   })
 
-  it('one removal goes after another', async () => {
+  it('removals run one after another', async () => {
     const { said, work, remove } = stage()
     const before = work('before')
     const both = [remove('first'), remove('second')]
@@ -61,7 +61,7 @@ describe('work on a content and its removal', () => {
     expect(said.slice(-2)).toEqual(['first', 'second'])
   })
 
-  it('gives up on work that does not end, says so, and lets others go on', async () => {
+  it('a removal times out when work does not end, and later work runs', async () => {
     const { said, work, remove } = stage(new ContentLocks(10))
     const stuck = work('stuck')
     const removed = remove('removed')
@@ -77,7 +77,7 @@ describe('work on a content and its removal', () => {
     expect(said).not.toContain('removed')
   })
 
-  it('a removal that fails, and work that fails, hold up nobody', async () => {
+  it('a failed removal and failed work block nothing', async () => {
     const removals = new ContentLocks()
     const failed = removals.remove(content, () => Promise.reject(new Error('the disk')))
     await expect(failed).rejects.toThrow('the disk')

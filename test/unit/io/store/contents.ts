@@ -37,7 +37,7 @@ export interface Made {
   readonly info: Uint8Array
   readonly layers: Uint8Array
   readonly pieceLayers: ReadonlyMap<string, Uint8Array>
-  /** By file, in the manifest's order. */
+  /** The bytes of the files, in the manifest's order. */
   readonly files: readonly Uint8Array[]
 }
 
@@ -51,7 +51,10 @@ export function randomBytes(seed: string, length: number): Uint8Array {
   return bytes
 }
 
-/** Paths with slashes; one that ends in a slash is an empty folder. A lone path equal to `name` is a content of one file. */
+/**
+ * Paths with slashes. A path that ends in a slash is an empty folder. A single path equal to `name` is a content of one
+ * file.
+ */
 export function makeContent(name: string, files: Record<string, FileSpec | null>, pieceLengthBytes = 64 << 10): Made {
   const pieceLayers = new Map<string, Uint8Array>()
   const node = (path: string, spec: FileSpec): TreeNode => {
@@ -111,7 +114,7 @@ export function makeContent(name: string, files: Record<string, FileSpec | null>
   }
 }
 
-/** The bytes of a piece, or of leaves of it. */
+/** The bytes of a piece, or of a range of its leaves. */
 export function bytesOf(
   made: Made,
   piece: number,
@@ -128,7 +131,7 @@ export function leafHashesOf(made: Made, piece: number): Uint8Array {
   return hashLeaves(bytesOf(made, piece))
 }
 
-/** Writes the content's files below `folder`/NAME, as somebody else would. */
+/** Writes the content's files below `folder`/NAME, as another program would. */
 export async function layOut(made: Made, folder: string): Promise<string> {
   const top = join(folder, made.manifest.name)
   await Promise.all(
@@ -147,7 +150,7 @@ export interface Place {
   readonly target: string
   db: StateDb
   store: ContentStore
-  /** A new process on the same home, as far as the store can tell. */
+  /** Reopens the store on the same home, as a new process would. */
   restart(): Promise<void>
   remove(): Promise<void>
 }
@@ -186,7 +189,7 @@ export async function openPlace(
   return place
 }
 
-/** A download that is noted and whose manifest is there. */
+/** Adds a download and its manifest. */
 export async function startDownload(
   place: Place,
   made: Made,
@@ -200,14 +203,14 @@ export async function startDownload(
   await place.store.putManifest(made.id, made.info, made.layers, lineage === undefined ? {} : { lineage })
 }
 
-/** What `publisher` signs: that `made` replaces `older`. */
+/** The lineage claim of `publisher` that `made` replaces `older`. */
 export function lineageOf({ signer }: Publisher, made: Made, older: readonly Made[] = []): Uint8Array {
   const replaces = older.map(({ id }) => id)
   const signature = signer.sign(LINEAGE_DOMAIN, encode(lineageClaim, { content: made.id, replaces }))
   return encode(lineage, { publisher: signer.id, replaces, signature })
 }
 
-/** Writes whole pieces as the receiver would: leaf hashes first. */
+/** Writes whole pieces like the receiver: leaf hashes first. */
 export async function writePieces(place: Place, made: Made, pieces: Iterable<number>): Promise<void> {
   for (const piece of pieces) {
     const index = piece as PieceIndex

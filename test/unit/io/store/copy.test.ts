@@ -69,7 +69,7 @@ function tree(folder: string): Record<string, string> {
 const top = (folder: string): string => path.join(folder, 'album')
 
 describe('a copy of a complete content', () => {
-  it('has the same files and folders, and the content stays where it was', async () => {
+  it('has the same files and folders, and the content keeps its place', async () => {
     await complete()
     const before = place.store.holding(made.id)
     const seen: number[] = []
@@ -84,7 +84,7 @@ describe('a copy of a complete content', () => {
     expect(place.store.holdings()).toHaveLength(1)
   })
 
-  it('of a shared folder stands under its name', async () => {
+  it('of a shared folder has its name', async () => {
     const shared = await layOut(made, path.join(place.folder, 'mine'))
     const files = made.manifest.files.map((file, index) => {
       const at = path.join(shared, ...(file.folder === undefined ? [] : [file.folder.name]), file.name)
@@ -97,7 +97,7 @@ describe('a copy of a complete content', () => {
     expect(fs.readFileSync(path.join(top(other), 'big.bin')).equals(made.files[0]!)).toBe(true)
   })
 
-  it('takes what is there with the right bytes as it is', async () => {
+  it('keeps existing files with the right bytes', async () => {
     await complete()
     await copy()
     const before = fs.statSync(path.join(top(other), 'big.bin'))
@@ -106,13 +106,13 @@ describe('a copy of a complete content', () => {
     expect([after.ino, after.mtimeMs]).toEqual([before.ino, before.mtimeMs])
   })
 
-  it('has only the files that were asked for', async () => {
+  it('has only the files that the globs match', async () => {
     await complete()
     expect(await copy({ include: ['*.sh'] })).toMatchObject({ files: 1, bytes: 1_000 })
     expect(Object.keys(tree(top(other)))).toEqual(['sub', 'sub/run.sh'])
   })
 
-  it('is refused when a file of it is not here', async () => {
+  it('is refused when a file of the content is missing', async () => {
     await complete(['*.sh'])
     await expect(copy()).rejects.toMatchObject({
       code: 'conflict',
@@ -122,7 +122,7 @@ describe('a copy of a complete content', () => {
     expect(await copy({ include: ['*.sh'] })).toMatchObject({ files: 1 })
   })
 
-  it('touches nothing when something else is in the way, and replaces files with overwrite', async () => {
+  it('changes nothing when other files are in the way, and replaces them with overwrite', async () => {
     await complete()
     fs.mkdirSync(top(other), { recursive: true })
     fs.writeFileSync(path.join(top(other), 'big.bin'), 'mine')
@@ -145,7 +145,7 @@ describe('a copy of a complete content', () => {
     expect(fs.readdirSync(outside)).toEqual([])
   })
 
-  it('of a file that is damaged is refused, and nothing of it is left', async () => {
+  it('of a damaged file is refused and leaves nothing', async () => {
     await complete()
     const file = path.join(top(place.target), 'big.bin')
     const stat = fs.statSync(file)
@@ -178,7 +178,7 @@ describe('a copy of a complete content', () => {
 
 const single: Made = makeContent('one.bin', { 'one.bin': { bytes: randomBytes('one', 100) } })
 
-it('a copy of a single file stands in the folder itself', async () => {
+it('a copy of a single file is placed directly in the folder', async () => {
   await startDownload(place, single)
   await place.store.prepare(single.id, undefined)
   await writePieces(place, single, [0])

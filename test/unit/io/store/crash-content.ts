@@ -1,6 +1,8 @@
 import { makeContent, randomBytes, type Made } from './contents.ts'
 
-/** Some pieces of many leaves, and many small files: both the middle of a piece and the middle of the end are long. */
+/**
+ * Pieces of many leaves and many small files, so that writing a piece and finishing both take long enough to be killed.
+ */
 export function crashContent(): Made {
   const small = Array.from({ length: 60 }, (_, n) => [`small/${n}`, { bytes: randomBytes(`s${n}`, 500 + n) }] as const)
   return makeContent(

@@ -22,10 +22,10 @@ afterEach(() => {
 })
 
 const made = crashContent()
-/** The child says what is synced at every third piece, and then that it finishes. */
+/** The child prints the synced leaves at every third piece, and then that it finishes. */
 const FINISHING_LINE = Math.ceil(made.layout.pieces / 3) + 1
 
-/** The leaves that the child said are synced; undefined once it had finished. */
+/** The leaves that the child has printed as synced; undefined when it had finished. */
 async function runAndKill(synced: Bitfield, afterLines: number, delayMs: number): Promise<Bitfield | undefined> {
   const bits = Buffer.from(synced.encode()).toString('hex')
   const child = spawn('node', [join(import.meta.dirname, 'downloader.fixture.ts'), folder, bits], {
@@ -34,7 +34,7 @@ async function runAndKill(synced: Bitfield, afterLines: number, delayMs: number)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString()
-    // Some moments after a line, so that the kill falls between two of them.
+    // Some milliseconds after a line, so that the kill happens between two lines.
     if (output.split('\n').length > afterLines) setTimeout(() => child.kill('SIGKILL'), delayMs)
   })
   await new Promise(resolve => child.on('close', resolve))
@@ -49,7 +49,7 @@ async function runAndKill(synced: Bitfield, afterLines: number, delayMs: number)
     : expectDefined(Bitfield.decode(expectDefined(unhex(last), 'bits'), made.layout.leaves), 'bits')
 }
 
-/** What the next start finds. */
+/** The leaves that the next start finds. */
 async function lookAfter(synced: Bitfield): Promise<Bitfield> {
   const place = await openPlace({ folder })
   const result = await place.store.prepare(made.id, synced)
@@ -68,9 +68,9 @@ async function lookAfter(synced: Bitfield): Promise<Bitfield> {
   return have
 }
 
-it('a download that is killed again and again loses nothing that was synced, claims nothing wrong, and ends equal', async () => {
+it('a download that is killed repeatedly keeps all synced leaves, claims no wrong one, and completes', async () => {
   const random = Random.from('kills')
-  // After so many lines of the child, and then some milliseconds: among the small files, in the large one, and in the end.
+  // Lines of the child and milliseconds before each kill: among the small files, in the large one, and while finishing.
   const moments = [1 + random.below(10), FINISHING_LINE - 4, FINISHING_LINE - 2, FINISHING_LINE, FINISHING_LINE]
   let synced = new Bitfield(made.layout.leaves)
   for (const lines of moments) {

@@ -1,4 +1,4 @@
-/** Fetches a content "from itself" into the target, saying what is synced and finished: the test kills it in the middle. */
+/** Downloads a content from memory into the target and prints what is synced and finished, until the test kills it. */
 import { expectDefined } from '../../../../src/base/assert.ts'
 import { Bitfield } from '../../../../src/base/bitfield.ts'
 import { unhex } from '../../../../src/base/bytes.ts'
@@ -20,7 +20,7 @@ if (!result.ok) throw new Error(result.reason)
 const { have } = result.value as Prepared
 const { store } = place
 
-// From the end: the file has its full length at once, and most of it is holes.
+// Backwards, so that the file has its full length at once and consists mostly of holes.
 for (let left = made.layout.pieces; left > 0; left--) {
   const piece = (left - 1) as PieceIndex
   const first = made.layout.firstLeafOf(piece)

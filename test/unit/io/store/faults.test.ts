@@ -1,4 +1,4 @@
-/** Every call of the file system on behalf of a peer fails in turn: the answer is a result, and nothing is left rejected. */
+/** Each file system call that serves a peer fails in turn. The answer is a result, and no rejection stays unhandled. */
 import {
   existsSync,
   mkdirSync,
@@ -31,7 +31,7 @@ const { bytesOf, leafHashesOf, makeContent, openPlace, randomBytes, startDownloa
 vi.setConfig({ testTimeout: 120_000 })
 
 const CODES = ['EIO', 'ENOENT', 'ENOTDIR', 'EMFILE', 'ENOSPC']
-/** At the full size every call fails with every code, else each call with the next of them. */
+/** At the full size every call fails with every error code, otherwise each call with one of the codes in turn. */
 const ROUNDS = process.env['SHOAL_TEST_SIZE'] === 'full' ? CODES.length : 1
 const codeOf = (round: number, at: number): string => expectDefined(CODES[(round + at) % CODES.length], 'a code')
 const rounds = Array.from({ length: ROUNDS }, (_, round) => round)
@@ -73,7 +73,7 @@ function folderContent(): Made {
   )
 }
 
-/** Accepts every write, and never receives anything. */
+/** Accepts every write and never receives bytes. */
 const stream: ByteStream = {
   isOpen: true,
   chunks: () => {
@@ -84,7 +84,7 @@ const stream: ByteStream = {
   abort: () => undefined
 }
 
-/** Runs commands of the exchange on the place's store. Each must be answered, and only once. */
+/** Runs commands of the exchange on the place's store. Each must be answered exactly once. */
 function engineOf({ store }: Place): { run: (command: ExchangeCommand) => Promise<Result> } {
   const waiting = new Map<number, (result: Result) => void>()
   const net = {
@@ -112,7 +112,7 @@ function engineOf({ store }: Place): { run: (command: ExchangeCommand) => Promis
 
 let requests = 0
 
-/** What a peer asks of a content that is here: four uploads at once, the manifest, and what a reader on this machine asks. */
+/** Requests for a held content: four concurrent uploads and the manifest for a peer, and reads of a local reader. */
 async function serve(at: Place, made: Made): Promise<Result[]> {
   const { run } = engineOf(at)
   const content = made.id
@@ -129,7 +129,7 @@ async function serve(at: Place, made: Made): Promise<Result[]> {
   return results
 }
 
-/** A whole download, as far as it goes. */
+/** A whole download, until a step fails. */
 async function fetchAll(at: Place, made: Made): Promise<Result[]> {
   const { run } = engineOf(at)
   const content = made.id
@@ -168,7 +168,7 @@ const REASONS: ReadonlySet<string> = new Set([
 ])
 
 describe('serving a peer', () => {
-  it.each(rounds)('answers when any call fails, round %d', async round => {
+  it.each(rounds)('answers every request when any call fails, round %d', async round => {
     const made = folderContent()
     await startDownload(place, made)
     await fetchAll(place, made)
@@ -190,7 +190,7 @@ describe('serving a peer', () => {
     expect((await serve(place, made)).every(({ ok }) => ok)).toBe(true)
   })
 
-  it('answers when the folder of a download is gone after a restart, and serves again when it is back', async () => {
+  it('answers when the folder of a download is missing after a restart, and serves again when it is back', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await fetchAll(place, made)
@@ -207,7 +207,7 @@ describe('serving a peer', () => {
 })
 
 describe('a download', () => {
-  it.each(rounds)('answers when any call fails, and the next try completes it, round %d', async round => {
+  it.each(rounds)('answers every command when any call fails, and the next try completes it, round %d', async round => {
     const made = folderContent()
     await startDownload(place, made)
     fault.reset()
@@ -224,7 +224,7 @@ describe('a download', () => {
       const results = await fetchAll(place, made)
       await turn()
       expect([at, fault.calls[at], oddities(results), rejections]).toEqual([at, fault.calls[at], [], []])
-      // A state database that could not sync takes nothing more until it is opened again.
+      // A state database whose sync failed refuses writes until it is opened again.
       const isDatabase = fault.calls[at] === 'fdatasync'
       fault.reset()
       if (isDatabase) await place.restart()
@@ -236,7 +236,7 @@ describe('a download', () => {
   })
 })
 
-describe('what counts as safe', () => {
+describe('a leaf that counts as synced', () => {
   const part = (): string => join(place.target, 'folder', 'large.bin.part')
   const prepare = async (made: Made, synced?: Bitfield): Promise<number[]> => {
     const result = await place.store.prepare(made.id, synced)
@@ -244,7 +244,7 @@ describe('what counts as safe', () => {
     return [...(result.value as Prepared).have]
   }
 
-  it('is synced also when a process before this one wrote it', async () => {
+  it('is synced by this process even when an earlier process wrote it', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepare(made)
@@ -256,7 +256,7 @@ describe('what counts as safe', () => {
     expect(fault.calls.filter(name => name === 'fdatasync').length).toBe(2)
   })
 
-  it('is never what was written before a sync that failed, neither now nor after a restart', async () => {
+  it('was not written before a failed sync, also after a restart', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepare(made)
@@ -265,7 +265,7 @@ describe('what counts as safe', () => {
     const synced = new Bitfield(made.layout.leaves)
     for (const leaf of [0, 1, 2, 3]) synced.add(leaf)
     await writePieces(place, made, [1])
-    // The sync of the leaf hashes goes before.
+    // The sync of the leaf hashes comes first.
     let syncs = 0
     fault.when = name => name === 'fdatasync' && ++syncs === 2
     expect(await place.store.sync(made.id)).toEqual({ ok: false, reason: 'disk' })
@@ -279,7 +279,7 @@ describe('what counts as safe', () => {
     expect(await prepare(made, synced)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
   })
 
-  it('is not a hole in a file that was cut or deleted while no process ran, however often that is', async () => {
+  it('is not a hole in a file that was truncated or deleted while no process ran, even repeatedly', async () => {
     for (const harm of [() => truncateSync(part(), PIECE), () => rmSync(part())]) {
       const made = folderContent()
       await startDownload(place, made)
@@ -303,7 +303,7 @@ describe('what counts as safe', () => {
     }
   })
 
-  it('is not a file that was deleted or cut while it was fetched: that is noticed, and the rest is kept', async () => {
+  it('is not in a file that was deleted or truncated during the download, and the rest is kept', async () => {
     const harms: Array<[string, () => void]> = [
       ['deleted', () => rmSync(part())],
       ['the whole folder deleted', () => rmSync(place.target, { recursive: true })],
@@ -324,7 +324,7 @@ describe('what counts as safe', () => {
     }
   })
 
-  it('is not a file with a hole that has its length again', async () => {
+  it('is not in a file with a hole that has its full length again', async () => {
     const made = folderContent()
     await startDownload(place, made)
     const { layout } = made
@@ -341,7 +341,7 @@ describe('what counts as safe', () => {
     expectWhole(made)
   })
 
-  it('is not a file that another one took the place of: that one is left alone', async () => {
+  it('is not in a file that was replaced by another one, which is not touched', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepare(made)
@@ -356,7 +356,7 @@ describe('what counts as safe', () => {
 })
 
 describe('removing a complete download with its files', () => {
-  it('leaves an unfinished file of somebody else', async () => {
+  it('keeps an unfinished file of another program', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await fetchAll(place, made)

@@ -1,6 +1,6 @@
 /**
- * node:fs with faults. Every asynchronous call of the file system counts, and one of them can be made to fail. Use it with
- * `vi.mock('node:fs', faultyFs)`: only modules that are imported after that call it.
+ * node:fs with faults. Counts every asynchronous call of the file system, and lets one of them fail. Use it with
+ * `vi.mock('node:fs', faultyFs)`: only modules that are imported after that use it.
  */
 import { promisify } from 'node:util'
 import type * as Fs from 'node:fs'
@@ -8,9 +8,9 @@ import type * as Fs from 'node:fs'
 export const fault = {
   /** Calls since the last reset, by name. */
   calls: [] as string[],
-  /** Fails the call at this place in `calls`. */
+  /** The index in `calls` of the call that fails. */
   at: -1,
-  /** Fails every call for which it is true. */
+  /** Calls for which it returns true fail. */
   when: (_name: string): boolean => false,
   code: 'EIO',
   reset(): void {
@@ -21,7 +21,7 @@ export const fault = {
   }
 }
 
-/** Throws when it is this call's turn. */
+/** Throws when this call must fail. */
 function count(name: string): void {
   const place = fault.calls.push(name) - 1
   if (place !== fault.at && !fault.when(name)) return
@@ -29,9 +29,9 @@ function count(name: string): void {
 }
 
 const CALLBACKS = [...['open', 'close', 'read', 'write', 'fstat', 'fsync', 'fdatasync', 'fchmod', 'ftruncate']] as const
-/** Counted, and not carried out: nothing here needs what a power cut would leave, and disks are slow. */
+/** Counted but not executed: no test here simulates a power cut, and syncs are slow. */
 const SYNCS: ReadonlySet<string> = new Set(['fsync', 'fdatasync', 'sync', 'datasync'])
-/** Never made to fail: the descriptor is gone all the same. */
+/** Never fails: a failed close would close the descriptor too. */
 const HARMLESS: ReadonlySet<string> = new Set(['close'])
 
 type Callback = (error: Error | null, ...results: unknown[]) => void

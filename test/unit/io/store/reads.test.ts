@@ -1,4 +1,4 @@
-/** Reading on this machine: what is here, what is waited for, what is not given. */
+/** Local reads: leaves that are here, leaves to wait for, wrong bytes that are never returned. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -48,8 +48,8 @@ async function read(made: Made, of: LeafRange): Promise<Uint8Array | string> {
   return result.ok ? into : result.reason
 }
 
-describe('of an unfinished content', () => {
-  it('what was written is here, and right', async () => {
+describe('reads of an unfinished content', () => {
+  it('return written leaves with the right bytes', async () => {
     const made = album()
     await prepared(made)
     const { reads } = place.store
@@ -65,7 +65,7 @@ describe('of an unfinished content', () => {
     expect(await read(made, range(4, 0, 1))).toEqual(bytesOf(made, 4))
   })
 
-  it('counts what is here from the front, leaf by leaf', async () => {
+  it('count the leading leaves that are here', async () => {
     const made = album()
     await prepared(made)
     await writePieces(place, made, [2])
@@ -75,7 +75,7 @@ describe('of an unfinished content', () => {
     expect(await store.reads.here(made.id, range(3, 1, 3))).toBe(1)
   })
 
-  it('what another program wrote into it is not given', async () => {
+  it('never return bytes that another program wrote', async () => {
     const made = album()
     await prepared(made)
     await writePieces(place, made, [0])
@@ -87,7 +87,7 @@ describe('of an unfinished content', () => {
     expect(await read(made, range(0, 0, 4))).toBe('changed')
   })
 
-  it('what is not here is waited for', async () => {
+  it('wait for leaves that are not here', async () => {
     const made = album()
     await prepared(made)
     const { reads } = place.store
@@ -101,7 +101,7 @@ describe('of an unfinished content', () => {
     expect(await reads.here(made.id, range(3, 2, 1))).toBe(1)
   })
 
-  it('a wait ends when the content is closed, and when nobody waits any more', async () => {
+  it('stop waiting when the content is closed and when the signal aborts', async () => {
     const made = album()
     await prepared(made)
     const { reads } = place.store
@@ -113,14 +113,14 @@ describe('of an unfinished content', () => {
     hangUp.abort()
     await Promise.all(waits)
     const waiting = reads.arrival(made.id, range(0, 0, 1), new AbortController().signal)
-    // In a turn of its own: the wait looks for the content first.
+    // In a later turn: the wait looks up the content first.
     await new Promise(resolve => setImmediate(resolve))
     place.store.close(made.id)
     await waiting
     expect(await reads.here(made.id, range(0, 0, 1))).toBe(0)
   })
 
-  it('goes over to the finished file, and notices when that one changes', async () => {
+  it('continue in the finished file, and detect when it changes', async () => {
     const made = album()
     await prepared(made)
     await writePieces(place, made, [0, 1, 2, 3, 4])
@@ -137,7 +137,7 @@ describe('of an unfinished content', () => {
   })
 })
 
-it('of what is not held nothing is here', async () => {
+it('reads of a content that is not held find no leaf', async () => {
   const made = album()
   expect(await place.store.reads.state(made.id, 0)).toBe('absent')
   expect(await place.store.reads.here(made.id, range(0, 0, 1))).toBe(0)
@@ -145,7 +145,7 @@ it('of what is not held nothing is here', async () => {
 })
 
 describe('arrivals', () => {
-  it('wake who waits for that leaf, and keep nobody', async () => {
+  it('wake the waiters of that leaf, and keep no waiter', async () => {
     const arrivals = new Arrivals(new Bitfield(10))
     const hangUp = new AbortController()
     const waits = [3, 3, 4].map(leaf => arrivals.wait(leaf, hangUp.signal))

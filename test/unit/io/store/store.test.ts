@@ -80,7 +80,7 @@ function folderContent(): Made {
   )
 }
 
-/** The first file of the other, with another first byte. */
+/** A newer version of the content: its first file has another first byte. */
 function changedContent(old: Made): Made {
   const bytes = Uint8Array.from(expectDefined(old.files[0], 'a file'))
   bytes[0] = ~(bytes[0] ?? 0)
@@ -100,7 +100,7 @@ function forged(claim: Uint8Array): Uint8Array {
 const top = (...names: string[]): string => join(place.target, 'folder', ...names)
 
 describe('a download', () => {
-  it('ends with the files as they were: bytes, empty ones, empty folders, the executable bit', async () => {
+  it('restores bytes, empty files, empty folders and the executable bit', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await complete(made)
@@ -113,7 +113,7 @@ describe('a download', () => {
     expect(readdirSync(top()).sort()).toEqual(['large.bin', 'run.sh', 'sub', 'void'])
   })
 
-  it('of one file stands beside the others in the target', async () => {
+  it('of a single file is placed directly in the target', async () => {
     const made = makeContent('lone.bin', { 'lone.bin': { bytes: randomBytes('lone', 100_000) } })
     await startDownload(place, made)
     await prepared(made)
@@ -123,7 +123,7 @@ describe('a download', () => {
     expect(new Uint8Array(readFileSync(join(place.target, 'lone.bin')))).toEqual(made.files[0])
   })
 
-  it('holds names of 255 bytes, and a file whose name is that of an unfinished one', async () => {
+  it('supports names of 255 bytes, and a file named like an unfinished one', async () => {
     const long = '長'.repeat(85)
     const made = makeContent('folder', {
       a: { bytes: randomBytes('a', 100) },
@@ -136,7 +136,7 @@ describe('a download', () => {
     expect(statSync(top('a.part')).size).toBe(200)
   })
 
-  it('that is finished holds none of its files open', async () => {
+  it('that is finished keeps none of its files open', async () => {
     const made = folderContent()
     await startDownload(place, made)
     const { wanted } = await prepared(made)
@@ -151,14 +151,14 @@ describe('a download', () => {
       }).length
     expect(openBelow()).toBeGreaterThan(0)
     expect(await place.store.finish(made.id)).toEqual({ ok: true })
-    // A close that was begun before this one.
+    // Let a close that started earlier complete.
     await (await open(place.folder)).close()
     expect(openBelow()).toBe(0)
     const into = new Uint8Array(LEAF_BYTES)
     expect(await place.store.read(made.id, { piece: P(0), leafStart: 0, leafCount: 1 }, into)).toEqual({ ok: true })
   })
 
-  it('takes only what the globs include, and wants only that', async () => {
+  it('wants and creates only the files that the globs match', async () => {
     const made = folderContent()
     await startDownload(place, made, { include: ['*.sh', 'sub/**'] })
     const { wanted, layout } = await prepared(made)
@@ -167,14 +167,14 @@ describe('a download', () => {
     expect(readdirSync(top()).sort()).toEqual(['run.sh', 'sub'])
   })
 
-  it('is refused when nothing is included', async () => {
+  it('is refused when the globs match no file', async () => {
     const made = folderContent()
     await startDownload(place, made, { include: ['*.jpg'] })
     expect(await place.store.prepare(made.id, undefined)).toEqual({ ok: false, reason: 'conflict' })
     expect(place.store.problem(made.id)?.message).toContain('no file')
   })
 
-  it('takes a file that is there with the right bytes, without a copy', async () => {
+  it('uses an existing file with the right bytes in place', async () => {
     const made = folderContent()
     await layOut(made, place.target)
     const inode = statSync(top('large.bin')).ino
@@ -186,7 +186,7 @@ describe('a download', () => {
     expect(statSync(top('sub/empty.txt')).size).toBe(0)
   })
 
-  it('refuses other bytes under a name of the content, names them, and changes nothing', async () => {
+  it('refuses other bytes under a name of the content, names the file, and changes nothing', async () => {
     const made = folderContent()
     mkdirSync(top(), { recursive: true })
     writeFileSync(top('run.sh'), 'mine')
@@ -196,7 +196,7 @@ describe('a download', () => {
     expect(readFileSync(top('run.sh'), 'utf8')).toBe('mine')
   })
 
-  it('refuses a file that came into the way before the end', async () => {
+  it('refuses a file that appears under a final name before the end', async () => {
     const made = folderContent()
     await startDownload(place, made)
     const { wanted } = await prepared(made)
@@ -209,7 +209,7 @@ describe('a download', () => {
     expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(made.files[0])
   })
 
-  it('replaces other bytes when told to, keeping the pieces that are right', async () => {
+  it('replaces other bytes with overwrite, and keeps the right pieces', async () => {
     const made = folderContent()
     await layOut(made, place.target)
     const changed = Buffer.from(expectDefined(made.files[0], 'a file'))
@@ -225,7 +225,7 @@ describe('a download', () => {
     expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(made.files[0])
   })
 
-  it('of a newer version to the same target moves only what differs, and replaces what an older one left', async () => {
+  it('of a newer version to the same target fetches only what differs, and replaces older files', async () => {
     const old = folderContent()
     await startDownload(place, old, { lineage: lineageOf(publisher, old) })
     await complete(old)
@@ -240,7 +240,7 @@ describe('a download', () => {
 
   it.each([
     ['without a claim', () => undefined],
-    ['whose publisher says nothing of the other', (newer: Made) => lineageOf(publisher, newer)],
+    ['whose claim does not name the other', (newer: Made) => lineageOf(publisher, newer)],
     ['of another publisher', (newer: Made, old: Made) => lineageOf(stranger, newer, [old])],
     ['with a forged claim', (newer: Made, old: Made) => forged(lineageOf(publisher, newer, [old]))]
   ])('of another content %s replaces nothing', async (_, claim) => {
@@ -255,7 +255,7 @@ describe('a download', () => {
     expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(old.files[0])
   })
 
-  it('that comes into the way before the end is not replaced by a content that does not replace it', async () => {
+  it('does not replace a file of an unrelated content that appears before the end', async () => {
     const old = folderContent()
     const newer = changedContent(old)
     await startDownload(place, newer, { lineage: lineageOf(publisher, newer) })
@@ -266,7 +266,7 @@ describe('a download', () => {
     expect(new Uint8Array(readFileSync(top('large.bin')))).toEqual(old.files[0])
   })
 
-  it('of a newer version does not replace what was changed since', async () => {
+  it('of a newer version does not replace files that were changed since', async () => {
     const old = folderContent()
     await startDownload(place, old, { lineage: lineageOf(publisher, old) })
     await complete(old)
@@ -279,7 +279,7 @@ describe('a download', () => {
 })
 
 describe('a target', () => {
-  it('is never left through a symbolic link, be it the folder, a folder in it, or a file', async () => {
+  it('is never left through a symbolic link: for the folder, a folder in it, or a file', async () => {
     const made = folderContent()
     const outside = join(place.folder, 'outside')
     mkdirSync(join(outside, 'sub'), { recursive: true })
@@ -305,7 +305,7 @@ describe('a target', () => {
     expect(readFileSync(join(outside, 'file'), 'utf8')).toBe('untouched')
   })
 
-  it('is not left through a link that is put there while blocks arrive', async () => {
+  it('is not left through a link that is created while blocks arrive', async () => {
     const made = folderContent()
     const outside = join(place.folder, 'outside')
     mkdirSync(outside)
@@ -322,7 +322,7 @@ describe('a target', () => {
     expect(readdirSync(outside)).toEqual([])
   })
 
-  it('is not left through a link in the place of an unfinished file', async () => {
+  it('is not left through a link in place of an unfinished file', async () => {
     const made = folderContent()
     const outside = join(place.folder, 'outside')
     writeFileSync(outside, 'untouched')
@@ -338,7 +338,7 @@ describe('a target', () => {
     expect(readFileSync(outside, 'utf8')).toBe('untouched')
   })
 
-  it('that another content is being fetched to is refused', async () => {
+  it('to which another content is being fetched is refused', async () => {
     const made = folderContent()
     const other = makeContent('folder', { 'other.sh': { bytes: randomBytes('new', 20) } }, PIECE)
     await startDownload(place, made)
@@ -349,7 +349,7 @@ describe('a target', () => {
     expect(await place.store.prepare(other.id, undefined)).toMatchObject({ ok: true })
   })
 
-  it('may lie behind a link of the user', async () => {
+  it('may be reached through a link of the user', async () => {
     const made = folderContent()
     mkdirSync(join(place.folder, 'real'))
     symlinkSync(join(place.folder, 'real'), place.target)
@@ -358,7 +358,7 @@ describe('a target', () => {
     expect(existsSync(join(place.folder, 'real/folder/run.sh'))).toBe(true)
   })
 
-  it('with a folder where a file belongs, or a file where a folder belongs, is a conflict even when overwriting', async () => {
+  it('with a folder in place of a file, or a file in place of a folder, is a conflict even with overwrite', async () => {
     const made = folderContent()
     mkdirSync(top('run.sh'), { recursive: true })
     await startDownload(place, made, { overwrite: true })
@@ -370,7 +370,7 @@ describe('a target', () => {
     await complete(made)
   })
 
-  it('that cannot be made is an answer with a reason', async () => {
+  it('that cannot be created is a result with a reason', async () => {
     const made = folderContent()
     writeFileSync(place.target, 'a file')
     await startDownload(place, made)
@@ -386,12 +386,12 @@ describe('after a restart', () => {
     return bits
   }
 
-  it('leaves that were synced are trusted, others are checked by their leaf hashes', async () => {
+  it('synced leaves are trusted, others are checked against their leaf hashes', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepared(made)
     await writePieces(place, made, [0, 1])
-    // One leaf that was written right, and one whose bytes the disk lost.
+    // One leaf that was written, and one whose bytes the disk lost.
     await place.store.keepLeafHashes(made.id, P(2), leafHashesOf(made, 2))
     await place.store.write(made.id, { piece: P(2), leafStart: 1 }, bytesOf(made, 2, 1, 1))
     await place.store.write(made.id, { piece: P(2), leafStart: 2 }, new Uint8Array(LEAF_BYTES))
@@ -400,7 +400,7 @@ describe('after a restart', () => {
     expect([...have]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 9])
   })
 
-  it('synced leaves of a file that is gone are not claimed', async () => {
+  it('synced leaves of a missing file are not claimed', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepared(made)
@@ -410,7 +410,7 @@ describe('after a restart', () => {
     expect((await prepared(made, leaves(made, 0, 1, 2, 3))).have.empty).toBe(true)
   })
 
-  it('synced leaves behind the end of a file that was cut are not claimed', async () => {
+  it('synced leaves behind the end of a truncated file are not claimed', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepared(made)
@@ -420,7 +420,7 @@ describe('after a restart', () => {
     expect([...(await prepared(made, leaves(made, 0, 1, 2, 3))).have]).toEqual([0])
   })
 
-  it('leaf hashes that are kept prove themselves, damaged ones count as none', async () => {
+  it('stored leaf hashes are verified, and damaged ones count as missing', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepared(made)
@@ -438,7 +438,7 @@ describe('after a restart', () => {
     expect(await place.store.leafHashesToSend(made.id, P(0))).toBeDefined()
   })
 
-  it('an end that was cut short is gone through again', async () => {
+  it('a finish that was cut short runs again', async () => {
     const made = folderContent()
     await startDownload(place, made)
     const { wanted } = await prepared(made)
@@ -452,7 +452,7 @@ describe('after a restart', () => {
     expect(readdirSync(top()).sort()).toEqual(['large.bin', 'run.sh', 'sub', 'void'])
   })
 
-  it('a complete content is trusted by size, mtime and inode, and served', async () => {
+  it('a complete content with matching size, mtime and inode is trusted and served', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await complete(made)
@@ -463,7 +463,7 @@ describe('after a restart', () => {
     expect((await prepared(made, undefined)).have.full).toBe(true)
   })
 
-  it('an unfinished file that was exchanged meanwhile is never finished as ours', async () => {
+  it('an unfinished file that was replaced meanwhile is never finished as ours', async () => {
     const made = folderContent()
     await startDownload(place, made)
     const { wanted } = await prepared(made)
@@ -490,7 +490,7 @@ describe('a share', () => {
   const pathNames = (made: Made, file: number): string[] =>
     [['large.bin'], ['run.sh'], ['sub', 'empty.txt'], ['sub', '中文.txt']][file] ?? [made.manifest.name]
 
-  it('is read, with leaf hashes made from its bytes where none are kept', async () => {
+  it('is read, with leaf hashes computed from its bytes when none are stored', async () => {
     const made = folderContent()
     await shared(made)
     const into = new Uint8Array(4 * LEAF_BYTES)
@@ -501,7 +501,7 @@ describe('a share', () => {
     )
   })
 
-  it('of one file is read from where it lies', async () => {
+  it('of a single file is read in place', async () => {
     const made = makeContent('lone.bin', { 'lone.bin': { bytes: randomBytes('lone', 100_000) } })
     await shared(made)
     const into = new Uint8Array(LEAF_BYTES)
@@ -509,7 +509,7 @@ describe('a share', () => {
     expect(into).toEqual(bytesOf(made, 1, 0, 1))
   })
 
-  it('is served leaf by leaf when a file has other times or another inode, and the same bytes', async () => {
+  it('is served leaf by leaf when a file has another mtime or inode but the same bytes', async () => {
     const made = folderContent()
     const path = await shared(made)
     const into = new Uint8Array(LEAF_BYTES)
@@ -526,7 +526,7 @@ describe('a share', () => {
     expect(into).toEqual(bytesOf(made, 1, 0, 1))
   })
 
-  it('of which one byte has changed is served but for the leaf with that byte', async () => {
+  it('with one changed byte is served except for the leaf with that byte', async () => {
     const made = folderContent()
     const path = await shared(made)
     const fd = openSync(join(path, 'large.bin'), 'r+')
@@ -536,12 +536,12 @@ describe('a share', () => {
       place.store.read(made.id, { piece: P(piece), leafStart, leafCount: 1 }, new Uint8Array(LEAF_BYTES))
     expect(await read(0, 0)).toEqual({ ok: true })
     expect(await read(1, 1)).toEqual({ ok: false, reason: 'changed' })
-    // No leaf hashes are kept of this piece, and they cannot be made from wrong bytes.
+    // This piece has no stored leaf hashes, and they cannot be computed from wrong bytes.
     expect(await read(1, 0)).toEqual({ ok: false, reason: 'changed' })
     expect(await read(2, 3)).toEqual({ ok: true })
   })
 
-  it('is not served once a file has another size, was exchanged, or is gone', async () => {
+  it('is not served once a file has another size, was replaced, or is missing', async () => {
     const made = folderContent()
     const path = await shared(made)
     const into = new Uint8Array(LEAF_BYTES)
@@ -559,7 +559,7 @@ describe('a share', () => {
     expect(await place.store.read(made.id, tail, new Uint8Array(10))).toEqual({ ok: true })
   })
 
-  it('is not read beyond itself', async () => {
+  it('is not read beyond its end', async () => {
     const made = folderContent()
     await shared(made)
     const into = new Uint8Array(LEAF_BYTES)
@@ -574,7 +574,7 @@ describe('a share', () => {
 })
 
 describe('an unlisted content', () => {
-  it('stays so over a restart, until it is listed or removed', async () => {
+  it('stays unlisted over a restart, until it is listed or removed', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await place.store.setUnlisted(made.id, true)
@@ -589,7 +589,7 @@ describe('an unlisted content', () => {
     expect(place.store.isUnlisted(made.id)).toBe(false)
   })
 
-  it('is told of to who watches, as every content that comes, is completed, or goes', async () => {
+  it('is reported to watchers when it changes, as is every content that is added, completed or removed', async () => {
     const made = folderContent()
     const seen: Array<[boolean, boolean | undefined]> = []
     const unwatch = place.store.watch(content => {
@@ -612,7 +612,7 @@ describe('an unlisted content', () => {
 })
 
 describe('removing', () => {
-  it('leaves the files, and forgets what the home kept', async () => {
+  it('keeps the files, and deletes the records in the home', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await complete(made)
@@ -623,7 +623,7 @@ describe('removing', () => {
     expect(readdirSync(join(place.home, 'leaves'))).toEqual([])
   })
 
-  it('deletes files that look as recorded, and none that was changed', async () => {
+  it('deletes files that match their record, and no changed file', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await complete(made)
@@ -634,7 +634,7 @@ describe('removing', () => {
     expect(readdirSync(top('sub'))).toEqual(['my own'])
   })
 
-  it('leaves to a newer version what both have', async () => {
+  it('keeps files that a newer version also has', async () => {
     const old = folderContent()
     await startDownload(place, old)
     await complete(old)
@@ -649,7 +649,7 @@ describe('removing', () => {
     expect(readdirSync(top())).toEqual(['run.sh'])
   })
 
-  it('deletes what is unfinished', async () => {
+  it('deletes unfinished files', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await prepared(made)
@@ -658,13 +658,13 @@ describe('removing', () => {
     expect(readdirSync(place.target)).toEqual([])
   })
 
-  /** Each act is met by a removal after so many turns of the event loop. */
+  /** A removal starts 0 to TURNS - 1 turns of the event loop after each act. */
   const TURNS = 12
   const acts: Array<[string, (made: Made) => Promise<unknown>]> = [
     ['prepared', made => place.store.prepare(made.id, undefined)],
     ['written', made => writePieces(place, made, [0, 1]).catch(() => undefined)]
   ]
-  it.each(acts)('leaves nothing of what is being %s', async (_, act) => {
+  it.each(acts)('leaves nothing of a content that is being %s', async (_, act) => {
     for (let turns = 0; turns < TURNS; turns++) {
       const made = folderContent()
       await startDownload(place, made)
@@ -678,7 +678,7 @@ describe('removing', () => {
     }
   })
 
-  it('leaves nothing of what is just given its final names', async () => {
+  it('leaves nothing of a content whose files are getting their final names', async () => {
     const names = Array.from({ length: 200 }, (_, i) => `${i}.txt`)
     const made = makeContent('folder', Object.fromEntries(names.map(name => [name, { bytes: new Uint8Array(0) }])))
     await startDownload(place, made)
@@ -690,7 +690,7 @@ describe('removing', () => {
     expect([readdirSync(place.target), place.store.holding(made.id)]).toEqual([[], undefined])
   })
 
-  it('lets a new download of the same content wait, and begin anew', async () => {
+  it('makes a new download of the same content wait, and start from the beginning', async () => {
     const made = folderContent()
     await startDownload(place, made)
     await complete(made)
@@ -704,14 +704,14 @@ describe('removing', () => {
 })
 
 describe('a manifest', () => {
-  it('that arrives from two holders at once is kept once', async () => {
+  it('that arrives from two holders at once is stored once', async () => {
     const made = makeContent('top', { a: { bytes: randomBytes('twice', 1_000) } })
     const both = Array.from({ length: 8 }, () => place.store.putManifest(made.id, made.info, made.layers))
     await Promise.all(both)
     expect(readdirSync(join(place.home, 'manifests'))).toEqual([made.id])
   })
 
-  it('of another content, or with layers that do not fit, is refused', async () => {
+  it('of another content, or with wrong layers, is refused', async () => {
     const made = folderContent()
     const other = makeContent('other', { a: { bytes: randomBytes('other', 10) } })
     await expect(place.store.putManifest(other.id, made.info, made.layers)).rejects.toMatchObject({ code: 'integrity' })
@@ -723,7 +723,7 @@ describe('a manifest', () => {
     })
   })
 
-  it('that is damaged on disk counts as not held', async () => {
+  it('that is damaged on disk counts as missing', async () => {
     const made = folderContent()
     await place.store.putManifest(made.id, made.info, made.layers)
     await place.restart()

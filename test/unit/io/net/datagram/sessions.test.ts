@@ -27,7 +27,7 @@ const at = (port: number): Address => ({ host: '10.0.0.1', port })
 const overlayKey = new Uint8Array(32).fill(1)
 const overlay = overlayId(new Uint8Array(32).fill(9))
 
-/** Two nodes and the wire between them: every datagram is recorded, and delivered unless `lose` says otherwise. */
+/** Two nodes and the network between them: records every datagram, and delivers it unless `lose` returns true. */
 class Pair {
   now: Instant = instant(1_000)
   readonly a = contactOf(1)
@@ -68,7 +68,7 @@ class Pair {
     this.settle()
   }
 
-  /** Gives `bytes` to the node and returns what came of it, without passing anything on. */
+  /** Passes `bytes` to the node and returns its events, without delivering them. */
   inject(to: Contact, bytes: Uint8Array, from: Address): SessionEvent[] {
     this.of(to).receive(bytes, from, this.now)
     return this.of(to).drain()
@@ -113,7 +113,7 @@ const only = <K extends SessionEvent['kind']>(events: SessionEvent[], kind: K): 
   events.filter((event): event is Kind<K> => event.kind === kind)
 
 describe('sealed datagrams', () => {
-  it('prove both ends by three small datagrams before the first payload goes', () => {
+  it('prove both ends by three small datagrams before the first payload is sent', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     expect(pair.wire.map(({ from }) => (from === pair.a ? 'a' : 'b')).join('')).toBe('abaa')
@@ -125,7 +125,7 @@ describe('sealed datagrams', () => {
     ])
   })
 
-  it('need nothing more once both are proven', () => {
+  it('need no further handshake once both ends are proven', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     const before = pair.wire.length
@@ -135,7 +135,7 @@ describe('sealed datagrams', () => {
     expect(pair.delivered.slice(1)).toEqual(['10.0.0.1:7002 two', '10.0.0.1:7001 three'])
   })
 
-  it('settle when both begin at once', () => {
+  it('prove both ends when both start at once', () => {
     const pair = new Pair()
     pair.of(pair.a).send(pair.b, utf8('from a'), pair.now)
     pair.of(pair.b).send(pair.a, utf8('from b'), pair.now)
@@ -154,16 +154,16 @@ describe('sealed datagrams', () => {
     expect(pair.delivered).toEqual(['10.0.0.1:7001 one'])
   })
 
-  it('hold back what comes before the confirm, and deliver it after', () => {
+  it('hold back payloads that arrive before the confirm, and deliver them after it', () => {
     const pair = new Pair()
     pair.lose = index => index === 2
     pair.send(pair.a, pair.b, 'one')
     expect(pair.delivered).toEqual(['10.0.0.1:7001 one'])
-    // hello, welcome, confirm (lost), data, then B asks, A answers, B confirms.
+    // hello, welcome, confirm (lost), data, then B sends a hello, A a welcome, B a confirm.
     expect(pair.wire).toHaveLength(7)
   })
 
-  it('give up on a peer that never answers, and stop asking', () => {
+  it('stop sending hellos to a peer that never answers', () => {
     const pair = new Pair()
     pair.lose = () => true
     pair.send(pair.a, pair.b, 'one')
@@ -175,7 +175,7 @@ describe('sealed datagrams', () => {
     expect(pair.delivered).toEqual(['10.0.0.1:7001 two'])
   })
 
-  it('queue a bounded number of payloads, the newest', () => {
+  it('queue a bounded number of payloads and keep the newest', () => {
     const pair = new Pair()
     pair.lose = index => index === 0
     for (let i = 0; i < QUEUED_MAX + 3; i++) pair.send(pair.a, pair.b, `${i}`)
@@ -198,7 +198,7 @@ describe('sealed datagrams', () => {
     expect(pair.delivered.slice(1)).toHaveLength(HELD_MAX)
   })
 
-  it('forget what they held back when no proof comes', () => {
+  it('drop held payloads when no proof arrives', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'proven')
     const b = pair.start(pair.b, { boot: 6 })
@@ -212,7 +212,7 @@ describe('sealed datagrams', () => {
     expect(b.nextWake()).toBeUndefined()
   })
 
-  it('go on when a peer is restarted with the next boot counter', () => {
+  it('continue when a peer restarts with the next boot counter', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     pair.start(pair.b, { boot: 6 })
@@ -223,7 +223,7 @@ describe('sealed datagrams', () => {
     expect(pair.refused).toEqual([])
   })
 
-  it('are opened by every overlay key that is accepted, sealed by the first', () => {
+  it('are opened with every accepted overlay key and sealed with the first', () => {
     const pair = new Pair()
     const next = new Uint8Array(32).fill(2)
     pair.start(pair.b, { overlayKeys: [next, overlayKey] })
@@ -235,15 +235,15 @@ describe('sealed datagrams', () => {
     expect(pair.delivered).toEqual(['10.0.0.1:7001 two', '10.0.0.1:7002 three'])
   })
 
-  it('refuse a payload over the limit: the fault is ours', () => {
+  it('throw on a payload over the limit', () => {
     const pair = new Pair()
     const over = new Uint8Array(DATAGRAM_PAYLOAD_BYTES_MAX + 1)
     expect(() => pair.of(pair.a).send(pair.b, over, pair.now)).toThrow(RangeError)
   })
 })
 
-describe('nothing large goes to an address that is not proven', () => {
-  it('when a member sends from a new address, and is told to prove that one', () => {
+describe('an unproven address gets no large datagram', () => {
+  it('when a member sends from a new address, which it must prove first', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     pair.lose = () => true
@@ -254,7 +254,7 @@ describe('nothing large goes to an address that is not proven', () => {
     expect(only(pair.of(pair.b).drain(), 'transmit').map(({ bytes }) => bytes.length)).toEqual([DATAGRAM_BYTES_MIN])
   })
 
-  it('when a path was quiet for long', () => {
+  it('when its proof has expired', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     pair.wake(PATH_PROVEN_MS)
@@ -264,7 +264,7 @@ describe('nothing large goes to an address that is not proven', () => {
     expect(pair.delivered).toHaveLength(2)
   })
 
-  it('whatever comes from there: answers are one for one, and no larger', () => {
+  it('whatever arrives from it: one answer per datagram, and no larger', () => {
     const pair = new Pair()
     pair.lose = () => true
     pair.send(pair.a, pair.b, 'one')
@@ -275,7 +275,7 @@ describe('nothing large goes to an address that is not proven', () => {
     expect(pair.wire.filter(({ to }) => to.port === 9_999)).toEqual([])
   })
 
-  it('remembers a bounded number of paths of one member', () => {
+  it('and the number of paths of one member is bounded', () => {
     const pair = new Pair()
     for (let i = 0; i < PATHS_MAX + 3; i++) {
       pair.of(pair.a).send({ id: pair.b.id, address: at(8_000 + i) }, utf8('x'), pair.now)
@@ -284,23 +284,23 @@ describe('nothing large goes to an address that is not proven', () => {
   })
 })
 
-describe('a member that does not answer where it says it is', () => {
+describe('a member that does not answer at its announced address', () => {
   const elsewhere = at(6_000)
-  /** B speaks from its own address, and A knows it under another one. */
-  function behindNat(): { pair: Pair; told: Contact; sent: (text: string) => string[] } {
+  /** B sends from its own address, but A knows it under another one. */
+  function behindNat(): { pair: Pair; announced: Contact; sent: (text: string) => string[] } {
     const pair = new Pair()
-    const told = { id: pair.b.id, address: elsewhere }
+    const announced = { id: pair.b.id, address: elsewhere }
     pair.send(pair.b, pair.a, 'from b')
     const sent = (text: string): string[] => {
       const before = pair.wire.length
-      pair.send(pair.a, told, text)
+      pair.send(pair.a, announced, text)
       return pair.wire.slice(before).map(({ to, bytes }) => `${to.port} ${bytes.length}`)
     }
-    return { pair, told, sent }
+    return { pair, announced, sent }
   }
   const hello = `6000 ${DATAGRAM_BYTES_MIN}`
 
-  it('is sent to where it was heard from, once the told address was silent; that one is asked again each time', () => {
+  it('gets payloads where it was heard last, once the announced address is silent but for hellos to it', () => {
     const { pair, sent } = behindNat()
     expect(sent('one')).toEqual([hello])
     for (let ms = 0; ms < PROOF_MS; ms += HELLO_INTERVAL_MS) pair.wake(HELLO_INTERVAL_MS)
@@ -308,7 +308,7 @@ describe('a member that does not answer where it says it is', () => {
     expect(pair.delivered).toEqual(['10.0.0.1:7002 from b', '10.0.0.1:7001 two'])
   })
 
-  it('is sent to where its present life was heard, and to none where it was heard long ago', () => {
+  it('gets payloads where its current boot was heard, and none where it was heard long ago', () => {
     const { pair, sent } = behindNat()
     sent('one')
     pair.wake(PROOF_MS)
@@ -327,7 +327,7 @@ describe('a member that does not answer where it says it is', () => {
     expect(sent('three')).toEqual([hello])
   })
 
-  it('leaves nothing behind that waits', () => {
+  it('leaves no waiting payloads behind', () => {
     const { pair, sent } = behindNat()
     sent('one')
     pair.wake(PROOF_MS)
@@ -338,7 +338,7 @@ describe('a member that does not answer where it says it is', () => {
   })
 })
 
-describe('what members can make grow is bounded', () => {
+describe('memory that members can use is bounded', () => {
   const many = (count: number): Contact[] =>
     Array.from({ length: count }, (_, i) => {
       const key = new Uint8Array(32)
@@ -346,7 +346,7 @@ describe('what members can make grow is bounded', () => {
       return { id: nodeId(key), address: at(1 + i) }
     })
 
-  it('in peers: the one that was quiet longest is forgotten, and proves itself again', () => {
+  it('in peers: the least recently used one is evicted, and proves itself again', () => {
     const pair = new Pair()
     pair.send(pair.a, pair.b, 'one')
     pair.lose = () => true
@@ -358,7 +358,7 @@ describe('what members can make grow is bounded', () => {
     expect(pair.delivered.slice(1)).toEqual(['10.0.0.1:7001 two', '10.0.0.1:7002 three'])
   })
 
-  it('in bytes that wait: all are gone when the time of the proofs is over', () => {
+  it('in waiting bytes: all are dropped when the proofs expire', () => {
     const pair = new Pair()
     const waiting = (): number => (pair.of(pair.a) as unknown as { waitingBytes: number }).waitingBytes
     for (const contact of many(400)) {
@@ -372,7 +372,7 @@ describe('what members can make grow is bounded', () => {
 })
 
 describe('a sealed datagram', () => {
-  it('has these bytes', () => {
+  it('is encoded to these bytes', () => {
     const pair = new Pair()
     const sessions = pair.start(pair.a, { nonce: () => new Uint8Array(PROOF_BYTES).fill(0xaa) })
     sessions.send(pair.b, utf8('x'), pair.now)
@@ -383,7 +383,7 @@ describe('a sealed datagram', () => {
   })
 })
 
-/** A conversation of every kind of datagram, the last of each addressed to B still undelivered. */
+/** Records one datagram of every kind addressed to B, each not yet delivered. */
 function recorded(): { pair: Pair; toB: Array<{ name: string; bytes: Uint8Array; prepare: () => Pair }> } {
   const pair = new Pair()
   pair.send(pair.a, pair.b, 'secret')
@@ -418,7 +418,7 @@ describe('an outsider', () => {
       if (position % 10 === 0) expect(state(b)).toBe(before)
     }
     expect(state(b)).toBe(before)
-    // The same datagram unchanged does something: the test above could fail.
+    // The same datagram unmodified has an effect, so the test above can fail.
     expect(victim.inject(victim.b, bytes, victim.a.address).map(event => event.kind)).not.toEqual(['refused'])
   })
 
@@ -431,7 +431,7 @@ describe('an outsider', () => {
     expect(state(b)).toBe(before)
   })
 
-  it('changes nothing by replaying datagrams of an earlier boot, also after a restart of the receiver', () => {
+  it('changes nothing by replaying datagrams of an earlier boot, even after a restart of the receiver', () => {
     const fresh = new Pair()
     const b = fresh.start(fresh.b, { boot: 6, memberBoots: new Map([[fresh.a.id, 6]]) })
     const before = state(b)
@@ -441,7 +441,7 @@ describe('an outsider', () => {
     expect(state(b)).toBe(before)
   })
 
-  it('delivers nothing by replaying everything to a receiver that was restarted', () => {
+  it('delivers nothing by replaying everything to a restarted receiver', () => {
     const fresh = new Pair()
     fresh.start(fresh.b, { boot: 6 })
     const events = pair.wire.flatMap(({ bytes }) => fresh.inject(fresh.b, bytes, at(9_999)))
@@ -454,7 +454,7 @@ describe('an outsider', () => {
     expect(only(again, 'transmit')).toEqual([])
   })
 
-  it('cannot pass a datagram for one member to another', () => {
+  it('cannot replay a datagram for one member to another', () => {
     const c = contactOf(3)
     pair.start(c)
     for (const { bytes } of toB) {
@@ -472,7 +472,7 @@ describe('an outsider', () => {
     expect(pair.inject(pair.b, bytes, at(9_999))).toMatchObject([{ kind: 'refused', reason }])
   })
 
-  it('of another overlay is told apart in the log', () => {
+  it('of another overlay is refused as such in the log', () => {
     const stranger = contactOf(4)
     const other = overlayId(new Uint8Array(32).fill(8))
     const sessions = new Pair().start(stranger, { overlay: other })

@@ -1,4 +1,4 @@
-/** How a reader holds a sender back, on a stream that pauses and resumes as the library's do. */
+/** Backpressure of a reader, on a stream that pauses and resumes like the library's streams. */
 import type { MessageStream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../../../../src/io/net/stream/byte-reader.ts'
@@ -18,8 +18,8 @@ function reading(): { stream: KeepingStream; next: () => Promise<number> } {
   return { stream, next }
 }
 
-describe('a reader that is slow', () => {
-  it('holds the sender back at its bound, and lets it go on before nothing is left', async () => {
+describe('a slow reader', () => {
+  it('pauses the sender at the limit, and resumes it before all bytes are read', async () => {
     const { stream, next } = reading()
     stream.arrive(4, CHUNK_BYTES)
     expect(stream.flowing).toBe(false)
@@ -29,13 +29,13 @@ describe('a reader that is slow', () => {
     expect(stream.flowing).toBe(true)
   })
 
-  it('holds the sender back when what the stream had kept fills it again', async () => {
+  it('pauses the sender again when the bytes buffered by the stream reach the limit', async () => {
     const { stream, next } = reading()
     stream.arrive(4, CHUNK_BYTES)
     stream.arrive(4, CHUNK_BYTES)
     for (let i = 0; i < 8; i++) {
       expect(await next()).toBe(CHUNK_BYTES)
-      // A sender that goes on while the stream is paused fills it until it breaks.
+      // A sender that sends while the stream is paused overflows its buffer.
       expect(stream.flowing).toBe(stream.readStatus === 'readable')
     }
     expect(stream.flowing).toBe(true)
@@ -43,7 +43,7 @@ describe('a reader that is slow', () => {
 })
 
 describe('a reader of exact lengths', () => {
-  it('holds the sender back while it reads lengths of half the limit', async () => {
+  it('pauses the sender while it reads lengths of half the limit', async () => {
     const stream = new KeepingStream()
     const chunks = new ChunkReader(stream as unknown as MessageStream)
     const reader = new ByteReader(chunks.chunks(AbortSignal.timeout(10_000)))
@@ -52,12 +52,12 @@ describe('a reader of exact lengths', () => {
     stream.arrive(3, half)
     for (let i = 0; i < 5; i++) {
       expect(await reader.read(half)).toHaveLength(half)
-      // A sender that continues while the stream is paused fills it until it breaks.
+      // A sender that sends while the stream is paused overflows its buffer.
       expect(stream.flowing).toBe(stream.readStatus === 'readable')
     }
   })
 
-  it('gives unread bytes back to the stream, in order', async () => {
+  it('returns unread bytes to the stream in order', async () => {
     const stream = new KeepingStream()
     const given: Uint8Array[] = []
     Object.assign(stream, { unshift: (bytes: Uint8Array) => given.push(bytes) })
@@ -72,8 +72,8 @@ describe('a reader of exact lengths', () => {
 
 describe('the end of a stream', () => {
   it.each([
-    ['in good order', 'closed', 'ends'],
-    ['by a reset, which emits end too', 'reset', 'unreachable']
+    ['by a close is no error', 'closed', 'ends'],
+    ['by a reset, which also emits end, is an error', 'reset', 'unreachable']
   ])('%s', async (_claim, status, outcome) => {
     const stream = new KeepingStream()
     const chunks = new ChunkReader(stream as unknown as MessageStream)

@@ -1,9 +1,9 @@
-/** How a writer waits, on a stream that behaves as the library's do when the peer is slow. */
+/** How a writer waits, on a stream that behaves like the library's streams with a slow peer. */
 import type { MessageStream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { writeAll } from '../../../../../src/io/net/stream/write.ts'
 
-/** Takes what `room` says; tells 'drain' also when only other streams of the connection could go on. */
+/** Accepts `room` bytes. Emits 'drain' even when only other streams of the connection can continue. */
 class SlowStream extends EventTarget {
   status = 'open'
   writableNeedsDrain = false
@@ -15,7 +15,7 @@ class SlowStream extends EventTarget {
     return this.flush()
   }
 
-  /** The connection has room again: for `bytes` of this stream. */
+  /** The connection can send again: `bytes` of this stream. */
   drain(bytes: number): void {
     this.room += bytes
     this.writableNeedsDrain = false
@@ -47,13 +47,13 @@ function writing(room: number): { slow: SlowStream; outcome: () => string; stop:
 }
 
 describe('a write', () => {
-  it('ends at once when there is room', async () => {
+  it('resolves at once when the stream accepts all bytes', async () => {
     const { outcome } = writing(100)
     await turn()
     expect(outcome()).toBe('written')
   })
 
-  it('waits through every drain until its last byte is taken', async () => {
+  it('waits through every drain until its last byte is accepted', async () => {
     const { slow, outcome } = writing(10)
     for (const bytes of [0, 0, 30, 59]) {
       slow.drain(bytes)
@@ -65,7 +65,7 @@ describe('a write', () => {
     expect(outcome()).toBe('written')
   })
 
-  it('ends with the stream, and with the signal', async () => {
+  it('rejects when the stream closes and when the signal aborts', async () => {
     const first = writing(10)
     first.slow.status = 'closed'
     first.slow.dispatchEvent(new Event('close'))

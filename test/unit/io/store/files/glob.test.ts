@@ -43,14 +43,17 @@ describe('a glob', () => {
     expect(takes([glob], path)).toBe(expected)
   })
 
-  it.each(['a.txt', 'a*b?', 'a/b\\*c', '[x]', '**', '\\', 'a\nb', '文件/é', ' '])('is exact for %j', path => {
-    expect(takes([exactGlob(path)], path)).toBe(true)
-    for (const other of [`x/${path}`, `${path}x`, path.replace(/[*?]/g, 'y'), 'other']) {
-      expect([other, takes([exactGlob(path)], other)]).toEqual([other, other === path])
+  it.each(['a.txt', 'a*b?', 'a/b\\*c', '[x]', '**', '\\', 'a\nb', '文件/é', ' '])(
+    'matches exactly the path %j',
+    path => {
+      expect(takes([exactGlob(path)], path)).toBe(true)
+      for (const other of [`x/${path}`, `${path}x`, path.replace(/[*?]/g, 'y'), 'other']) {
+        expect([other, takes([exactGlob(path)], other)]).toEqual([other, other === path])
+      }
     }
-  })
+  )
 
-  it('is exact for the longest path, and at once', () => {
+  it('matches exactly the longest path, without delay', () => {
     const path = `${'*'.repeat(255)}/`.repeat(16).slice(0, -1)
     const takesIt = compileGlobs([exactGlob(path)])
     const start = process.cpuUsage().user
@@ -59,13 +62,13 @@ describe('a glob', () => {
     expect((process.cpuUsage().user - start) / 1_000).toBeLessThan(2_000)
   })
 
-  it('takes everything when there is none, and what any of them takes', () => {
+  it('matches everything when the list is empty, and otherwise what any of the list matches', () => {
     expect(takes([], 'a/b')).toBe(true)
     expect(takes(['*.a', '*.b'], 'x.b')).toBe(true)
     expect(takes(['*.a', '*.b'], 'x.c')).toBe(false)
   })
 
-  it('that would make others backtrack for ever ends at once', () => {
+  it('that makes backtracking matchers exponential is matched without delay', () => {
     const start = process.cpuUsage().user
     expect(matches(`${'*a'.repeat(200)}b`, 'a'.repeat(3_000))).toBe(false)
     expect((process.cpuUsage().user - start) / 1_000).toBeLessThan(2_000)

@@ -6,12 +6,12 @@ const one = { bytes: Uint8Array.of(1) }
 const plain = { foldsCase: false, rename: false }
 
 describe('names in the target', () => {
-  it('are the content’s own', () => {
+  it('are those of the content', () => {
     const naming = new Naming(makeContent('top', { 'a/B': one, 'a/b': one, 'e/': null }).manifest, plain)
     expect([naming.final(0), naming.final(1), naming.emptyFolder(0)]).toEqual([['a', 'B'], ['a', 'b'], ['e']])
   })
 
-  it('that differ by case are refused where the file system folds case, or renamed on demand, the same way each time', () => {
+  it('that differ only by case are refused on a case-insensitive file system, or always renamed alike', () => {
     const { manifest } = makeContent('top', { 'a/B': one, 'A/b': one, c: one })
     expect(() => new Naming(manifest, { foldsCase: true, rename: false })).toThrow(
       expect.objectContaining({ code: 'conflict', hint: expect.stringContaining('--rename') as string }) as Error
@@ -22,7 +22,7 @@ describe('names in the target', () => {
     expect([0, 1, 2].map(file => new Naming(manifest, { foldsCase: true, rename: true }).final(file))).toEqual(names)
   })
 
-  it('that FAT refuses are renamed on demand', () => {
+  it('that FAT refuses are renamed with rename', () => {
     const naming = new Naming(makeContent('top', { 'a:b?': one, 'dot.': one }).manifest, {
       foldsCase: false,
       rename: true
@@ -31,7 +31,7 @@ describe('names in the target', () => {
     expect(naming.final(1)[0]).toMatch(/^dot_~[0-9a-f]{8}$/)
   })
 
-  it('of unfinished files never meet a file of the content, and fit into 255 bytes', () => {
+  it('of unfinished files differ from all files of the content, and fit into 255 bytes', () => {
     const long = 'é'.repeat(127)
     const naming = new Naming(makeContent('top', { x: one, 'x.part': one, [long]: one, 'd/x': one }).manifest, plain)
     expect(naming.part(['x'], 'x')).toMatch(/^x~[0-9a-f]{8}\.part$/)

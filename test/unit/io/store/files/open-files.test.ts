@@ -36,7 +36,7 @@ function openBelow(): number {
 
 const make = (n: number) => (): Promise<number> => openFd(join(folder, String(n)), constants.O_RDWR | constants.O_CREAT)
 
-it('open files stay within their limit, and one that is in use is not closed', async () => {
+it('open files stay within their limit, and a file in use is not closed', async () => {
   const files = new OpenFiles({ limit: 4 })
   await files.use('0', make(0), async held => {
     for (let n = 1; n <= 20; n++) await files.use(String(n), make(n), fd => writeAt(fd, Uint8Array.of(n), 0))
@@ -51,7 +51,7 @@ it('open files stay within their limit, and one that is in use is not closed', a
   expect(openBelow()).toBe(0)
 })
 
-it('two who want the same file share one descriptor', async () => {
+it('two users of one file share one descriptor', async () => {
   const files = new OpenFiles({ limit: 4 })
   let opened = 0
   const counting = (): Promise<number> => {
@@ -63,7 +63,7 @@ it('two who want the same file share one descriptor', async () => {
   files.drop('')
 })
 
-it('open folders stay within their limit however deep and many, and all are closed at the end', async () => {
+it('open folders stay within their limit, however deep and many, and all are closed at the end', async () => {
   const safeDir = new SafeDir(folder, new OpenFiles(), 'x/')
   const deep = Array.from({ length: 100 }, (_, n) => `d${n}`)
   await safeDir.makeFolder(deep)
@@ -77,7 +77,7 @@ it('open folders stay within their limit however deep and many, and all are clos
   expect(openBelow()).toBe(0)
 })
 
-it('descriptors that nobody uses are closed after a while, and those in use are not', async () => {
+it('unused descriptors are closed after a while, and those in use are not', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     const files = new OpenFiles({ idleMs: 1_000 })
@@ -99,7 +99,7 @@ it('descriptors that nobody uses are closed after a while, and those in use are 
   expect(openBelow()).toBe(0)
 })
 
-it('who waits for a descriptor that another one fails to open tries for itself', async () => {
+it('a user that waits for another user to open a file tries to open it itself when that fails', async () => {
   const files = new OpenFiles()
   const refused = (): Promise<number> => Promise.reject(new Error('not allowed to make it'))
   const first = files.use('0', refused, fd => Promise.resolve(fd))
