@@ -81,9 +81,9 @@ export function start({ args, cwd = os.tmpdir(), input, env = {}, as }: Start): 
       }
       watchers.add(watch)
       watch()
-      void ended.then(() => {
+      ended.then(() => {
         reject(new Error(`ended without ${JSON.stringify(text)}: ${stdout}${stderr}`))
-      })
+      }, reject)
     })
   return { child, ended, said }
 }

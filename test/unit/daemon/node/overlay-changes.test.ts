@@ -20,9 +20,7 @@ type Step = 'write' | 'goodbye' | 'close' | 'forget' | 'open' | 'back' | 'other-
 
 function ticket(settings: Partial<OverlaySettings> = {}): Ticket {
   const overlay = foundOverlay(new Uint8Array(32).fill(9), 'lan')
-  return decodeTicket(
-    encodeTicket({ ...ticketFor(overlay, []), settings: { ...overlay.settings, ...settings } })
-  )
+  return decodeTicket(encodeTicket({ ...ticketFor(overlay, []), settings: { ...overlay.settings, ...settings } }))
 }
 
 /** A daemon's life with sessions that open no socket. `failing`: the steps that throw. */
