@@ -103,6 +103,12 @@ export class ShareJobs<Result> {
     return jobs.length
   }
 
+  /** Resolves when the jobs that were cancelled have ended. */
+  async cancelledEnded(): Promise<void> {
+    const cancelled = [...this.jobs.values()].filter(({ stop }) => stop.signal.aborted)
+    await Promise.allSettled(cancelled.map(({ ended }) => ended.promise))
+  }
+
   rows(): SharingRow[] {
     return [...this.jobs.values()].slice(0, SHARING_ROWS_MAX).map(({ request, state, progress }) => ({
       ...{ path: request.target, state: state === 'queued' ? 'queued' : 'hashing' },

@@ -133,9 +133,10 @@ describe('a ticket', () => {
       ticket.replace(/.{20}$/, end => (end.startsWith('a') ? 'b' : 'a') + end.slice(1)),
       1,
       /mistyped/,
-      /copy all/
+      /copy the whole/
     ))
-  it('of a newer form', () => judged(ticket.replace('shoal1', 'shoal2'), 1, /has form 2, .* reads form 1/, /upgrade/))
+  it('of a newer form', () =>
+    judged(ticket.replace('shoal1', 'shoal2'), 1, /has format 2; .* reads format 1/, /upgrade/))
   it('that is none', () => judged('hello', 1, /not a ticket: a ticket is one word/, /`shoal invite` on a member/))
   it('of nothing, as from a broken pipe', () => judged('', 1, /not a ticket: a ticket is one word/, /`shoal invite`/))
 
@@ -165,8 +166,14 @@ describe('what is to be shared', () => {
     ['is not there', ['share', './none'], 3, /there is no ".*\/none"/, /[Cc]heck the path/],
     ['is a link to nothing', ['share', './dangling'], 3, /there is no ".*\/dangling"/, /[Cc]heck the path/],
     ['goes through a file', ['share', './folder/a/b'], 3, /there is no ".*\/a\/b"/, /[Cc]heck the path/],
-    ['is a socket', ['share', './sock'], 1, /cannot share ".*\/sock": it is no file and no folder/, /Name a file, or/],
-    ['is a device', ['share', '/dev/null'], 1, /cannot share "\/dev\/null": it is no file/, /Name a file, or/],
+    [
+      'is a socket',
+      ['share', './sock'],
+      1,
+      /cannot share ".*\/sock": it is neither a file nor a folder/,
+      /Name a file, or/
+    ],
+    ['is a device', ['share', '/dev/null'], 1, /cannot share "\/dev\/null": it is neither a file/, /Name a file, or/],
     ['is empty', ['share', './empty'], 1, /there is nothing in it to share/, /Name a file, or/],
     ['is the whole machine', ['share', '/'], 1, /cannot share \/: this node's home is in it/, /shoal --home DIR/],
     ["has the node's keys in it", ['share', '.'], 1, /this node's home is in it/, /share folders beside/],

@@ -69,7 +69,7 @@ describe('a daemon that stops', () => {
     await reader.stop()
     expectRefusal(await getting.ended, {
       status: 7,
-      says: /the daemon is stopping; the download goes on with its next start/,
+      says: /the daemon is stopping; the download continues with its next start/,
       next: /shoal daemon/
     })
     await reader.start()

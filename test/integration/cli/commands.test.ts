@@ -295,6 +295,7 @@ describe('status', () => {
         ...{ fetchedBytes: 1024, reusedBytes: 0, bytesPerSecond: 0, sources: [{ id: peer, name: 'eel', bytes: 1 }] }
       }
     ],
+    damaged: [],
     banned: [{ id: peer, name: 'pike', content: id, reason: 'a bad leaf' }],
     refused: { 'wrong overlay': 4 },
     uptimeSeconds: 3_725,

@@ -29,7 +29,7 @@ function refusal(text: string): string {
   return 'accepted'
 }
 
-/** Base 32 by another way than the code: a number in base 2, cut into fives. */
+/** Base 32 by another algorithm than the code: the bits as text, split into groups of five. */
 function base32(bytes: Uint8Array): string {
   const bits = [...bytes].map(byte => byte.toString(2).padStart(8, '0')).join('')
   const fives = bits.match(/.{1,5}/g) ?? []
@@ -37,11 +37,11 @@ function base32(bytes: Uint8Array): string {
 }
 
 describe('a ticket', () => {
-  it('says what was put into it, and the overlay id that follows from it', () => {
+  it('decodes to its content and to the overlay id derived from it', () => {
     expect(decodeTicket(encodeTicket(ticket))).toEqual(ticket)
   })
 
-  it('has these bytes', () => {
+  it('has golden text', () => {
     const golden = concat(
       operator,
       salt,
@@ -57,7 +57,7 @@ describe('a ticket', () => {
     expect(encodeTicket(ticket)).toBe(`shoal1${base32(concat(golden, sum))}`)
   })
 
-  it('is one word to a double click', () => {
+  it('is one word for a double click', () => {
     expect(encodeTicket(ticket)).toMatch(/^[a-z0-9]+$/)
   })
 
@@ -66,12 +66,12 @@ describe('a ticket', () => {
     expect(decodeTicket(`\n ${wrapped}\n`)).toEqual(ticket)
   })
 
-  it('is refused when cut short anywhere', () => {
+  it('is refused when truncated anywhere', () => {
     const text = encodeTicket(ticket)
     for (let length = 0; length < text.length; length++) expect(refusal(text.slice(0, length))).toBe('bad-input')
   })
 
-  it('is refused with any letter changed, doubled or missing', () => {
+  it('is refused with any character changed, doubled or missing', () => {
     const text = encodeTicket(ticket)
     for (let at = 0; at < text.length; at++) {
       const before = text.slice(0, at)
@@ -88,16 +88,16 @@ describe('a ticket', () => {
     for (const tail of ['a', 'aa', 'aaaaaaaa', '=']) expect(refusal(encodeTicket(ticket) + tail)).toBe('bad-input')
   })
 
-  it('of a later form says so', () => {
+  it('of a later format is refused with an error that names both formats', () => {
     const later = encodeTicket(ticket).replace('shoal1', 'shoal2')
-    expect(() => decodeTicket(later)).toThrow(/form 2.*form 1/)
+    expect(() => decodeTicket(later)).toThrow(/format 2.*format 1/)
   })
 
-  it('says what a ticket is when given something else', () => {
-    for (const text of ['', 'hello', '12D3KooW']) expect(() => decodeTicket(text)).toThrow(/no ticket/)
+  it('is described in the error for any other text', () => {
+    for (const text of ['', 'hello', '12D3KooW']) expect(() => decodeTicket(text)).toThrow(/not a ticket/)
   })
 
-  it('with the longest contacts still fits the limit of its text', () => {
+  it('with the longest contacts is within the limit of its text', () => {
     const address = { host: 'h'.repeat(HOST_BYTES_MAX), port: 65_535 }
     const many = Array.from({ length: TICKET_CONTACTS_MAX }, (_, i) => ({
       id: nodeId(new Uint8Array(32).fill(i)),
@@ -113,7 +113,7 @@ describe('a ticket', () => {
     expect(() => encodeTicket({ ...ticket, contacts: many })).toThrow(RangeError)
   })
 
-  it('over the limit of its text is refused unread', () => {
+  it('over the limit of its text is refused', () => {
     expect(refusal('shoal1'.padEnd(TICKET_TEXT_LENGTH_MAX + 1, 'a'))).toBe('bad-input')
     expect(refusal(' '.repeat(10 * TICKET_TEXT_LENGTH_MAX))).toBe('bad-input')
   })
@@ -131,7 +131,7 @@ describe('a ticket', () => {
     expect(() => decodeTicket(`shoal1${base32(concat(body, sum))}`)).toThrow(problem)
   })
 
-  it('with a valid checksum over nonsense is refused', () => {
+  it('with a valid checksum over an invalid payload is refused', () => {
     const signed = (body: Uint8Array): string =>
       `shoal1${base32(concat(body, sha256(concat(utf8('shoal1'), body)).subarray(0, 4)))}`
     const body = concat(operator, salt, key, Uint8Array.of(2, 0, 0, 3, 0), Uint8Array.of(0))

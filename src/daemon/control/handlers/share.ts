@@ -8,6 +8,7 @@ import type { ShareSummary } from '../../../wire/shares.ts'
 import type { Call, Handlers } from '../server.ts'
 import { findContent } from '../../search/find.ts'
 import { nameOf } from '../../node/member-names.ts'
+import { StoppingError } from '../../life.ts'
 import type { Services } from '../services.ts'
 import { damageOf } from '../../sharing/damage.ts'
 import type { SharedRow } from '../../sharing/publish.ts'
@@ -46,12 +47,16 @@ async function share(
   const { sharing, indexing, log } = services
   const [only] = paths
   if (only === undefined) throw new ShoalError('usage', 'share needs at least one path')
-  if (cancel) return { shares: [], cancelled: paths.reduce((sum, target) => sum + sharing.cancel(target), 0) }
+  if (cancel) {
+    const cancelled = paths.reduce((sum, target) => sum + sharing.cancel(target), 0)
+    await sharing.cancelledEnded()
+    return { shares: [], cancelled }
+  }
   // All are started before the first is awaited: they go on when the client hangs up.
   const ends = await Promise.allSettled(
     paths.map(target => sharing.follow({ target, unlisted, strict }, followerOf(target, call)))
   )
-  if (call.signal.aborted) throw new ShoalError('interrupted', 'the client hung up; the daemon goes on sharing')
+  if (call.signal.aborted) throw hungUp(call.signal)
   await indexing.settled()
   const shares: SharedRow[] = []
   const failed: FailedRow[] = []
@@ -61,6 +66,13 @@ async function share(
     else failed.push(failedRow(paths[at] ?? '', end.reason, log))
   })
   return failed.length === 0 ? { shares } : { shares, failed }
+}
+
+function hungUp({ reason }: AbortSignal): ShoalError {
+  if (!(reason instanceof StoppingError)) {
+    return new ShoalError('interrupted', 'the client hung up; the daemon continues to share')
+  }
+  return new StoppingError('what is not shared yet must be shared again after its next start')
 }
 
 function followerOf(path: string, { signal, emit }: Call<'share'>): Follower {
