@@ -14,9 +14,9 @@ if (Number(process.versions.node.split('.')[0]) < 22) {
   console.error(`demo: Node.js ${process.versions.node} is too old; \`npm run demo\` installs and uses its own`)
   process.exit(1)
 }
-const { socketTransport } = await import('../dist/cli/transport.js')
+const { socketTransport } = await import('../dist/cli/client/transport.js')
 const { daemonEntry } = await import('../dist/cli/entry.js')
-const { ringPicture } = await import('../dist/cli/ring-picture.js')
+const { ringPicture } = await import('../dist/cli/terminal/ring-picture.js')
 
 const NODES = 5
 const BIG_BYTES = 256 * 2 ** 20
